@@ -1,0 +1,1 @@
+"""Pre-deploy checks: small functions that yield findings."""

@@ -1,0 +1,62 @@
+"""The `x-towline` extension: what a Compose file cannot say about a service."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from towline.config.models import Model
+from towline.config.units import Duration
+
+
+class Role(StrEnum):
+    """What a service is to a deploy; DESIGN.md's table of service roles."""
+
+    APP = "app"
+    WORKER = "worker"
+    JOB = "job"
+    BACKING = "backing"
+    ROUTER = "router"
+
+
+class HttpProbe(Model):
+    """Healthy when a GET of `path` answers `status`."""
+
+    path: str = "/"
+    port: int | None = Field(None, description="Container port; default: the service's port.")
+    status: int = 200
+
+
+def _probe(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+Probe = Annotated[HttpProbe, BeforeValidator(_probe, json_schema_input_type=HttpProbe | str)]
+
+
+class Service(Model):
+    """The `x-towline` section of one service.
+
+    Attributes:
+        role: How a deploy treats the service.
+        port: Container port that the router sends traffic to (apps) or that is probed.
+        health: HTTP path, or a probe. Without one, the container's own healthcheck decides.
+        drain: Seconds that open requests may take when the service is replaced; the
+            environment's `rollout.drain` when not given.
+        overlap: For workers: two versions may run at once.
+    """
+
+    role: Role = Role.BACKING
+    port: int | None = Field(None, ge=1, le=65535)
+    health: Probe | None = None
+    drain: Duration | None = None
+    overlap: bool = False
+
+
+def service_settings(definition: dict[str, Any]) -> Service:
+    """Read the extension of one service of a resolved Compose file.
+
+    Raises:
+        pydantic.ValidationError: When the section has unknown keys or wrong values.
+    """
+    return Service.model_validate(definition.get("x-towline") or {})

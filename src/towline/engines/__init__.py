@@ -1,0 +1,1 @@
+"""What runs containers for an environment."""

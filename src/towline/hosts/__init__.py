@@ -1,0 +1,1 @@
+"""Where Docker engines live: this machine, and later others over SSH."""

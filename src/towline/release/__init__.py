@@ -1,0 +1,1 @@
+"""Versions, manifest and promotion: from a commit to a deploy tree."""

@@ -1,0 +1,1 @@
+"""Strategies, plan, executor, journal and lock."""

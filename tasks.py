@@ -1,0 +1,1 @@
+from towline.tasks import ns  # noqa: D100, F401
