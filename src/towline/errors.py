@@ -1,11 +1,11 @@
 """Every error that Towline raises on purpose, with the exit code it becomes.
 
-    TowlineError        1  failed, and nothing serves worse than before
-    ├── UsageError      2  the command line, the configuration or the state does not allow it
-    ├── CheckFailed     3  a check or a gate said no; nothing was changed
-    ├── RolledBack      4  failed, and the old release serves again
-    ├── Locked          5  someone else is at work on this environment
-    └── NeedsPerson     6  failed, and could not be put right without a person
+TowlineError        1  failed, and nothing serves worse than before
+├── UsageError      2  the command line, the configuration or the state does not allow it
+├── CheckFailed     3  a check or a gate said no; nothing was changed
+├── RolledBack      4  failed, and the old release serves again
+├── Locked          5  someone else is at work on this environment
+└── NeedsPerson     6  failed, and could not be put right without a person
 """
 
 from collections.abc import Sequence

@@ -4,12 +4,12 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from towline.config.models import Environment, Rollout, Settings
+from towline.config.models import Environment, Rollout, Settings, Strategy
 from towline.errors import UsageError
 
 FILE = "towline.yaml"
@@ -94,6 +94,25 @@ def load(start: Path) -> Project:
         raise UsageError(
             f"{path}: {lines[0]}", details=lines[1:], remedy=f"mend {FILE} and run this again"
         ) from None
+
+
+def override_strategy(project: Project, environment: str, strategy: str) -> Project:
+    """The same project with another strategy in one environment, as a command line asks.
+
+    Raises:
+        UsageError: When there is no such environment or strategy.
+    """
+    settings = project.settings
+    known = get_args(Strategy)
+    if strategy not in known:
+        raise UsageError(
+            f"unknown strategy {strategy!r}{_did_you_mean(strategy, known)}",
+            remedy=f"strategies: {', '.join(known)}",
+        )
+    own = project.environment(environment)
+    changed = own.model_copy(update={"rollout": {**own.rollout, "strategy": strategy}})
+    environments = {**settings.environments, environment: changed}
+    return Project(project.root, settings.model_copy(update={"environments": environments}))
 
 
 def describe(item: Any, model: type[BaseModel]) -> str:

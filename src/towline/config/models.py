@@ -34,7 +34,7 @@ class Promotion(Model):
     copy_: dict[str, str] = Field(
         {"src": "src"},
         alias="copy",
-        description="Folders and files to copy: path in the source tree -> path in the deploy tree.",
+        description="What to copy: path in the source tree -> path in the deploy tree.",
     )
     exclude: list[str] = Field(
         ["__pycache__/", "*.pyc", ".pytest_cache/", ".env", ".env.*", "!.env.example"],
@@ -42,11 +42,12 @@ class Promotion(Model):
     )
     version_files: list[str] = Field(
         [],
-        description="Files in the source tree that carry the version: pyproject.toml, package.json, "
+        description="Files in the source tree with the version: pyproject.toml, package.json, "
         "a Python module with __version__, or a plain VERSION file.",
     )
     migrations: list[str] = Field(
-        [], description="Globs in the deploy tree; their file names tell which schema a release has."
+        [],
+        description="Globs in the deploy tree; their file names tell which schema a release has.",
     )
     commit: bool = Field(True, description="Commit the promoted tree.")
 
@@ -86,7 +87,9 @@ class Rollout(Model):
 
     strategy: Strategy = "blue-green"
     replicas: int = Field(1, ge=1, description="Containers of each app service.")
-    health_timeout: Duration = Field(60.0, description="How long a new release may take to be healthy.")
+    health_timeout: Duration = Field(
+        60.0, description="How long a new release may take to be healthy."
+    )
     watch: Duration = Field(5.0, description="How long the new release is watched under traffic.")
     max_failures: int = Field(
         2, ge=0, description="Failed probes in a row that are forgiven while watching."
@@ -112,6 +115,10 @@ class Environment(Model):
         "", description="Variables and secrets; default: config/ENV.env or .env.ENV, then .env."
     )
     state: str = Field("", description="State folder; default: below TOWLINE_STATE.")
+    insecure: bool = Field(
+        False, description="Accept a certificate at `url` that cannot be verified (self-signed)."
+    )
+    confirm: bool = Field(False, description="Ask before a deploy; workflows pass --yes.")
     rollout: dict[str, Any] = Field({}, description="Rollout settings that differ here.")
 
     @model_validator(mode="after")

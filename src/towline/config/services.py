@@ -44,6 +44,8 @@ class Service(Model):
         drain: Seconds that open requests may take when the service is replaced; the
             environment's `rollout.drain` when not given.
         overlap: For workers: two versions may run at once.
+        reload: For backing services: the signal that makes it read changed configuration
+            files, such as `SIGHUP`; without one it is restarted.
     """
 
     role: Role = Role.BACKING
@@ -51,6 +53,7 @@ class Service(Model):
     health: Probe | None = None
     drain: Duration | None = None
     overlap: bool = False
+    reload: str = Field("", pattern=r"^(SIG[A-Z0-9]+)?$")
 
 
 def service_settings(definition: dict[str, Any]) -> Service:

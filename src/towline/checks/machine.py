@@ -1,0 +1,101 @@
+"""Is the host fit for a deploy: engine, Compose, disk, ports?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from towline.engines.world import World
+from towline.findings import Finding, Severity
+from towline.hosts.base import Host
+
+_ENGINE = (20, 10)
+_COMPOSE = (2, 20)
+
+
+def check_engine(host: Host) -> Iterator[Finding]:
+    """Versions of the Docker engine and of Compose."""
+    version = str(host.docker().version()["Version"])
+    yield _version("engine", "Docker engine", version, _ENGINE)
+    result = host.run(["docker", "compose", "version", "--short"], timeout=20)
+    if result.ok:
+        yield _version("compose", "Compose", result.out.strip(), _COMPOSE)
+    else:
+        yield Finding(
+            "compose",
+            Severity.ERROR,
+            f"`docker compose` does not work on {host.name}",
+            "install Compose version 2 (package docker-compose-plugin or docker-compose-v2)",
+        )
+
+
+def check_disk(host: Host, state: Path, wanted: int) -> Iterator[Finding]:
+    """Free space where state and images live."""
+    folders = {"state": state, "images": Path(str(host.docker().info()["DockerRootDir"]))}
+    for what, folder in folders.items():
+        free = host.files.free_bytes(folder)
+        if free < wanted:
+            yield Finding(
+                "disk",
+                Severity.ERROR,
+                f"{free / 1e9:.1f} GB free for {what} in {folder}, {wanted / 1e9:.1f} GB wanted",
+                "free some (`docker system df` shows what images take), or lower checks.disk_free",
+            )
+        else:
+            yield Finding("disk", Severity.OK, f"{free / 1e9:.1f} GB free for {what} in {folder}")
+
+
+def check_ports(host: Host, kept: dict[str, Any], world: World) -> Iterator[Finding]:
+    """Ports that backing services and the router publish: free, or ours already."""
+    ours = {
+        (item.service, port)
+        for item in world.kept()
+        if item.running
+        for port in item.ports.values()
+    }
+    for name, definition in kept["services"].items():
+        for port in definition.get("ports") or []:
+            number = str(port.get("published") or "")
+            if not number.isdigit() or (name, int(number)) in ours:
+                continue
+            address = port.get("host_ip") or "0.0.0.0"  # noqa: S104 - what Compose would bind
+            if host.port_free(address, int(number)):
+                yield Finding("ports", Severity.OK, f"port {number} is free for {name}")
+            else:
+                yield Finding(
+                    "ports",
+                    Severity.ERROR,
+                    f"port {number}, wanted by {name}, is in use by another program",
+                    f"`ss -ltnp 'sport = :{number}'` shows it; stop it, or change {name}'s port",
+                )
+
+
+def check_name(url: str) -> Iterator[Finding]:
+    """Whether the name that users type resolves."""
+    import socket
+
+    name = urlsplit(url).hostname
+    if not name:
+        return
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError as error:
+        yield Finding(
+            "network",
+            Severity.WARNING,
+            f"{name}, from the environment's url, does not resolve: {error}",
+            "set its DNS record, or correct environments.*.url",
+        )
+    else:
+        yield Finding("network", Severity.OK, f"{name} resolves")
+
+
+def _version(check: str, what: str, text: str, least: tuple[int, int]) -> Finding:
+    match = re.match(r"v?(\d+)\.(\d+)", text)
+    wanted = ".".join(map(str, least))
+    if match and (int(match[1]), int(match[2])) >= least:
+        return Finding(check, Severity.OK, f"{what} {text}")
+    return Finding(check, Severity.ERROR, f"{what} {text} is too old", f"install {wanted} or newer")

@@ -1,0 +1,87 @@
+"""Are the services of the Compose file fit for a deploy?"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from towline.config.services import Role
+from towline.engines.stack import Stack
+from towline.findings import Finding, Severity
+
+CHECK = "services"
+
+
+def check_services(stack: Stack, tree: Path) -> Iterator[Finding]:
+    """Roles, ports and mounts of every service."""
+    wrong = [
+        *_roles(stack),
+        *(item for name in stack.services for item in _service(stack, name, tree)),
+    ]
+    yield from wrong
+    if not wrong:
+        names = ", ".join(sorted(stack.services))
+        yield Finding(CHECK, Severity.OK, f"{len(stack.services)} services: {names}")
+
+
+def check_variables(stack: Stack, example: str) -> Iterator[Finding]:
+    """Variables that the Compose file names and nothing gives a value to."""
+    for name in stack.unset:
+        yield Finding(
+            "variables",
+            Severity.ERROR,
+            f"the compose file uses {name}, and it has no value",
+            f"set it in the environment's file ({example} lists all), or write ${{{name}:-}} if it "
+            "may be empty",
+        )
+
+
+def _roles(stack: Stack) -> Iterator[Finding]:
+    if not stack.named(Role.APP):
+        yield Finding(
+            CHECK,
+            Severity.ERROR,
+            "no service has role app: there is nothing to deploy",
+            "give the service to replace at each release `x-towline: {role: app, port: NUMBER}`",
+        )
+
+
+def _service(stack: Stack, name: str, tree: Path) -> Iterator[Finding]:
+    settings, definition = stack.services[name], stack.definition(name)
+    replaced = settings.role in (Role.APP, Role.WORKER)
+    if replaced and stack.router:
+        for port in definition.get("ports") or []:
+            if port.get("published"):
+                yield Finding(
+                    CHECK,
+                    Severity.ERROR,
+                    f"{name} publishes port {port['published']}: two releases cannot share it",
+                    "remove `ports` from the service; the router publishes, and reaches it inside",
+                )
+    if replaced and definition.get("container_name"):
+        yield Finding(
+            CHECK,
+            Severity.WARNING,
+            f"{name} has a container_name, which two releases cannot share; it is left out",
+            "remove container_name",
+        )
+    if settings.role is Role.APP and not settings.health and not definition.get("healthcheck"):
+        yield Finding(
+            CHECK,
+            Severity.WARNING,
+            f"{name} has no health path: it counts as healthy as soon as it stays up",
+            "add `health: /path` to its x-towline section",
+        )
+    yield from _mounts(name, definition, tree)
+
+
+def _mounts(name: str, definition: dict[str, Any], tree: Path) -> Iterator[Finding]:
+    for volume in definition.get("volumes") or []:
+        source = Path(str(volume.get("source") or ""))
+        inside = volume.get("type") == "bind" and source.is_relative_to(tree)
+        if inside and not source.exists():
+            yield Finding(
+                CHECK,
+                Severity.ERROR,
+                f"{name} mounts {source.relative_to(tree)}, which is not in the deploy tree",
+                f"create {source}",
+            )

@@ -1,0 +1,54 @@
+"""Which file holds an environment's variables, and what they are."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from towline.config.envfile import read_env
+from towline.config.loading import Project
+from towline.errors import UsageError
+
+
+def env_file(project: Project, name: str) -> Path | None:
+    """The file with the variables of an environment; None when there is none.
+
+    The first of: the configured `env_file`, `config/ENV.env`, `.env.ENV`, `.env`.
+
+    Raises:
+        UsageError: When a configured file does not exist.
+    """
+    configured = project.environment(name).env_file
+    if configured:
+        path = project.root / configured
+        if not path.is_file():
+            raise UsageError(
+                f"{path}, the env_file of {name}, does not exist",
+                remedy=f"run `inv init.secrets --env {name}`, then fill in what it lists",
+            )
+        return path
+    candidates = (f"config/{name}.env", f".env.{name}", ".env")
+    return next((p for p in (project.root / c for c in candidates) if p.is_file()), None)
+
+
+def default_env_file(project: Project, name: str) -> Path:
+    """Where an environment's variables are, or would be written to."""
+    configured = project.environment(name).env_file
+    found = env_file(project, name) if not configured else project.root / configured
+    return found or project.root / f".env.{name}"
+
+
+def example_file(project: Project) -> Path:
+    """The committed list of variables, beside the Compose file."""
+    return project.compose_file.parent / ".env.prod.example"
+
+
+def read_values(
+    project: Project, name: str, environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Variables and secrets of an environment; real environment variables win.
+
+    Raises:
+        UsageError: When the file cannot be read.
+    """
+    path = env_file(project, name)
+    return read_env(path, environ) if path else {}

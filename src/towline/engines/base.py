@@ -1,0 +1,78 @@
+"""What a rollout asks of an engine, in the words of stages: slots, traffic, jobs.
+
+Nothing here speaks of containers being created one by one; a Swarm or a Helm chart can
+answer the same questions.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from towline.engines.releases import Release
+from towline.engines.world import Container, World
+from towline.hosts.base import Host
+from towline.routing.nginx import Routes
+
+
+class Engine(Protocol):
+    """Runs the containers of one environment on one host."""
+
+    @property
+    def host(self) -> Host:
+        """Where it runs."""
+        ...
+
+    def observe(self) -> World:
+        """All containers of the environment, as they are now."""
+        ...
+
+    def settle(self, release: Release) -> list[str]:
+        """Bring backing services and the router to a release's description.
+
+        Returns:
+            What was done, a line each; empty when all was as described.
+        """
+        ...
+
+    def run_job(self, release: Release, colour: str, service: str, *, timeout: float) -> str:
+        """Run a job to its end and return what it printed; TowlineError when it fails."""
+        ...
+
+    def start(self, release: Release, colour: str, services: Sequence[str]) -> None:
+        """Make services of a release run in a slot: start what was kept, create what is missing."""
+        ...
+
+    def stop(self, colour: str, services: Sequence[str]) -> None:
+        """Stop services of a slot and keep their containers."""
+        ...
+
+    def discard(self, colour: str) -> None:
+        """Remove the containers of a slot."""
+        ...
+
+    def routes(self, world: World) -> Routes:
+        """The routes that are in force."""
+        ...
+
+    def route(self, release: Release, shares: Mapping[str, int]) -> None:
+        """Send traffic to slots by percentage, tested before and verified after.
+
+        Raises:
+            TowlineError: When the router refuses the configuration; the old one stays.
+        """
+        ...
+
+    def open_on_old_routes(self) -> int:
+        """How many router processes still finish requests begun under earlier routes."""
+        ...
+
+    def address(self, container: Container, port: int) -> tuple[str, int] | None:
+        """Where a container's port is reached from here; None when it is not to be reached."""
+        ...
+
+    def trouble(self, container: Container) -> str:
+        """Why a container does not stay up, such as `exited with code 3`; empty when it does."""
+        ...
+
+    def logs(self, container: Container, lines: int) -> list[str]:
+        """The last lines that a container printed."""
+        ...

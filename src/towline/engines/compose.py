@@ -1,0 +1,317 @@
+"""Docker hosts: Compose creates and removes, the Docker SDK observes and acts on what exists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from towline.config.services import Role
+from towline.engines import live
+from towline.engines.releases import Release, StateFolder
+from towline.engines.render import colour_project, shared_project
+from towline.engines.router import Router
+from towline.engines.world import Container, World, from_listing
+from towline.errors import TowlineError
+from towline.hosts.base import Host, Result
+from towline.routing.nginx import Routes
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+
+@dataclass(frozen=True)
+class ComposeEngine:
+    """One environment on one Docker host."""
+
+    host: Host
+    state: StateFolder
+    project: str
+    environment: str
+
+    @property
+    def _api(self) -> APIClient:
+        return self.host.docker().api
+
+    @cached_property
+    def router(self) -> Router:
+        """The router of the environment."""
+        return Router(self.host, self.state)
+
+    def observe(self) -> World:
+        """See `Engine.observe`; one question to the engine."""
+        filters = {"label": [f"towline.project={self.project}", f"towline.env={self.environment}"]}
+        return from_listing(self._api.containers(all=True, filters=filters))
+
+    def settle(self, release: Release) -> list[str]:
+        """See `Engine.settle`."""
+        model = live.read_model(self.host.files, release.kept_file)
+        before = self.observe()
+        router = release.router
+        # The router's own files move with the switch; they are only laid out for its first start.
+        laid = [name for name in model["services"] if name != router or not before.service(name)]
+        changed = live.sync(self.host.files, model, laid, release.tree, self.state.live)
+        self.router.prepare(release)
+        done = []
+        if self._kept_differs(release, before):
+            self._create_shared(model)
+            self._compose(release.kept_file, "up", "--detach", "--no-build", "--remove-orphans")
+            self.host.files.write(self._applied, self.host.files.read(release.kept_file), 0o600)
+            done.append("backing services brought to the release's description")
+        after = self.observe()
+        done += self._reload(release, before, after, changed)
+        return done
+
+    def run_job(self, release: Release, colour: str, service: str, *, timeout: float) -> str:
+        """See `Engine.run_job`."""
+        self._clear(self.observe().of(colour, Role.JOB))
+        argv = ("run", "--rm", "--no-deps", "--no-TTY", service)
+        result = self._run(release.colour_file(colour), *argv, timeout=timeout)
+        printed = [line for line in (result.out + result.err).splitlines() if line.strip()]
+        if not result.ok:
+            raise TowlineError(
+                f"job {service} of release {release.id} exited with code {result.code}",
+                details=printed[-15:],
+            )
+        return "\n".join(printed)
+
+    def start(self, release: Release, colour: str, services: Sequence[str]) -> None:
+        """See `Engine.start`."""
+        if not services:
+            return
+        found = [item for item in self.observe().of(colour) if item.service in services]
+        self._clear(item for item in found if item.release != release.id)
+        kept = [item for item in found if item.release == release.id]
+        wanted = {
+            name: release.replicas if release.settings(name).role is Role.APP else 1
+            for name in services
+        }
+        if all(sum(c.service == name for c in kept) == count for name, count in wanted.items()):
+            self._each(lambda item: self._api.start(item.id), [c for c in kept if not c.running])
+            return
+        file = release.colour_file(colour)
+        self._create_shared(live.read_model(self.host.files, file))
+        self._compose(file, "up", "--detach", "--no-build", *services)
+
+    def stop(self, colour: str, services: Sequence[str]) -> None:
+        """See `Engine.stop`; each container has its own `stop_grace_period`."""
+        found = [item for item in self.observe().of(colour) if item.service in services]
+        # "created" never ran; everything else may still come back by its restart policy.
+        alive = [item for item in found if item.state not in ("exited", "created", "dead")]
+        self._each(lambda item: self._api.stop(item.id), alive)
+
+    def discard(self, colour: str) -> None:
+        """See `Engine.discard`."""
+        self._clear(self.observe().of(colour))
+
+    def down(self, *, volumes: bool) -> None:
+        """Remove everything of the environment but its state folder; its data only if asked."""
+        self._clear(self.observe().containers)
+        for network in self.shared("networks"):
+            self._api.remove_network(network)
+        for volume in self.shared("volumes") if volumes else ():
+            self._api.remove_volume(volume)
+
+    def shared(self, kind: Literal["networks", "volumes"]) -> list[str]:
+        """Names of the networks or volumes that Towline made for this environment."""
+        shared = shared_project(self.project, self.environment)
+        filters = {"label": f"towline.shared={shared}"}
+        if kind == "networks":
+            return sorted(item["Name"] for item in self._api.networks(filters=filters))
+        return sorted(item["Name"] for item in self._api.volumes(filters=filters)["Volumes"] or [])
+
+    def image_id(self, reference: str) -> str:
+        """The id of an image on the host; empty when it is not there."""
+        from docker.errors import ImageNotFound
+
+        try:
+            return str(self._api.inspect_image(reference)["Id"])
+        except ImageNotFound:
+            return ""
+
+    def image_labels(self, reference: str) -> dict[str, str]:
+        """The labels of an image on the host."""
+        return dict(self._api.inspect_image(reference)["Config"].get("Labels") or {})
+
+    def pinned(self, reference: str) -> str:
+        """The reference that names this very image: by registry digest, else by its id."""
+        found = self._api.inspect_image(reference)
+        digests = found.get("RepoDigests") or []
+        return str(digests[0] if digests else found["Id"])
+
+    def pull(self, reference: str) -> None:
+        """Pull an image with the operator's own registry credentials."""
+        result = self.host.run(["docker", "pull", "--quiet", reference], timeout=1800)
+        if not result.ok:
+            said = result.err.strip().splitlines()
+            raise TowlineError(
+                f"cannot pull {reference}: {said[-1] if said else 'no message'}",
+                remedy="check the name, your registry login and the network",
+            )
+
+    def tag(self, reference: str, extra: str) -> None:
+        """Give an image one more tag in its repository."""
+        repository, _, _ = reference.rpartition(":")
+        self._api.tag(reference, repository or reference, extra)
+
+    def remove_image(self, reference: str) -> None:
+        """Remove an image unless a container uses it."""
+        from docker.errors import APIError
+
+        try:
+            for tag in self._api.inspect_image(reference)["RepoTags"] or [reference]:
+                self._api.remove_image(tag)
+        except APIError as error:
+            if error.status_code not in (404, 409):  # gone, or in use
+                raise
+
+    def build(self, file: Path, services: Sequence[str]) -> None:
+        """Build images from a rendered build file."""
+        result = self._run(file, "build", *services, timeout=3600)
+        if not result.ok:
+            said = [line for line in result.err.splitlines() if line.strip()]
+            raise TowlineError(
+                f"the build of {', '.join(services)} failed", details=said[-15:],
+                remedy=f"mend it; `docker compose -f {file} build` shows all of it",
+            )  # fmt: skip
+
+    def routes(self, world: World) -> Routes:
+        """See `Engine.routes`."""
+        return self.router.read(world)
+
+    def route(self, release: Release, shares: Mapping[str, int]) -> None:
+        """See `Engine.route`."""
+        if release.router:
+            self.router.switch(release, shares, self.observe())
+
+    def open_on_old_routes(self) -> int:
+        """See `Engine.open_on_old_routes`."""
+        return sum(self.router.retiring(item) for item in self.observe().role(Role.ROUTER))
+
+    def address(self, container: Container, port: int) -> tuple[str, int] | None:
+        """See `Engine.address`: a published loopback port, else the container's own address."""
+        if port in container.ports:
+            return self.host.reach(container.ports[port])
+        return (container.address, port) if container.address else None
+
+    def trouble(self, container: Container) -> str:
+        """See `Engine.trouble`."""
+        from docker.errors import NotFound
+
+        try:
+            found = self._api.inspect_container(container.id)
+        except NotFound:
+            return "is gone"
+        state, restarts = found["State"], found["RestartCount"]
+        if state["OOMKilled"]:
+            return f"ran out of memory (exit code {state['ExitCode']})"
+        if restarts:
+            return f"restarted {restarts} times, last exit code {state['ExitCode']}"
+        if state["Status"] in ("exited", "dead"):
+            return f"exited with code {state['ExitCode']}"
+        return ""
+
+    def logs(self, container: Container, lines: int) -> list[str]:
+        """See `Engine.logs`."""
+        from docker.errors import APIError
+
+        try:
+            raw: bytes = self._api.logs(container.id, tail=lines)
+        except APIError as error:
+            return [f"(no logs: {error.explanation})"]
+        return raw.decode("utf-8", "replace").splitlines()
+
+    @property
+    def _applied(self) -> Path:
+        return self.state.live / ".kept.json"
+
+    def _kept_differs(self, release: Release, world: World) -> bool:
+        files = self.host.files
+        wanted = set(release.named(Role.BACKING, Role.ROUTER))
+        running = {item.service for item in world.kept() if item.running}
+        if running != wanted or not files.exists(self._applied):
+            return True
+        return files.read(self._applied) != files.read(release.kept_file)
+
+    def _reload(
+        self, release: Release, before: World, after: World, changed: Mapping[str, list[Path]]
+    ) -> list[str]:
+        """Let backing services read changed configuration; fresh containers have read it."""
+        known = {item.id for item in before.containers if item.running}
+        done = []
+        for item in after.kept():
+            if item.id not in known or item.service not in changed or item.role == Role.ROUTER:
+                continue
+            signal = release.settings(item.service).reload
+            if signal:
+                self._api.kill(item.id, signal)
+            else:
+                self._api.restart(item.id)
+            done.append(
+                f"{item.service} {'reloaded' if signal else 'restarted'}: new configuration"
+            )
+        return done
+
+    def _create_shared(self, model: dict[str, Any]) -> None:
+        """Networks and volumes that three Compose projects use belong to none of them."""
+        from docker.errors import NotFound
+
+        shared = shared_project(self.project, self.environment)
+        labels = {
+            "towline.project": self.project,
+            "towline.env": self.environment,
+            "towline.shared": shared,
+        }
+        for network in (model.get("networks") or {}).values():
+            if not self._api.networks(filters={"name": f"^{network['name']}$"}):
+                self._api.create_network(network["name"], driver="bridge", labels=labels)
+        for volume in (model.get("volumes") or {}).values():
+            try:
+                self._api.inspect_volume(volume["name"])
+            except NotFound:
+                self._api.create_volume(volume["name"], labels=labels)
+
+    def _clear(self, containers: Iterable[Container]) -> None:
+        from docker.errors import APIError
+
+        def remove(item: Container) -> None:
+            try:
+                self._api.remove_container(item.id, force=True)
+            except APIError as error:
+                if error.status_code not in (404, 409):  # gone, or going already
+                    raise
+
+        self._each(remove, containers)
+
+    def _each(self, act: Callable[[Container], object], containers: Iterable[Container]) -> None:
+        found = list(containers)
+        if not found:
+            return
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            list(pool.map(act, found))
+
+    def _compose(self, file: Path, *arguments: str) -> None:
+        result = self._run(file, *arguments, timeout=600)
+        if not result.ok:
+            said = [line for line in result.err.splitlines() if line.strip()]
+            raise TowlineError(
+                f"docker compose {arguments[0]} failed: {said[-1] if said else 'no message'}",
+                details=said[-10:-1],
+            )
+
+    def _run(self, file: Path, *arguments: str, timeout: float) -> Result:
+        return self.host.run(compose_command(file, *arguments), timeout=timeout)
+
+
+def compose_command(file: Path, *arguments: str) -> list[str]:
+    """The argument list of one Compose call on a rendered file."""
+    return ["docker", "compose", "--file", str(file), *arguments]
+
+
+def project_names(project: str, environment: str) -> list[str]:
+    """The Compose projects of an environment."""
+    colours = [colour_project(project, environment, colour) for colour in ("blue", "green")]
+    return [shared_project(project, environment), *colours]

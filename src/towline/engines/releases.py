@@ -1,0 +1,205 @@
+"""The releases that a host keeps, and the state folder they lie in.
+
+STATE/releases/ID/release.json   what it is, and whether it proved good or bad
+STATE/releases/ID/env            variables and secrets as they were (0600)
+STATE/releases/ID/tree/          compose file and configuration as they were
+STATE/releases/ID/{blue,green,kept}.json   rendered Compose files (0600)
+STATE/live/                      what backing services and the router mount
+STATE/routes/                    what the router includes
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from towline.config.services import Role, Service
+from towline.errors import TowlineError
+from towline.hosts.base import Files
+
+
+class Status(StrEnum):
+    """What is known of a release."""
+
+    NEW = "new"
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """Where an environment keeps its state on a host."""
+
+    root: Path
+
+    @property
+    def releases(self) -> Path:
+        """One folder a release."""
+        return self.root / "releases"
+
+    @property
+    def live(self) -> Path:
+        """What backing services and the router mount; one stable path."""
+        return self.root / "live"
+
+    @property
+    def routes(self) -> Path:
+        """The folder of routes.conf."""
+        return self.root / "routes"
+
+    @property
+    def journal(self) -> Path:
+        """The record of operations."""
+        return self.root / "journal.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """The lock file."""
+        return self.root / "lock"
+
+
+@dataclass(frozen=True)
+class Release:
+    """One kept release.
+
+    Attributes:
+        id: The version, with `+rN` when the same version was deployed with other settings.
+        fingerprint: Digest of everything a deploy depends on: content, variables, settings.
+        content: The manifest's digest of the promoted tree.
+        images: Service -> image, pinned by digest or id.
+        services: Service -> its `x-towline` section.
+        migrations: Names of the schema steps it knows.
+        status: Whether it proved good or bad.
+        reason: Why it is bad, or was rolled back.
+        created: UTC time, ISO 8601.
+    """
+
+    id: str
+    version: str
+    commit: str
+    fingerprint: str
+    content: str
+    images: Mapping[str, str]
+    services: Mapping[str, Mapping[str, Any]]
+    folder: Path
+    replicas: int = 1
+    migrations: tuple[str, ...] = ()
+    status: Status = Status.NEW
+    reason: str = ""
+    created: str = ""
+
+    @property
+    def tree(self) -> Path:
+        """Compose file and configuration as they were."""
+        return self.folder / "tree"
+
+    @property
+    def kept_file(self) -> Path:
+        """Compose file of backing services and router."""
+        return self.folder / "kept.json"
+
+    def colour_file(self, colour: str) -> Path:
+        """Compose file of the app, worker and job services in one colour."""
+        return self.folder / f"{colour}.json"
+
+    def settings(self, service: str) -> Service:
+        """The `x-towline` section of a service."""
+        return Service.model_validate(self.services[service])
+
+    def named(self, *roles: Role) -> list[str]:
+        """Names of the services that have one of these roles."""
+        return sorted(name for name in self.services if self.settings(name).role in roles)
+
+    @property
+    def router(self) -> str | None:
+        """Name of the router service."""
+        return next(iter(self.named(Role.ROUTER)), None)
+
+
+@dataclass
+class ReleaseStore:
+    """Reads and writes the kept releases of one environment."""
+
+    files: Files
+    state: StateFolder
+    _read: dict[str, Release] = field(default_factory=dict)
+
+    def all(self) -> list[Release]:
+        """Every kept release, oldest first."""
+        found = (self.get(name) for name in self.files.names(self.state.releases))
+        return sorted((item for item in found if item), key=lambda item: item.created)
+
+    def get(self, identifier: str) -> Release | None:
+        """One kept release by its identifier; None when it is not kept.
+
+        Raises:
+            TowlineError: When its record cannot be read.
+        """
+        if identifier in self._read:
+            return self._read[identifier]
+        folder = self.state.releases / identifier
+        if not identifier or identifier.startswith("."):
+            return None
+        try:
+            data = json.loads(self.files.read(folder / "release.json"))
+            release = Release(
+                **{
+                    **data,
+                    "folder": folder,
+                    "status": Status(data["status"]),
+                    "migrations": tuple(data["migrations"]),
+                }
+            )
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise TowlineError(
+                f"{folder / 'release.json'} cannot be read: {error}",
+                remedy=f"restore it, or remove the folder {folder} and deploy that version again",
+            ) from None
+        self._read[identifier] = release
+        return release
+
+    def next_id(self, version: str) -> str:
+        """An identifier for one more release of a version."""
+        taken = set(self.files.names(self.state.releases))
+        if version not in taken:
+            return version
+        joint = "." if "+" in version else "+"
+        number = 2
+        while f"{version}{joint}r{number}" in taken:
+            number += 1
+        return f"{version}{joint}r{number}"
+
+    def add(self, release: Release, files: Mapping[str, tuple[bytes, int]]) -> Release:
+        """Write a release folder whole: `files` maps paths in it to content and mode."""
+        staged = self.state.releases / f".{release.id}"
+        self.files.remove(staged)
+        self.files.mkdir(self.state.releases, 0o700)
+        self.files.mkdir(staged, 0o700)
+        for path, (data, mode) in files.items():
+            self.files.write(staged / path, data, mode)
+        self._write(staged, release)
+        self.files.move(staged, release.folder)
+        self._read[release.id] = release
+        return release
+
+    def mark(self, release: Release, status: Status, reason: str = "") -> Release:
+        """Record that a release proved good or bad."""
+        marked = replace(release, status=status, reason=reason)
+        if marked != release:
+            self._write(release.folder, marked)
+        self._read[release.id] = marked
+        return marked
+
+    def remove(self, release: Release) -> None:
+        """Forget a release."""
+        self.files.remove(release.folder)
+        self._read.pop(release.id, None)
+
+    def _write(self, folder: Path, release: Release) -> None:
+        data = {name: value for name, value in asdict(release).items() if name != "folder"}
+        text = json.dumps(data, indent=2, sort_keys=True) + "\n"
+        self.files.write(folder / "release.json", text.encode(), 0o600)

@@ -1,0 +1,126 @@
+"""What Towline needs of a machine: files, commands, and its Docker engine.
+
+Everything above this room speaks only to these protocols, so a machine behind SSH is one
+more implementation and not a second code path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one command."""
+
+    argv: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command exited 0."""
+        return self.code == 0
+
+
+class Files(Protocol):
+    """The files of a host. Paths are absolute."""
+
+    def read(self, path: Path) -> bytes:
+        """The content of a file; FileNotFoundError when there is none."""
+        ...
+
+    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        """Write a file so that a reader sees the old content or the new one, never a part."""
+        ...
+
+    def overwrite(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        """Write into the same inode, because a container mounts it."""
+        ...
+
+    def append(self, path: Path, data: bytes) -> None:
+        """Append and wait until the bytes are on the disk."""
+        ...
+
+    def create(self, path: Path, data: bytes) -> bool:
+        """Create a file with this content; False when it exists already."""
+        ...
+
+    def move(self, source: Path, target: Path) -> bool:
+        """Rename; False when the source is gone."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a whole folder; nothing happens when it is missing."""
+        ...
+
+    def names(self, path: Path) -> list[str]:
+        """Sorted names in a folder; empty when there is no such folder."""
+        ...
+
+    def exists(self, path: Path) -> bool:
+        """Whether there is a file or folder."""
+        ...
+
+    def is_dir(self, path: Path) -> bool:
+        """Whether there is a folder."""
+        ...
+
+    def mkdir(self, path: Path, mode: int = 0o755) -> None:
+        """Make a folder and its parents; an existing one is left as it is."""
+        ...
+
+    def chown(self, path: Path, uid: int) -> None:
+        """Give a file to another user, where permitted; nothing happens otherwise."""
+        ...
+
+    def free_bytes(self, path: Path) -> int:
+        """Free space of the file system that holds `path` or its nearest parent."""
+        ...
+
+
+class Host(Protocol):
+    """One machine with a Docker engine."""
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+        ...
+
+    @property
+    def files(self) -> Files:
+        """Its files."""
+        ...
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 600.0,
+    ) -> Result:
+        """Run one command to its end; a non-zero exit code is a result, not an error."""
+        ...
+
+    def docker(self) -> DockerClient:
+        """The client of its Docker engine; TowlineError when the engine does not answer."""
+        ...
+
+    def reach(self, port: int) -> tuple[str, int]:
+        """An address here that leads to a loopback port of the host."""
+        ...
+
+    def user_id(self) -> int:
+        """The numeric user that owns what Towline writes there."""
+        ...
+
+    def port_free(self, address: str, port: int) -> bool:
+        """Whether a container could publish this TCP port on this address of the host."""
+        ...

@@ -1,0 +1,220 @@
+"""This machine as a host."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from towline.errors import TowlineError, UsageError
+from towline.hosts.base import Result
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+# What a command inherits. Nothing else: a variable of somebody's shell must not change a release.
+_INHERITED = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_INHERITED_PREFIXES = ("DOCKER_", "BUILDKIT_", "BUILDX_", "XDG_", "LC_")
+
+
+def command_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a child process: a few inherited variables and `extra`."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
+    }
+    return {**inherited, **(extra or {})}
+
+
+class LocalFiles:
+    """The files of this machine."""
+
+    def read(self, path: Path) -> bytes:
+        """See `Files.read`."""
+        return path.read_bytes()
+
+    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        """See `Files.write`."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def overwrite(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        """See `Files.overwrite`."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT, mode)
+        with os.fdopen(handle, "wb") as file:
+            file.truncate()
+            file.write(data)
+            os.fchmod(file.fileno(), mode)
+
+    def append(self, path: Path, data: bytes) -> None:
+        """See `Files.append`."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "ab") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def create(self, path: Path, data: bytes) -> bool:
+        """See `Files.create`; a hard link makes content and existence one step."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(path).hardlink_to(temporary)
+        except FileExistsError:
+            return False
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        return True
+
+    def move(self, source: Path, target: Path) -> bool:
+        """See `Files.move`."""
+        try:
+            source.rename(target)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def remove(self, path: Path) -> None:
+        """See `Files.remove`."""
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    def names(self, path: Path) -> list[str]:
+        """See `Files.names`."""
+        return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+
+    def exists(self, path: Path) -> bool:
+        """See `Files.exists`."""
+        return path.exists()
+
+    def is_dir(self, path: Path) -> bool:
+        """See `Files.is_dir`."""
+        return path.is_dir()
+
+    def mkdir(self, path: Path, mode: int = 0o755) -> None:
+        """See `Files.mkdir`."""
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+
+    def chown(self, path: Path, uid: int) -> None:
+        """See `Files.chown`."""
+        if os.geteuid() == 0:
+            os.chown(path, uid, -1)
+
+    def free_bytes(self, path: Path) -> int:
+        """See `Files.free_bytes`."""
+        while not path.exists():
+            path = path.parent
+        return shutil.disk_usage(path).free
+
+
+class LocalHost:
+    """This machine."""
+
+    name = "localhost"
+    files = LocalFiles()
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 600.0,
+    ) -> Result:
+        """Run a command in a session of its own, so that Ctrl-C reaches Towline and not its child.
+
+        Raises:
+            UsageError: When the program is not installed.
+            TowlineError: When it does not end in time.
+        """
+        try:
+            done = subprocess.run(
+                list(argv),
+                env=command_environment(env),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                start_new_session=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise UsageError(
+                f"{argv[0]} is not installed on {self.name}", remedy=f"install {argv[0]}"
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise TowlineError(f"{argv[0]} did not end within {timeout:.0f} s") from None
+        return Result(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+    def docker(self) -> DockerClient:
+        """See `Host.docker`; the client is made once and keeps its connection."""
+        return self._client
+
+    @cached_property
+    def _client(self) -> DockerClient:
+        import docker
+        from docker.errors import DockerException
+
+        try:
+            return docker.from_env(version="auto", timeout=120)
+        except DockerException as error:
+            raise UsageError(
+                f"no Docker engine answers on {self.name}: {_reason(error)}",
+                remedy="start it (`sudo systemctl start docker`), or install Docker Engine",
+            ) from None
+
+    def reach(self, port: int) -> tuple[str, int]:
+        """See `Host.reach`."""
+        return "127.0.0.1", port
+
+    def user_id(self) -> int:
+        """See `Host.user_id`."""
+        return os.getuid()
+
+    def port_free(self, address: str, port: int) -> bool:
+        """See `Host.port_free`."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # As the engine does: a port whose last connections linger is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except PermissionError:
+                return True  # the engine may, even if this user may not
+            except OSError:
+                return False
+        return True
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "FileNotFoundError" in text or "No such file" in text:
+        return "its socket does not exist"
+    if "PermissionError" in text or "Permission denied" in text:
+        return "permission denied on its socket (are you in the docker group?)"
+    if "ConnectionRefused" in text or "Connection refused" in text:
+        return "its socket refuses connections"
+    return text.splitlines()[0]

@@ -1,0 +1,69 @@
+"""The health of every service of an environment."""
+
+import time
+
+from towline.engines.releases import Release
+from towline.engines.world import Container
+from towline.errors import CheckFailed
+from towline.health.probes import Answer, Outcome
+from towline.rollout.gates import container_answer
+from towline.rollout.site import Observed, Site, observe
+
+Row = dict[str, str]
+_POLL = 0.1
+
+
+def report(site: Site, *, timeout: float = 0.0) -> list[Row]:
+    """One row a service and slot in use; waits up to `timeout` seconds until all are healthy."""
+    deadline = time.monotonic() + timeout
+    while True:
+        rows = _rows(site, observe(site))
+        if (
+            rows and all(row["health"] == "healthy" for row in rows)
+        ) or time.monotonic() > deadline:
+            return rows
+        time.sleep(_POLL)
+
+
+def require_healthy(rows: list[Row], name: str) -> None:
+    """Raise CheckFailed when a service is not healthy, or none is there."""
+    if not rows:
+        raise CheckFailed(
+            f"nothing is deployed in {name}", remedy=f"`inv deploy --env {name}` deploys"
+        )
+    bad = [row["service"] for row in rows if row["health"] != "healthy"]
+    if bad:
+        raise CheckFailed(
+            f"{len(bad)} of {len(rows)} services are not healthy in {name}: {', '.join(bad)}",
+            remedy=f"`inv logs --env {name} --service {bad[0]}` shows what it printed",
+        )
+
+
+def _rows(site: Site, seen: Observed) -> list[Row]:
+    live = seen.live
+    if live is None:
+        return []
+    rows = []
+    for name in sorted(live.services):
+        if live.settings(name).role == "job":
+            continue
+        found = [c for c in seen.world.service(name) if c.colour in ("", seen.colour)]
+        places: list[Container | None] = [*found] or [None]
+        for item in places:
+            answer = _answer(site, live, item)
+            rows.append(
+                {
+                    "health": answer.outcome.value,
+                    "service": name,
+                    "slot": item.colour if item and item.colour else "shared",
+                    "release": item.version if item and item.version else "",
+                    "answer": answer.detail,
+                }
+            )
+    return rows
+
+
+def _answer(site: Site, live: Release, item: Container | None) -> Answer:
+    if item is None:
+        return Answer(Outcome.FAILURE, "no container exists")
+    return container_answer(site.engine, live, item)

@@ -1,0 +1,53 @@
+"""The operations of an environment, read from its journal."""
+
+from datetime import datetime
+
+from towline.config.units import format_duration
+from towline.errors import TowlineError
+from towline.rollout.journal import Entry
+from towline.rollout.site import Site
+
+
+def operations(site: Site, *, last: int) -> list[dict[str, str]]:
+    """The last operations, newest first, a row each."""
+    found: dict[str, list[Entry]] = {}
+    for entry in site.journal.entries():
+        found.setdefault(entry["op"], []).append(entry)
+    return [_row(entries) for entries in reversed(list(found.values())[-last:])]
+
+
+def require_whole(site: Site) -> int:
+    """How many entries the journal has.
+
+    Raises:
+        TowlineError: When a line was changed, is missing or was half-written.
+    """
+    wrong = site.journal.verify()
+    if wrong:
+        raise TowlineError(
+            wrong[0],
+            details=wrong[1:],
+            remedy="compare with a backup; the next operation repairs a half-written last line",
+        )
+    return len(site.journal.entries())
+
+
+def _row(entries: list[Entry]) -> dict[str, str]:
+    begin, final = entries[0]["data"], entries[-1]
+    if final["event"] != "end":
+        result, reason = "interrupted", f"at step {final['step'] or 'begin'}"
+    elif final["data"]["ok"]:
+        result, reason = "ok", begin.get("reason", "")
+    else:
+        result = "rolled back" if final["data"].get("rolled_back") else "failed"
+        reason = final["data"].get("error", "")
+    took = datetime.fromisoformat(final["at"]) - datetime.fromisoformat(entries[0]["at"])
+    return {
+        "result": result,
+        "operation": begin.get("kind", ""),
+        "release": begin.get("release", ""),
+        "from": begin.get("live", ""),
+        "at": entries[0]["at"][:19].replace("T", " "),
+        "took": format_duration(took.total_seconds()),
+        "reason": reason,
+    }

@@ -1,0 +1,90 @@
+"""What is live, since when, and what is kept."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+from towline.config.units import format_duration
+from towline.engines.releases import Release
+from towline.rollout import lock
+from towline.rollout.journal import unfinished
+from towline.rollout.site import Site, observe
+
+
+def status(site: Site) -> dict[str, Any]:
+    """The state of an environment as plain data; changes nothing."""
+    seen = observe(site)
+    left = unfinished(site.journal.entries())
+    holder = lock.read(site.host.files, site.state.lock)
+    held = holder if holder and not holder.expired else None
+    return {
+        "project": site.project.settings.project,
+        "environment": site.name,
+        "url": site.environment.url,
+        "live": seen.live.version if seen.live else None,
+        "release": seen.live.id if seen.live else None,
+        "commit": seen.live.commit if seen.live else None,
+        "since": _since(site, seen.live),
+        "slot": seen.colour,
+        "traffic": {
+            name: dict(backend.shares) for name, backend in sorted(seen.routes.backends.items())
+        },
+        "containers": [
+            {
+                "service": item.service,
+                "role": item.role,
+                "slot": item.colour or "shared",
+                "release": item.version,
+                "state": item.state,
+                "status": item.status,
+            }
+            for item in seen.world.containers
+        ],
+        "kept": kept_rows(site),
+        "lock": f"{held.user} on {held.machine}: {held.operation}" if held else None,
+        # Under a lock it is not interrupted but at work.
+        "interrupted": f"{left.kind} {left.release} at step {left.step or 'begin'}, {left.at}"
+        if left and not held
+        else None,
+    }
+
+
+def kept_rows(site: Site) -> list[dict[str, str]]:
+    """The kept releases, newest first."""
+    seen = observe(site)
+    rows = []
+    for release in reversed(site.store.all()):
+        place = (
+            "live" if seen.live and seen.live.id == release.id
+            else "ready to start" if seen.standby and seen.standby.id == release.id
+            else "kept"
+        )  # fmt: skip
+        rows.append(
+            {
+                "status": release.status.value,
+                "release": release.id,
+                "commit": release.commit[:8],
+                "deployed": release.created[:19].replace("T", " "),
+                "where": place,
+                "reason": release.reason,
+            }
+        )
+    return rows
+
+
+def _since(site: Site, live: Release | None) -> dict[str, str] | None:
+    """When traffic last moved to the live release, from the journal."""
+    if live is None:
+        return None
+    begun: dict[str, str] = {}
+    at = ""
+    for entry in site.journal.entries():
+        if entry["event"] == "begin":
+            begun[entry["op"]] = entry["data"].get("release", "")
+        moved = entry["event"] == "outcome" and entry["step"] == "switch" and entry["data"]["ok"]
+        if moved and begun.get(entry["op"]) == live.id:
+            at = entry["at"]
+    if not at:
+        return None
+    age = time.time() - datetime.fromisoformat(at).timestamp()
+    return {"at": at, "for": format_duration(max(0.0, age))}

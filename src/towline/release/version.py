@@ -1,0 +1,97 @@
+"""Semantic versions, as people write them on the command line and in version files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Literal, get_args
+
+from semver import Version
+
+from towline.errors import UsageError
+
+Part = Literal["major", "minor", "patch", "prerelease"]
+PARTS: tuple[Part, ...] = get_args(Part)
+_SHOWN = 60
+
+
+def parse(text: str) -> Version:
+    """Read a semantic version (semver.org 2.0.0); a leading `v` is accepted and dropped.
+
+    Raises:
+        UsageError: When the text is anything else.
+    """
+    # The library's pattern takes any Unicode digit and a line end; the standard takes neither.
+    if text.isascii() and text == text.strip():
+        with suppress(ValueError):
+            return Version.parse(text.removeprefix("v"))
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    raise UsageError(
+        f"{shown!r} is not a semantic version", remedy="write MAJOR.MINOR.PATCH, such as 1.2.0"
+    )
+
+
+def bump(version: Version, part: str, *, label: str = "rc") -> Version:
+    """The next version, by the table of node-semver's `inc`; it is always higher.
+
+    A prerelease is finished before a number is raised: a patch bump of 1.3.0-rc.2 is 1.3.0.
+    A prerelease bump of a plain version starts the next patch's: 1.3.0 becomes 1.3.1-rc.1.
+
+    Args:
+        version: Where to start; its build metadata is dropped.
+        part: One of `PARTS`.
+        label: First word of a new prerelease.
+
+    Raises:
+        UsageError: When there is no such part.
+    """
+    if part not in PARTS:
+        raise UsageError(
+            f"{part!r} is not a part of a version", remedy=f"choose from: {', '.join(PARTS)}"
+        )
+    if part == "prerelease" and version.prerelease:
+        return version.replace(prerelease=_count_up(version.prerelease), build=None)
+    return version.next_version(part, prerelease_token=label)
+
+
+def is_newer(candidate: str, than: str) -> bool:
+    """Whether a version has higher precedence; build metadata does not count."""
+    return parse(candidate) > parse(than)
+
+
+def in_order(versions: Iterable[str]) -> list[str]:
+    """Versions from lowest to highest.
+
+    Build metadata has no precedence; where only it differs, it decides by its own words and
+    numbers (`+r2` before `+r10`), so that the order never depends on the order given.
+    """
+    return sorted(versions, key=_OrderKey)
+
+
+class _OrderKey:
+    """Compares by precedence first, then by build metadata, then by the text."""
+
+    def __init__(self, text: str) -> None:
+        self.version = parse(text)
+        words = re.findall(r"\d+|\D+", self.version.build or "")
+        natural = tuple((0, int(word), "") if word.isdigit() else (1, 0, word) for word in words)
+        self.rest = (natural, text)
+
+    def __lt__(self, other: _OrderKey) -> bool:
+        if self.version != other.version:
+            return bool(self.version < other.version)
+        return self.rest < other.rest
+
+
+def _count_up(prerelease: str) -> str:
+    """Raise the last number of a prerelease (`rc.1`), or start counting (`beta` to `beta.1`).
+
+    Only a whole numeric identifier counts; `rc1` becomes `rc1.1`, because `rc10` would come
+    before `rc9`.
+    """
+    words = prerelease.split(".")
+    for index in reversed(range(len(words))):
+        if words[index].isdigit():
+            return ".".join([*words[:index], str(int(words[index]) + 1), *words[index + 1 :]])
+    return f"{prerelease}.1"

@@ -1,0 +1,27 @@
+"""Write one file so that a reader finds its old or its new content, never a part."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from towline.release.tree import STAGING_PREFIX
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace a file's content; its mode stays. A new file gets 0644.
+
+    Raises:
+        OSError: When it cannot be written.
+    """
+    mode = path.stat().st_mode & 0o7777 if path.exists() else 0o644
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=STAGING_PREFIX)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,191 @@
+"""What is to be deployed: the deploy tree as it lies there, or a release that the host keeps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from towline.config.envfile import read_env
+from towline.config.services import Role
+from towline.engines.releases import Release, Status
+from towline.engines.stack import Stack
+from towline.errors import CheckFailed, UsageError
+from towline.findings import errors
+from towline.release import manifest as manifests
+from towline.release.manifest import Manifest
+from towline.release.tree import MANIFEST_FILE
+from towline.release.version import parse
+from towline.rollout.planner import Before, Candidate, fingerprint
+from towline.rollout.site import Site
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """The deploy tree's release, with what is needed to build it.
+
+    Attributes:
+        stack: The resolved Compose file; None when the release is kept already.
+    """
+
+    manifest: Manifest
+    candidate: Candidate
+    stack: Stack | None
+
+
+def read_manifest(site: Site) -> Manifest:
+    """The manifest of the deploy tree.
+
+    Raises:
+        UsageError: When nothing was promoted yet.
+        CheckFailed: When the tree was changed by hand since it was promoted.
+    """
+    tree = site.project.deploy_tree
+    if not (tree / MANIFEST_FILE).is_file():
+        raise UsageError(
+            f"{tree} holds no promoted release ({MANIFEST_FILE} is missing)",
+            remedy="run `inv promote` first",
+        )
+    manifest = manifests.read(tree)
+    wrong = errors(manifests.verify(tree, manifest))
+    if wrong:
+        raise CheckFailed(
+            f"{tree} is not what was promoted as {manifest.version}: {wrong[0].message}",
+            details=[finding.message for finding in wrong[1:6]],
+            remedy="`inv promote` makes it a release, `git checkout` takes the change back",
+        )
+    return manifest
+
+
+def promoted(site: Site, *, resolve: bool = True) -> Promoted:
+    """The deploy tree as a candidate.
+
+    Args:
+        site: The environment it is to go to.
+        resolve: Ask Compose about the file even when the host keeps this very release.
+
+    Raises:
+        UsageError: When this version is kept with another content.
+    """
+    manifest = read_manifest(site)
+    print_ = fingerprint(manifest.content, site.values, site.rollout)
+    same_version = [item for item in site.store.all() if item.version == manifest.version]
+    for item in same_version:
+        if item.content != manifest.content and item.status is Status.GOOD:
+            raise UsageError(
+                f"{manifest.version} was deployed to {site.name} with another content; "
+                "a version names one content",
+                remedy="run `inv promote --bump patch`",
+            )
+    kept = next((item for item in reversed(same_version) if item.fingerprint == print_), None)
+    if kept and not resolve:
+        return Promoted(manifest, from_kept(kept), None)
+    stack = site.resolve(manifest.version, manifest.commit)
+    images, to_build, to_pull = _images(site, stack, manifest.content)
+    candidate = Candidate(
+        id=kept.id if kept else site.store.next_id(manifest.version),
+        version=manifest.version,
+        commit=manifest.commit,
+        fingerprint=print_,
+        kept=kept,
+        images=images,
+        to_build=tuple(to_build),
+        to_pull=tuple(to_pull),
+        files=_owned(manifest),
+        variables=site.values,
+        migrations=manifest.migrations,
+        roles={name: service.role for name, service in stack.services.items()},
+    )
+    return Promoted(manifest, candidate, stack)
+
+
+def from_kept(release: Release) -> Candidate:
+    """A kept release as a candidate: nothing is to be built or pulled."""
+    before = before_of(release)
+    return Candidate(
+        id=release.id,
+        version=release.version,
+        commit=release.commit,
+        fingerprint=release.fingerprint,
+        kept=release,
+        images=release.images,
+        to_build=(),
+        to_pull=(),
+        files=before.files,
+        variables=before.variables,
+        migrations=release.migrations,
+        roles={name: Role(release.settings(name).role) for name in release.services},
+    )
+
+
+def before_of(release: Release | None) -> Before:
+    """What a kept release was made of, to compare with."""
+    if release is None:
+        return Before({}, {})
+    manifest = manifests.read(release.tree)
+    return Before(_owned(manifest), _frozen(release.folder / "env"))
+
+
+def kept_version(site: Site, version: str, *, other_than: str = "") -> Release:
+    """The newest kept release of a version, good ones first.
+
+    Raises:
+        UsageError: When the version is no version, or is not kept; lists those that are.
+    """
+    wanted = site.store.get(version) or None
+    if wanted is None:
+        text = str(parse(version))
+        found = [
+            item for item in site.store.all() if item.version == text and item.id != other_than
+        ]
+        found.sort(key=lambda item: item.status is not Status.BAD)
+        wanted = found[-1] if found else None
+    if wanted is None:
+        kept = ", ".join(item.id for item in reversed(site.store.all())) or "none"
+        raise UsageError(
+            f"release {version} is not kept in {site.name}",
+            remedy=f"kept releases: {kept}",
+        )
+    return wanted
+
+
+def _images(site: Site, stack: Stack, content: str) -> tuple[dict[str, str], list[str], list[str]]:
+    """Service -> image; services to build; images to pull."""
+    engine = site.engine
+    built = stack.built()
+    images: dict[str, str] = {}
+    to_build: list[str] = []
+    to_pull: dict[str, None] = {}
+    known: dict[str, str] = {}
+    for name, reference in references(stack).items():
+        if reference not in known:
+            there = bool(engine.image_id(reference))
+            if there and reference in built.values():
+                there = engine.image_labels(reference).get("towline.content") == content
+            known[reference] = engine.pinned(reference) if there else ""
+            if not there and reference not in built.values():
+                to_pull[reference] = None
+        if not known[reference] and name in built:
+            to_build.append(name)
+        images[name] = known[reference] or reference
+    return images, sorted(to_build), list(to_pull)
+
+
+def references(stack: Stack) -> dict[str, str]:
+    """Service -> the image name that the Compose file gives it."""
+    built = stack.built()
+    return {
+        name: str(definition.get("image") or built.get(name, ""))
+        for name, definition in stack.model["services"].items()
+    }
+
+
+def _owned(manifest: Manifest) -> dict[str, str]:
+    """Configuration files only: code is described by its commit."""
+    return {
+        path: record.sha256
+        for path, record in manifest.files.items()
+        if not manifest.promotes(path)
+    }
+
+
+def _frozen(path: Path) -> Mapping[str, str]:
+    return read_env(path, {}) if path.is_file() else {}

@@ -1,0 +1,45 @@
+"""Build the images of the promoted release, and say what they are."""
+
+from towline.rollout.candidates import promoted
+from towline.rollout.planner import short
+from towline.rollout.prepare import Preparation, preparation
+from towline.rollout.progress import Progress
+from towline.rollout.site import Site
+
+Row = dict[str, str]
+
+
+def planned(site: Site) -> list[Row]:
+    """What a build would make, and what is there already; changes nothing."""
+    return _rows(_preparation(site))
+
+
+def build(site: Site, progress: Progress) -> list[Row]:
+    """Build every image of the release; unchanged layers come from the engine's cache."""
+    prepared = _preparation(site)
+    names = sorted(prepared.stack.built())
+    if names:
+        with progress.step(f"build {', '.join(names)}"):
+            prepared.build(everything=True)
+    return _rows(prepared)
+
+
+def _preparation(site: Site) -> Preparation:
+    return preparation(site, promoted(site))
+
+
+def _rows(prepared: Preparation) -> list[Row]:
+    engine, content = prepared.site.engine, prepared.manifest.content
+    rows = []
+    for name, image in sorted(prepared.stack.built().items()):
+        found = engine.image_id(image)
+        fresh = bool(found) and engine.image_labels(image).get("towline.content") == content
+        rows.append(
+            {
+                "service": name,
+                "image": image,
+                "id": short(found) if found else "",
+                "state": "built" if fresh else "from other content" if found else "to be built",
+            }
+        )
+    return rows

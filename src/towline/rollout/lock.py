@@ -1,0 +1,147 @@
+"""One operation at a time on an environment: a lock file with a lease.
+
+The holder renews the lease while it works; a lock whose lease ran out belongs to nobody, so a
+killed deployer never blocks the next one for longer than `LEASE` seconds.
+"""
+
+import getpass
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from towline.errors import Locked
+from towline.hosts.base import Files
+
+LEASE = 60.0
+_RENEW = 15.0
+_CLAIM = 10.0
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock; `expires` is Unix time in seconds."""
+
+    token: str
+    user: str
+    machine: str
+    pid: int
+    operation: str
+    since: str
+    expires: float
+
+    @property
+    def expired(self) -> bool:
+        """Whether the lease ran out, or the holder is a dead process of this machine."""
+        return time.time() > self.expires or self._dead()
+
+    def _dead(self) -> bool:
+        if self.machine != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False
+
+
+def read(files: Files, path: Path) -> Holder | None:
+    """Who holds the lock now; None when nobody does."""
+    try:
+        return Holder(**json.loads(files.read(path)))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError):
+        # Not written by us, or torn: it names nobody, so nobody can renew it.
+        return Holder("", "unknown", "unknown", 0, "unknown", "", 0.0)
+
+
+@contextmanager
+def held(files: Files, path: Path, operation: str) -> Iterator[Holder]:
+    """Hold the lock while the body runs.
+
+    Raises:
+        Locked: When someone else holds it.
+    """
+    holder = _take(files, path, operation)
+    stop = threading.Event()
+    renewal = threading.Thread(target=_renew, args=(files, path, holder, stop), daemon=True)
+    renewal.start()
+    try:
+        yield holder
+    finally:
+        stop.set()
+        renewal.join()
+        current = read(files, path)
+        if current and current.token == holder.token:
+            files.remove(path)
+
+
+def _take(files: Files, path: Path, operation: str) -> Holder:
+    holder = Holder(
+        token=uuid.uuid4().hex,
+        user=getpass.getuser(),
+        machine=socket.gethostname(),
+        pid=os.getpid(),
+        operation=operation,
+        since=datetime.now(UTC).isoformat(timespec="seconds"),
+        expires=time.time() + LEASE,
+    )
+    content = json.dumps(asdict(holder)).encode()
+    for _ in range(3):
+        if files.create(path, content):
+            return holder
+        current = read(files, path)
+        if current is None:
+            continue
+        if not current.expired:
+            raise _locked(current)
+        if _take_over(files, path, current, content):
+            return holder
+    raise Locked(f"{path} is being taken by someone else", remedy="run the command again")
+
+
+def _take_over(files: Files, path: Path, expired: Holder, content: bytes) -> bool:
+    """Replace an expired lock. Of many takers one creates the claim named after that very lock."""
+    claim = path.with_name(f"{path.name}.claim-{expired.token or 'torn'}")
+    if not files.create(claim, str(time.time() + _CLAIM).encode()):
+        with suppress(FileNotFoundError, ValueError):
+            if time.time() > float(files.read(claim)):
+                files.remove(claim)  # its maker died; the next try may claim again
+        return False
+    try:
+        current = read(files, path)
+        # Someone who claimed before us may have finished in between.
+        if current is None or current.token != expired.token:
+            return False
+        files.write(path, content, 0o600)
+    finally:
+        files.remove(claim)
+    return True
+
+
+def _locked(holder: Holder) -> Locked:
+    return Locked(
+        f"{holder.user} on {holder.machine} is at work here: {holder.operation} "
+        f"(since {holder.since}, process {holder.pid})",
+        remedy=f"wait for it to end; a dead one frees itself within {LEASE:.0f} s",
+    )
+
+
+def _renew(files: Files, path: Path, holder: Holder, stop: threading.Event) -> None:
+    while not stop.wait(_RENEW):
+        with suppress(OSError):
+            current = read(files, path)
+            if current is None or current.token != holder.token:
+                return
+            renewed = {**asdict(holder), "expires": time.time() + LEASE}
+            files.write(path, json.dumps(renewed).encode(), 0o600)

@@ -1,0 +1,141 @@
+"""The operations people ask for, each a plan and the executor that carries it out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from towline.config.services import Role
+from towline.engines.releases import Release, Status
+from towline.errors import UsageError
+from towline.release.version import parse
+from towline.rollout.candidates import before_of, from_kept, kept_version, promoted, read_manifest
+from towline.rollout.executor import Executor
+from towline.rollout.plan import Plan
+from towline.rollout.planner import plan_deploy, plan_migration, plan_rollback
+from towline.rollout.prepare import preparation
+from towline.rollout.progress import Progress
+from towline.rollout.site import Observed, Site, observe
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A plan that can be carried out."""
+
+    site: Site
+    plan: Plan
+    preparations: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    reason: str = ""
+
+    def run(self, progress: Progress) -> None:
+        """Carry it out; see `Executor.run` for what it raises."""
+        Executor(self.site, self.plan, progress, self.preparations, self.reason).run()
+
+
+def deploy(site: Site, *, version: str = "") -> Operation:
+    """Deploy the promoted release, or a kept one by its version.
+
+    Raises:
+        UsageError: When nothing was promoted, or the version is not to be had.
+        CheckFailed: When the deploy tree was changed by hand.
+    """
+    observed = observe(site)
+    if version and str(parse(version)) != read_manifest(site).version:
+        return _again(site, observed, kept_version(site, version))
+    found = promoted(site, resolve=False)
+    kept = found.candidate.kept
+    plan = plan_deploy(
+        project=site.project.settings.project,
+        environment=site.name,
+        candidate=found.candidate,
+        observed=observed,
+        rollout=site.rollout,
+        state=site.state,
+        before=before_of(observed.live),
+    )
+    if kept:
+        return Operation(site, plan)
+    return Operation(site, plan, preparation(site, found).actions())
+
+
+def migrate(site: Site) -> Operation:
+    """Run the migration jobs of the promoted release; traffic does not move.
+
+    Raises:
+        UsageError: When nothing was promoted, or no service has role `job`.
+    """
+    found = promoted(site, resolve=False)
+    if not found.candidate.named(Role.JOB):
+        raise UsageError(
+            "no service has role `job`",
+            remedy="give your migration service `x-towline: {role: job}`",
+        )
+    plan = plan_migration(
+        project=site.project.settings.project,
+        environment=site.name,
+        candidate=found.candidate,
+        observed=observe(site),
+        state=site.state,
+    )
+    prepared = {} if found.candidate.kept else preparation(site, found).actions()
+    return Operation(site, plan, prepared)
+
+
+def rollback(
+    site: Site, *, version: str = "", reason: str = "", keep_schema: bool = False
+) -> Operation:
+    """Go back to the previous good release, or to a kept one by its version.
+
+    Raises:
+        UsageError: When there is none to go back to, or the schema moved and nobody said what
+            to do about it.
+    """
+    observed = observe(site)
+    live = observed.live
+    target = kept_version(site, version, other_than=live.id if live else "") if version else None
+    target = target or _previous(site, live)
+    if live and target.id == live.id:
+        raise UsageError(
+            f"{target.id} is live already",
+            remedy=f"`inv status --env {site.name}` shows what is kept",
+        )
+    moved = sorted(set(live.migrations) - set(target.migrations)) if live else []
+    if moved and not keep_schema:
+        raise UsageError(
+            f"the schema moved since {target.id}: {', '.join(moved)}",
+            remedy="if the older code works with the newer schema, add --keep-schema; "
+            "nothing is undone in the database",
+        )
+    plan = plan_rollback(
+        project=site.project.settings.project,
+        environment=site.name,
+        target=target,
+        observed=observed,
+        state=site.state,
+        before=before_of(live),
+        candidate=from_kept(target),
+    )
+    return Operation(site, plan, reason=reason)
+
+
+def _again(site: Site, observed: Observed, release: Release) -> Operation:
+    plan = plan_deploy(
+        project=site.project.settings.project,
+        environment=site.name,
+        candidate=from_kept(release),
+        observed=observed,
+        rollout=site.rollout,
+        state=site.state,
+        before=before_of(observed.live),
+    )
+    return Operation(site, plan)
+
+
+def _previous(site: Site, live: Release | None) -> Release:
+    """The newest good release before the live one; the one standing by is as good as any other."""
+    good = [item for item in site.store.all() if item.status is Status.GOOD]
+    older = [item for item in good if live is None or item.created < live.created]
+    if not older:
+        raise UsageError(
+            f"there is no good release to go back to in {site.name}",
+            remedy=f"`inv rollback --env {site.name} --list-versions` shows what is kept",
+        )
+    return older[-1]

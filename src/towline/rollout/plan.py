@@ -1,0 +1,105 @@
+"""The plan: what a command would do, known before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from towline.engines.releases import Release
+from towline.rollout.strategies import Stage
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a plan.
+
+    Attributes:
+        name: Key of the action that performs it; also its name in the journal.
+        title: One line for people.
+        commands: The commands it runs on the host, as they would be typed.
+        stage: The desired state, for steps that bring the environment to a stage.
+    """
+
+    name: str
+    title: str
+    commands: tuple[str, ...] = ()
+    stage: Stage | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between the live release and the planned one."""
+
+    kind: str
+    name: str
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an operation would do.
+
+    Attributes:
+        kind: `deploy` or `rollback`.
+        release: Identifier of the release that is to serve.
+        live: Identifier of the release that serves now; empty when none does.
+        colour: The slot of the release that is to serve.
+        old_colour: The slot of the release that serves now.
+        old: The release to come back to when the operation fails.
+        steps: In order; none when there is nothing to do.
+        changes: What differs between the two releases.
+        images: Service -> image reference that the release was planned with.
+    """
+
+    kind: str
+    project: str
+    environment: str
+    release: str
+    version: str
+    commit: str
+    live: str
+    colour: str
+    old_colour: str | None
+    old: Release | None
+    strategy: str
+    steps: tuple[Step, ...] = ()
+    changes: tuple[Change, ...] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether the environment is already as wished."""
+        return not self.steps
+
+    def data(self) -> dict[str, Any]:
+        """The plan for machines; it holds no secret."""
+        data = {name: value for name, value in asdict(self).items() if name not in ("old", "steps")}
+        steps = [{**asdict(step), "commands": list(step.commands)} for step in self.steps]
+        return {**data, "nothing_to_do": self.nothing_to_do, "steps": steps}
+
+    def lines(self) -> Iterator[str]:
+        """The plan for people."""
+        if self.nothing_to_do:
+            yield f"{self.release} is already live in {self.environment}: nothing to do"
+            return
+        yield f"{self.kind} {self.project} {self.release} to {self.environment} ({self.strategy})"
+        yield f"  live now   {self.live or 'nothing'}"
+        yield f"  slot       {self.colour}"
+        for warning in self.warnings:
+            yield f"  warning    {warning}"
+        if self.changes:
+            yield "changes"
+            width = max(len(f"{change.kind} {change.name}") for change in self.changes)
+            for change in self.changes:
+                arrow = f"{change.before or '(none)'} -> {change.after or '(none)'}"
+                yield f"  {f'{change.kind} {change.name}':<{width}}  {arrow}"
+        yield "steps"
+        for number, step in enumerate(self.steps, 1):
+            yield f"  {number}. {step.title}"
+            if step.stage and step.stage.gates:
+                yield f"       gates: {', '.join(step.stage.gates)}"
+            for command in step.commands:
+                yield f"       $ {command}"

@@ -1,0 +1,291 @@
+"""From config, release and observed state to a plan. Pure: nothing is asked, nothing touched."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from towline.config.models import Rollout
+from towline.config.services import Role
+from towline.engines.compose import compose_command
+from towline.engines.releases import Release, StateFolder, Status
+from towline.engines.world import other
+from towline.errors import UsageError
+from towline.rollout.plan import Change, Plan, Step
+from towline.rollout.site import Observed
+from towline.rollout.strategies import STRATEGIES, Stage, Workers, rollback
+
+DIGEST_SHOWN = 19  # "sha256:" and twelve characters
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is to be deployed, as far as it is known before it is built.
+
+    Attributes:
+        id: Identifier that the release has, or will get.
+        kept: The release, when the host keeps it already.
+        images: Service -> image reference, pinned where the image exists.
+        to_build: Services whose image has to be built.
+        to_pull: Images that are not on the host yet.
+        files: Path in the deploy tree -> SHA-256, without promoted source.
+        variables: Name -> value; the values never leave the planner.
+        roles: Service -> role.
+    """
+
+    id: str
+    version: str
+    commit: str
+    fingerprint: str
+    kept: Release | None
+    images: Mapping[str, str]
+    to_build: tuple[str, ...]
+    to_pull: tuple[str, ...]
+    files: Mapping[str, str]
+    variables: Mapping[str, str]
+    migrations: tuple[str, ...]
+    roles: Mapping[str, Role]
+
+    def named(self, *roles: Role) -> list[str]:
+        """Names of the services that have one of these roles."""
+        return sorted(name for name, role in self.roles.items() if role in roles)
+
+
+@dataclass(frozen=True)
+class Before:
+    """The live release's side of the comparison."""
+
+    files: Mapping[str, str]
+    variables: Mapping[str, str]
+
+
+def fingerprint(content: str, values: Mapping[str, str], rollout: Rollout) -> str:
+    """Digest of everything that a deploy of a release depends on."""
+    text = json.dumps([content, sorted(values.items()), rollout.replicas])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plan_deploy(
+    *,
+    project: str,
+    environment: str,
+    candidate: Candidate,
+    observed: Observed,
+    rollout: Rollout,
+    state: StateFolder,
+    before: Before,
+) -> Plan:
+    """The plan of a deploy; it has no steps when the release serves already."""
+    live = observed.live
+    has_router = bool(candidate.named(Role.ROUTER))
+    if rollout.strategy == "blue-green" and not has_router:
+        raise UsageError(
+            "blue-green needs a router, and the compose file has none",
+            remedy="give one service `x-towline: {role: router}`, or use --strategy recreate",
+        )
+    stages = STRATEGIES[rollout.strategy](rollout.replicas, rollout)
+    colour: str = other(observed.colour)
+    old, old_colour = live, observed.colour
+    steps: list[Step] = []
+    if live and candidate.kept and live.id == candidate.kept.id and _whole(observed, live):
+        # It has the traffic. What may be missing is the end of an interrupted deploy.
+        colour, old, old_colour = (
+            observed.colour or colour,
+            observed.standby,
+            other(observed.colour),
+        )
+        stages = [stage for stage in stages if stage.share == 100]
+        beside = observed.world.of(old_colour, "app", "worker")
+        if live.status is Status.GOOD and not any(item.running for item in beside):
+            stages = []
+    else:
+        steps = _preparations(candidate, colour, state)
+    if old is None:
+        # There is nothing to stop, neither before nor after.
+        stages = [stage for stage in stages if stage.name not in ("stop", "finish")]
+    steps += [_stage_step(stage, candidate, colour, state) for stage in stages]
+    if steps:
+        steps.append(
+            Step("keep", f"mark {candidate.id} good, keep the last {rollout.keep} releases")
+        )
+    return Plan(
+        kind="deploy",
+        project=project,
+        environment=environment,
+        release=candidate.id,
+        version=candidate.version,
+        commit=candidate.commit,
+        live=live.id if live else "",
+        colour=colour,
+        old_colour=old_colour if old else None,
+        old=old,
+        strategy=rollout.strategy,
+        steps=tuple(steps),
+        changes=tuple(changes(live, candidate, before)) if steps else (),
+        images=candidate.images,
+    )
+
+
+def plan_rollback(
+    *,
+    project: str,
+    environment: str,
+    target: Release,
+    observed: Observed,
+    state: StateFolder,
+    before: Before,
+    candidate: Candidate,
+) -> Plan:
+    """The plan of a rollback: what was kept is started, not built or pulled."""
+    colour = other(observed.colour)
+    steps = [
+        Step("settle", "bring backing services and router to that release's description"),
+        *(_stage_step(stage, candidate, colour, state) for stage in rollback(target.replicas)),
+        Step(
+            "keep",
+            f"mark {target.id} good" + (f" and {observed.live.id} bad" if observed.live else ""),
+        ),
+    ]
+    return Plan(
+        kind="rollback",
+        project=project,
+        environment=environment,
+        release=target.id,
+        version=target.version,
+        commit=target.commit,
+        live=observed.live.id if observed.live else "",
+        colour=colour,
+        old_colour=observed.colour,
+        old=observed.live,
+        strategy="rollback",
+        steps=tuple(steps),
+        changes=tuple(changes(observed.live, candidate, before)),
+        images=target.images,
+    )
+
+
+def plan_migration(
+    *,
+    project: str,
+    environment: str,
+    candidate: Candidate,
+    observed: Observed,
+    state: StateFolder,
+) -> Plan:
+    """The plan of running the migration jobs alone: no stage, so no traffic moves."""
+    colour = other(observed.colour)
+    return Plan(
+        kind="migrate",
+        project=project,
+        environment=environment,
+        release=candidate.id,
+        version=candidate.version,
+        commit=candidate.commit,
+        live=observed.live.id if observed.live else "",
+        colour=colour,
+        old_colour=observed.colour,
+        old=observed.live,
+        strategy="jobs only",
+        steps=tuple(_preparations(candidate, colour, state)),
+        images=candidate.images,
+    )
+
+
+def changes(live: Release | None, candidate: Candidate, before: Before) -> Iterable[Change]:
+    """What differs between the live release and the candidate; variables by name only."""
+    yield from _image_changes(live.images if live else {}, candidate)
+    if live is None:
+        return
+    for path in sorted({*before.files, *candidate.files}):
+        was, now = before.files.get(path, ""), candidate.files.get(path, "")
+        if was != now:
+            yield Change("file", path, was[:8], now[:8])
+    for name in sorted({*before.variables, *candidate.variables}):
+        had, has = before.variables.get(name), candidate.variables.get(name)
+        if had != has:
+            after = "" if has is None else "set" if had is None else "changed"
+            yield Change("variable", name, "" if had is None else "set", after)
+    for step in sorted(set(candidate.migrations) - set(live.migrations)):
+        yield Change("migration", step, "", "new")
+    for step in sorted(set(live.migrations) - set(candidate.migrations)):
+        yield Change("migration", step, "applied", "unknown to this release")
+
+
+def _image_changes(images: Mapping[str, str], candidate: Candidate) -> Iterable[Change]:
+    for name, image in sorted(candidate.images.items()):
+        was = images.get(name, "")
+        if name in candidate.to_build:
+            yield Change("image", name, short(was), "to be built")
+        elif was != image:
+            yield Change("image", name, short(was), short(image))
+
+
+def short(image: str) -> str:
+    """An image reference cut to a readable length."""
+    return image[:DIGEST_SHOWN] if image.startswith("sha256:") else image
+
+
+def _whole(observed: Observed, live: Release) -> bool:
+    """Whether everything of the live release runs."""
+    running = {
+        (item.service, item.colour): item for item in observed.world.containers if item.running
+    }
+    for name in live.named(Role.APP, Role.WORKER):
+        if (name, observed.colour) not in running:
+            return False
+    return all((name, "") in running for name in live.named(Role.BACKING, Role.ROUTER))
+
+
+def _preparations(candidate: Candidate, colour: str, state: StateFolder) -> list[Step]:
+    steps = []
+    folder = state.releases / candidate.id
+    if candidate.kept is None:
+        if candidate.to_build:
+            names = ", ".join(candidate.to_build)
+            steps.append(
+                Step(
+                    "build",
+                    f"build {names}",
+                    (_shown(Path("build.json"), "build", *candidate.to_build),),
+                )
+            )
+        if candidate.to_pull:
+            pulls = tuple(f"docker pull {image}" for image in candidate.to_pull)
+            steps.append(Step("pull", f"pull {len(candidate.to_pull)} images", pulls))
+        steps.append(Step("prepare", f"write the release to {folder}"))
+    kept = folder / "kept.json"
+    steps.append(
+        Step(
+            "settle",
+            "bring backing services and router up: "
+            + (", ".join(candidate.named(Role.BACKING, Role.ROUTER)) or "there are none"),
+            (_shown(kept, "up", "--detach", "--no-build", "--remove-orphans"),)
+            if candidate.named(Role.BACKING, Role.ROUTER)
+            else (),
+        )
+    )
+    jobs = candidate.named(Role.JOB)
+    if jobs:
+        commands = tuple(
+            _shown(folder / f"{colour}.json", "run", "--rm", "--no-deps", "--no-TTY", name)
+            for name in jobs
+        )
+        steps.append(Step("migrate", f"run {', '.join(jobs)} in the new image", commands))
+    return steps
+
+
+def _stage_step(stage: Stage, candidate: Candidate, colour: str, state: StateFolder) -> Step:
+    commands: tuple[str, ...] = ()
+    file = state.releases / candidate.id / f"{colour}.json"
+    if stage.new and stage.name == "start":
+        names = candidate.named(Role.APP, *([Role.WORKER] if stage.workers is Workers.NEW else []))
+        commands = (_shown(file, "up", "--detach", "--no-build", *names),)
+    if stage.name == "switch":
+        commands = ("nginx -t -q", "kill -HUP (nginx)") if candidate.named(Role.ROUTER) else ()
+    return Step(stage.name, stage.title, commands, stage)
+
+
+def _shown(file: Path, *arguments: str) -> str:
+    return shlex.join(compose_command(file, *arguments))

@@ -1,0 +1,99 @@
+"""The pre-deploy check: all findings at once, each with its remedy."""
+
+from collections.abc import Iterator
+
+from towline.checks.certificates import check_certificates
+from towline.checks.machine import check_disk, check_engine, check_name, check_ports
+from towline.checks.services import check_services, check_variables
+from towline.config.envfile import differences, read_env
+from towline.config.environments import default_env_file, env_file, example_file
+from towline.config.secrets import missing_or_placeholder
+from towline.engines.stack import KEPT, Stack
+from towline.errors import CheckFailed, TowlineError, UsageError
+from towline.findings import Finding, Severity, errors
+from towline.rollout.candidates import read_manifest
+from towline.rollout.site import Site
+
+
+def examine(site: Site) -> list[Finding]:
+    """Every finding on an environment; changes nothing.
+
+    Raises:
+        UsageError: When no engine answers, as most checks could not be made.
+    """
+    site.host.docker().ping()
+    found: list[Finding] = [*_release(site), *_variables(site)]
+    try:
+        stack = site.resolve("0.0.0", "")
+    except UsageError as error:
+        found.append(Finding("compose-file", Severity.ERROR, error.message, error.remedy))
+    else:
+        found.append(Finding("compose-file", Severity.OK, f"{site.project.compose_file} is valid"))
+        found += _stack(site, stack)
+    found += check_engine(site.host)
+    found += check_disk(site.host, site.state.root, site.project.settings.checks.disk_free)
+    found += check_name(site.environment.url)
+    order = (Severity.ERROR, Severity.WARNING, Severity.OK)
+    return sorted(found, key=lambda finding: order.index(finding.severity))
+
+
+def require(site: Site) -> list[Finding]:
+    """The warnings of the check.
+
+    Raises:
+        CheckFailed: When the check found an error.
+    """
+    found = examine(site)
+    stop_on_errors(found)
+    return [finding for finding in found if finding.severity is Severity.WARNING]
+
+
+def stop_on_errors(findings: list[Finding]) -> None:
+    """Raise CheckFailed, with every error and its remedy, when there is one."""
+    wrong = errors(findings)
+    if not wrong:
+        return
+    details = [
+        line
+        for finding in wrong
+        for line in (f"{finding.check}: {finding.message}", f"    -> {finding.remedy}")
+    ]
+    noun = "error" if len(wrong) == 1 else "errors"
+    raise CheckFailed(
+        f"the pre-deploy check found {len(wrong)} {noun}; nothing was changed",
+        details=details,
+        remedy="mend them; `inv pre-deploy-check` runs the check alone",
+    )
+
+
+def _release(site: Site) -> Iterator[Finding]:
+    try:
+        manifest = read_manifest(site)
+    except TowlineError as error:
+        yield Finding("release", Severity.ERROR, error.message, error.remedy)
+    else:
+        yield Finding("release", Severity.OK, f"{manifest.version} is promoted and unchanged")
+
+
+def _variables(site: Site) -> Iterator[Finding]:
+    path = env_file(site.project, site.name)
+    example = example_file(site.project)
+    wrong = list(differences(path)) if path else []
+    if example.is_file():
+        target = str(default_env_file(site.project, site.name))
+        wrong += missing_or_placeholder(site.values, read_env(example, {}), target)
+    yield from wrong
+    if not errors(wrong):
+        where = path or "the process environment"
+        yield Finding("secrets", Severity.OK, f"{len(site.values)} variables from {where}")
+
+
+def _stack(site: Site, stack: Stack) -> Iterator[Finding]:
+    tree = site.project.deploy_tree.resolve()
+    yield from check_services(stack, tree)
+    yield from check_variables(stack, str(example_file(site.project)))
+    if stack.router:
+        days = site.project.settings.checks.certificate_days
+        yield from check_certificates(stack.definition(stack.router), days)
+    kept = {name: stack.definition(name) for name in stack.named(*KEPT)}
+    yield from check_ports(site.host, {"services": kept}, site.engine.observe())

@@ -1,0 +1,154 @@
+"""Make a release out of the deploy tree: build, pull, and write its folder on the host."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from towline.config.envfile import write_env
+from towline.engines import live
+from towline.engines.releases import Release
+from towline.engines.render import Target, build_model, colour_model, kept_model, mounts
+from towline.engines.stack import Stack
+from towline.engines.world import COLOURS
+from towline.errors import TowlineError
+from towline.release.manifest import Manifest
+from towline.release.tree import MANIFEST_FILE, counts
+from towline.rollout.candidates import Promoted, references
+from towline.rollout.planner import Candidate, short
+from towline.rollout.site import Site
+
+
+@dataclass
+class Preparation:
+    """The steps before anything in the environment is touched."""
+
+    site: Site
+    manifest: Manifest
+    candidate: Candidate
+    stack: Stack
+
+    def actions(self) -> dict[str, Callable[[], str]]:
+        """Step name -> action."""
+        return {"build": self.build, "pull": self.pull, "prepare": self.prepare}
+
+    def build(self, *, everything: bool = False) -> str:
+        """Build the images that are missing (or all); returns their ids."""
+        engine, version = self.site.engine, self.manifest.version
+        built = self.stack.built()
+        names = sorted(built) if everything else list(self.candidate.to_build)
+        with self._build_file() as file:
+            engine.build(file, names)
+        said = []
+        for name in names:
+            image = engine.image_id(built[name])
+            if not image:
+                raise TowlineError(
+                    f"{name} was built, but image {built[name]} is not on {self.site.host.name}"
+                )
+            if self.manifest.commit:
+                engine.tag(built[name], f"{version}-{self.manifest.commit[:12]}".replace("+", "_"))
+            said.append(f"{built[name]} is {short(image)}")
+        return ", ".join(said)
+
+    def pull(self) -> str:
+        """Pull the images that are missing."""
+        for image in self.candidate.to_pull:
+            self.site.engine.pull(image)
+        return ", ".join(self.candidate.to_pull)
+
+    def prepare(self) -> str:
+        """Write the release folder, whole or not at all."""
+        site, engine = self.site, self.site.engine
+        known = {ref: engine.pinned(ref) for ref in set(references(self.stack).values()) if ref}
+        images = {name: known[ref] for name, ref in references(self.stack).items() if ref}
+        target = replace(self._target(), images=images)
+        models = {f"{colour}.json": colour_model(self.stack, target, colour) for colour in COLOURS}
+        models["kept.json"] = kept_model(self.stack, target)
+        files = {name: (_json(model), 0o600) for name, model in models.items()}
+        files["env"] = (write_env(site.values).encode(), 0o600)
+        files |= self._tree(models["kept.json"], target)
+        site.store.add(self._release(target), files)
+        self._place_host_files(models["kept.json"], target)
+        return str(target.tree.parent)
+
+    def _release(self, target: Target) -> Release:
+        services = {
+            name: service.model_dump(mode="json", exclude_defaults=True)
+            for name, service in self.stack.services.items()
+        }
+        return Release(
+            id=target.release,
+            version=target.version,
+            commit=target.commit,
+            fingerprint=self.candidate.fingerprint,
+            content=self.manifest.content,
+            images=target.images,
+            services=services,
+            folder=self.site.state.releases / target.release,
+            replicas=target.replicas,
+            migrations=self.manifest.migrations,
+            created=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
+
+    def _target(self) -> Target:
+        site = self.site
+        return Target(
+            project=site.project.settings.project,
+            environment=site.name,
+            release=self.candidate.id,
+            version=self.manifest.version,
+            commit=self.manifest.commit,
+            images=self.candidate.images,
+            replicas=site.rollout.replicas,
+            here=site.project.deploy_tree.resolve(),
+            tree=site.state.releases / self.candidate.id / "tree",
+            live=site.state.live,
+        )
+
+    def _tree(self, kept: dict[str, Any], target: Target) -> dict[str, tuple[bytes, int]]:
+        """The promoted files that a host needs: all but source, unless source is mounted."""
+        here = target.here
+        mounted = [path for paths in mounts(kept, target.live).values() for path in paths]
+        names = [
+            path
+            for path in self.manifest.files
+            if not self.manifest.promotes(path)
+            or any(Path(path).is_relative_to(m) for m in mounted)
+        ]
+        files = {}
+        for name in [*names, MANIFEST_FILE]:
+            mode = 0o755 if (here / name).stat().st_mode & 0o100 else 0o644
+            files[f"tree/{name}"] = ((here / name).read_bytes(), mode)
+        return files
+
+    def _place_host_files(self, kept: dict[str, Any], target: Target) -> None:
+        """Certificates and secret files belong to the host and not to a release."""
+        for name, paths in mounts(kept, target.live).items():
+            user = str(kept["services"][name].get("user") or "").split(":")[0]
+            owner = int(user) if user.isdigit() else None
+            for path in paths:
+                if not counts(str(path / "x")) and (target.here / path).exists():
+                    live.place(self.site.host.files, target.here / path, target.live / path, owner)
+
+    @contextmanager
+    def _build_file(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="towline-") as folder:
+            file = Path(folder) / "build.json"
+            model = build_model(self.stack, self._target(), self.manifest.content)
+            file.write_bytes(_json(model))
+            yield file
+
+
+def preparation(site: Site, promoted: Promoted) -> Preparation:
+    """The preparation of a promoted release that is not kept yet."""
+    stack = promoted.stack or site.resolve(promoted.manifest.version, promoted.manifest.commit)
+    return Preparation(site, promoted.manifest, promoted.candidate, stack)
+
+
+def _json(model: dict[str, Any]) -> bytes:
+    return (json.dumps(model, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,27 @@
+"""What an operation tells the person who waits."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+
+class StepNote:
+    """Filled in while a step runs; shown when it is done."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+
+class Progress(Protocol):
+    """Shows steps as they happen."""
+
+    def step(self, title: str) -> AbstractContextManager[StepNote]:
+        """Show a step while the body runs, and how it ended."""
+        ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def step(self, title: str) -> AbstractContextManager[StepNote]:  # noqa: ARG002
+        """See `Progress.step`."""
+        return nullcontext(StepNote())

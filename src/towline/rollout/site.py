@@ -1,0 +1,150 @@
+"""An environment in hand: its settings, variables, host, engine, kept releases and journal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from towline.config.environments import read_values
+from towline.config.loading import Project
+from towline.config.models import Environment, Rollout
+from towline.config.redaction import Redactor
+from towline.engines.compose import ComposeEngine
+from towline.engines.releases import Release, ReleaseStore, StateFolder
+from towline.engines.render import shared_project
+from towline.engines.stack import Stack, resolve
+from towline.engines.world import World
+from towline.hosts.base import Host
+from towline.hosts.local import LocalHost
+from towline.rollout.journal import Journal
+from towline.routing.nginx import Routes
+
+# Who the router runs as where Towline itself is root: the number of the official nginx image.
+_ROUTER_UID = 101
+
+
+@dataclass(frozen=True)
+class Site:
+    """One environment of a project, on its host."""
+
+    project: Project
+    name: str
+    host: Host
+    state: StateFolder
+
+    @property
+    def environment(self) -> Environment:
+        """Its settings."""
+        return self.project.environment(self.name)
+
+    @cached_property
+    def rollout(self) -> Rollout:
+        """Its rollout settings."""
+        return self.project.rollout(self.name)
+
+    @cached_property
+    def values(self) -> Mapping[str, str]:
+        """Its variables and secrets."""
+        return read_values(self.project, self.name)
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Masks its secrets."""
+        return Redactor(self.values)
+
+    @cached_property
+    def engine(self) -> ComposeEngine:
+        """Runs its containers."""
+        return ComposeEngine(self.host, self.state, self.project.settings.project, self.name)
+
+    @cached_property
+    def store(self) -> ReleaseStore:
+        """Its kept releases."""
+        return ReleaseStore(self.host.files, self.state)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Its journal."""
+        return Journal(
+            self.host.files, self.state.journal, lambda data: self.redactor.redact_data(data)
+        )
+
+    def own_variables(self, version: str, commit: str) -> dict[str, str]:
+        """What Towline gives Compose for interpolation; the colour is filled in later."""
+        uid = str(self.host.user_id() or _ROUTER_UID)
+        return {
+            "TOWLINE_VERSION": version,
+            "TOWLINE_COMMIT": commit,
+            "TOWLINE_ENV": self.name,
+            "TOWLINE_ROUTES": str(self.state.routes),
+            "TOWLINE_UID": uid,
+            "TOWLINE_GID": uid,
+        }
+
+    def resolve(self, version: str, commit: str) -> Stack:
+        """The Compose file of the deploy tree, resolved for this environment."""
+        return resolve(
+            self.host,
+            self.project.compose_file,
+            project=shared_project(self.project.settings.project, self.name),
+            values=self.values,
+            own=self.own_variables(version, commit),
+        )
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is there: containers, routes, and the releases they belong to.
+
+    Attributes:
+        colour: The slot that serves; None when nothing does.
+        live: The release that serves.
+        standby: The release whose containers are in the other slot.
+    """
+
+    world: World
+    routes: Routes
+    colour: str | None
+    live: Release | None
+    standby: Release | None
+
+
+def open_site(project: Project, name: str) -> Site:
+    """The environment `name` of a project; nothing is read from its host yet.
+
+    Raises:
+        UsageError: When there is no such environment.
+    """
+    environment = project.environment(name)
+    if environment.state:
+        root = project.root / Path(environment.state).expanduser()
+    else:
+        root = _state_root() / project.settings.project / name
+    return Site(project, name, LocalHost(), StateFolder(root))
+
+
+def observe(site: Site) -> Observed:
+    """Look at an environment; changes nothing."""
+    world = site.engine.observe()
+    routes = site.engine.routes(world)
+    colour = routes.live_colour()
+    if colour is None and not world.role("router"):
+        # Without a router the slot that runs is the one that serves.
+        running = {item.colour for item in world.role("app") if item.running}
+        colour = min(running, default=None)
+    live = site.store.get(world.release_of(colour))
+    beside = [item for item in world.role("app") if item.colour != colour]
+    standby = site.store.get(beside[0].release) if beside else None
+    return Observed(world, routes, colour if live else None, live, standby)
+
+
+def _state_root() -> Path:
+    if os.environ.get("TOWLINE_STATE"):
+        return Path(os.environ["TOWLINE_STATE"]).expanduser().resolve()
+    if os.geteuid() == 0:
+        return Path("/var/lib/towline")
+    data = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(data).expanduser() / "towline"

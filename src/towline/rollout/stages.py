@@ -1,0 +1,112 @@
+"""Bring an environment to a stage. Doing so twice is harmless.
+
+The order is always the same: start what is wanted, pass the gates that protect users, hand
+the workers over, move traffic, watch, and only then stop what is not wanted any more.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from towline.config.services import Role
+from towline.config.units import format_duration
+from towline.engines.base import Engine
+from towline.engines.releases import Release
+from towline.rollout.gates import Gates
+from towline.rollout.strategies import Gate, Stage, Workers
+
+_POLL = 0.05
+
+
+@dataclass(frozen=True)
+class Side:
+    """A release and the slot it lives in."""
+
+    release: Release
+    colour: str
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Two sides of an environment that stages move between; either may be missing.
+
+    Attributes:
+        drain: Seconds that open requests may take, where a service does not say.
+        tick: Called in every wait; raises when the operation is to stop.
+    """
+
+    engine: Engine
+    gates: Gates
+    new: Side | None
+    old: Side | None
+    drain: float
+    tick: Callable[[], None]
+
+    def reach(self, stage: Stage) -> str:
+        """Bring the environment to a stage; returns the figures of its gates."""
+        if stage.new and self.new:
+            self._start(self.new, Role.APP)
+        if stage.old and self.old:
+            self._start(self.old, Role.APP)
+        notes = [self._pass(gate) for gate in stage.gates if gate is not Gate.WATCH]
+        self._hand_over_workers(stage.workers)
+        self._move_traffic(stage)
+        notes += [self._pass(gate) for gate in stage.gates if gate is Gate.WATCH]
+        if self.old and not stage.old:
+            notes.append(self._drained(self.old) if stage.share else "")
+            self.engine.stop(self.old.colour, self.old.release.named(Role.APP))
+        if self.new and not stage.new:
+            self.engine.stop(self.new.colour, self.new.release.named(Role.APP))
+        return "; ".join(filter(None, notes))
+
+    def _start(self, side: Side, role: Role) -> None:
+        self.engine.start(side.release, side.colour, side.release.named(role))
+
+    def _pass(self, gate: Gate) -> str:
+        side = self.old if gate is Gate.OLD_HEALTH else self.new
+        if side is None:
+            return ""
+        ask = {
+            Gate.HEALTH: self.gates.health,
+            Gate.OLD_HEALTH: self.gates.health,
+            Gate.SMOKE: self.gates.smoke,
+            Gate.WATCH: self.gates.watch,
+        }[gate]
+        return f"{gate}: {ask(side.release, side.colour)}"
+
+    def _hand_over_workers(self, wanted: Workers) -> None:
+        """One version of a worker at a time, unless it is declared safe to overlap."""
+        coming = {Workers.NEW: self.new, Workers.OLD: self.old, Workers.NONE: None}[wanted]
+        names = coming.release.named(Role.WORKER) if coming else []
+        if coming:
+            early = [name for name in names if coming.release.settings(name).overlap]
+            self.engine.start(coming.release, coming.colour, early)
+        for side in (self.old, self.new):
+            if side and side is not coming:
+                self.engine.stop(side.colour, side.release.named(Role.WORKER))
+        if coming:
+            self.engine.start(coming.release, coming.colour, names)
+
+    def _move_traffic(self, stage: Stage) -> None:
+        shares = {}
+        if self.new and stage.share:
+            shares[self.new.colour] = stage.share
+        if self.old and stage.old and stage.share < 100:
+            shares[self.old.colour] = 100 - stage.share
+        if sum(shares.values()) != 100:
+            shares = {}  # the first release, or recreate: nobody serves
+        leading = self.new if stage.share >= 50 or self.old is None else self.old
+        if leading:
+            self.engine.route(leading.release, shares)
+
+    def _drained(self, side: Side) -> str:
+        """Let requests and WebSockets of earlier routes finish, up to the drain time."""
+        given = [side.release.settings(name).drain for name in side.release.named(Role.APP)]
+        limit = max((self.drain if one is None else one for one in given), default=0.0)
+        started = time.monotonic()
+        while self.engine.open_on_old_routes():
+            if time.monotonic() - started >= limit:
+                return f"open connections were cut after a drain time of {format_duration(limit)}"
+            self.tick()
+            time.sleep(_POLL)
+        return ""

@@ -1,0 +1,38 @@
+"""The Invoke task collection: `from towline.tasks import ns` is all a tasks.py needs.
+
+Nothing heavy is imported here: a task loads what it uses when it runs.
+"""
+
+from invoke import Collection
+
+from . import (
+    build,
+    check,
+    deploy,
+    down,
+    health,
+    history,
+    init,
+    logs,
+    migrate,
+    promote,
+    rollback,
+    smoke,
+    status,
+)
+
+ns = Collection(
+    init.ns,
+    promote.promote,
+    check.pre_deploy_check,
+    build.build,
+    migrate.migrate,
+    deploy.ns,
+    health.health_check,
+    smoke.smoke,
+    rollback.rollback,
+    status.status,
+    history.history,
+    logs.logs,
+    down.down,
+)

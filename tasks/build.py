@@ -1,0 +1,32 @@
+"""`inv build`."""
+
+from invoke import Context, task
+
+from . import seam, terminal
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "env": seam.ENV_HELP,
+        "dry_run": seam.DRY_RUN_HELP,
+        "json": seam.JSON_HELP,
+    },
+)
+def build(c: Context, env: str = "local", dry_run: bool = False, json: bool = False) -> None:
+    """Build the images of the promoted release, tagged with version and commit."""
+    with seam.outcome():
+        from towline.rollout import images
+
+        site = seam.open_site(env)
+        rows = (
+            images.planned(site)
+            if seam.is_dry(c, dry_run)
+            else images.build(site, terminal.Steps())
+        )
+        if json:
+            terminal.say_json(rows)
+        elif rows:
+            terminal.table(list(rows[0]), [list(row.values()) for row in rows])
+        else:
+            terminal.say("the compose file builds no image: nothing to do")

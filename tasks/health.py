@@ -1,0 +1,31 @@
+"""`inv health-check`."""
+
+from invoke import Context, task
+
+from . import seam, terminal
+
+
+@task(
+    name="health-check",
+    aliases=["health"],
+    auto_shortflags=False,
+    help={
+        "env": seam.ENV_HELP,
+        "timeout": "Seconds to wait until all is healthy. Default: 0, ask once.",
+        "json": seam.JSON_HELP,
+    },
+)
+def health_check(c: Context, env: str = "local", timeout: str = "0", json: bool = False) -> None:
+    """Ask every service whether it is healthy."""
+    with seam.outcome():
+        from towline.insight.health import report, require_healthy
+
+        rows = report(seam.open_site(env), timeout=seam.duration(timeout, "--timeout"))
+        if json:
+            terminal.say_json(rows)
+        elif rows:
+            terminal.table(
+                ["health", "service", "slot", "release", "answer"],
+                [[r["health"], r["service"], r["slot"], r["release"], r["answer"]] for r in rows],
+            )
+        require_healthy(rows, env)

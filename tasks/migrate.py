@@ -1,0 +1,27 @@
+"""`inv migrate`."""
+
+from invoke import Context, task
+
+from . import seam, terminal
+
+
+@task(
+    auto_shortflags=False,
+    help={"env": seam.ENV_HELP, "dry_run": seam.DRY_RUN_HELP, "json": seam.JSON_HELP},
+)
+def migrate(c: Context, env: str = "local", dry_run: bool = False, json: bool = False) -> None:
+    """Run the migration job in the promoted release's image, without moving traffic."""
+    with seam.outcome():
+        from towline.rollout import operations
+
+        from .deploy import show
+
+        operation = operations.migrate(seam.open_site(env))
+        if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
+            show(operation.plan, json)
+            return
+        operation.run(terminal.Steps())
+        if json:
+            terminal.say_json({"ok": True, **operation.plan.data()})
+        else:
+            terminal.say(f"migrations of {operation.plan.release} ran in {env}")

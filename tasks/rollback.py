@@ -1,0 +1,61 @@
+"""`inv rollback`."""
+
+from invoke import Context, task
+
+from . import seam, terminal
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "env": seam.ENV_HELP,
+        "version": "Kept release to go back to. Default: the previous good one.",
+        "reason": "Why; kept in the journal and with the release that is left.",
+        "list_versions": "List the kept releases and change nothing. Default: off.",
+        "keep_schema": "Go back although the database schema moved on. Default: off.",
+        "auto_approve": "Do not ask. Required where no one can be asked. Default: off.",
+        "dry_run": seam.DRY_RUN_HELP,
+        "json": seam.JSON_HELP,
+    },
+)
+def rollback(
+    c: Context,
+    env: str = "local",
+    version: str = "",
+    reason: str = "",
+    list_versions: bool = False,
+    keep_schema: bool = False,
+    auto_approve: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Go back to a kept release: start it, prove it is healthy, switch."""
+    with seam.outcome():
+        from towline.rollout import operations
+
+        from .deploy import carry_out, show
+
+        site = seam.open_site(env)
+        if list_versions:
+            from towline.insight.status import kept_rows
+
+            _list(kept_rows(site), json)
+            return
+        operation = operations.rollback(
+            site, version=version, reason=reason, keep_schema=keep_schema
+        )
+        if seam.is_dry(c, dry_run):
+            show(operation.plan, json)
+            return
+        question = f"Roll {env} back from {operation.plan.live} to {operation.plan.release}?"
+        seam.confirm(question, yes=auto_approve, option="--auto-approve")
+        carry_out(operation, json)
+
+
+def _list(rows: list[dict[str, str]], json: bool) -> None:
+    if json:
+        terminal.say_json(rows)
+    elif not rows:
+        terminal.say("no release is kept")
+    else:
+        terminal.table(list(rows[0]), [list(row.values()) for row in rows])

@@ -1,0 +1,114 @@
+"""Where tasks meet the library: projects are opened, errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke import Context, Exit
+
+from . import terminal
+
+if TYPE_CHECKING:
+    from towline.config.loading import Project
+    from towline.rollout.site import Site
+
+ENV_HELP = "Environment of towline.yaml. Default: local."
+DRY_RUN_HELP = "Print what would be done and change nothing. Default: off."
+JSON_HELP = "Print JSON on standard output. Default: off."
+YES_HELP = "Do not ask. Required where no one can be asked. Default: off."
+
+
+@contextmanager
+def outcome() -> Iterator[None]:
+    """Turn errors that Towline knows into a message on stderr and the documented exit code.
+
+    `inv --debug` keeps the traceback.
+    """
+    from towline.errors import TowlineError
+
+    try:
+        yield
+    except TowlineError as error:
+        if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
+            raise
+        terminal.complain(error.message, error.details, error.remedy)
+        raise Exit(code=error.exit_code) from None
+    except Exception as error:
+        # The engine went away, or the disk is full: the words of the error are enough.
+        known = isinstance(error, OSError) or type(error).__module__.startswith("docker.")
+        if not known or logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
+            raise
+        terminal.complain(f"{type(error).__name__}: {error}", (), "")
+        raise Exit(code=1) from None
+
+
+def open_project() -> Project:
+    """The project at or above the working folder."""
+    from towline.config.loading import load
+
+    return load(Path.cwd())
+
+
+def open_site(env: str, *, strategy: str = "") -> Site:
+    """An environment of the project; `strategy` replaces the configured one."""
+    from towline.config.loading import override_strategy
+    from towline.rollout.site import open_site as open_
+
+    project = open_project()
+    return open_(override_strategy(project, env, strategy) if strategy else project, env)
+
+
+def is_dry(context: Context, dry_run: bool) -> bool:
+    """Whether only the plan is wanted: our own option, or Invoke's `--dry`."""
+    return dry_run or bool(context.config.run.dry)
+
+
+def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:
+    """Ask a person; without a terminal the option must be given.
+
+    Raises:
+        UsageError: When nobody can be asked, or the answer is no.
+    """
+    from towline.errors import UsageError
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody can be asked here.", remedy=f"add {option}")
+    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        raise UsageError("not confirmed; nothing was changed")
+
+
+def duration(text: str, option: str) -> float:
+    """Seconds from an option such as `300`, `90s` or `5m`.
+
+    Raises:
+        UsageError: When it is no duration.
+    """
+    from towline.config.units import parse_duration
+    from towline.errors import UsageError
+
+    try:
+        return parse_duration(text if not text.replace(".", "", 1).isdigit() else float(text))
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}", remedy=f"for example {option} 300") from None
+
+
+def count(text: str, option: str) -> int:
+    """A whole number above zero from an option.
+
+    Raises:
+        UsageError: When it is something else.
+    """
+    from towline.errors import UsageError
+
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise UsageError(
+            f"{option}: {text!r} is not a number above 0", remedy=f"for example {option} 20"
+        )
+    return int(text)

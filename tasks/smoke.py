@@ -1,0 +1,38 @@
+"""`inv smoke`."""
+
+from invoke import Context, task
+
+from . import seam, terminal
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "env": seam.ENV_HELP,
+        "url": "Address to test. Default: the environment's url.",
+        "json": seam.JSON_HELP,
+    },
+)
+def smoke(c: Context, env: str = "local", url: str = "", json: bool = False) -> None:
+    """Run the smoke tests against what users reach."""
+    with seam.outcome():
+        from towline.insight.smoke import report, require_passed
+
+        results = report(seam.open_project(), env, url)
+        rows = [
+            {
+                "result": result.answer.outcome.value,
+                "test": result.name,
+                "attempts": str(result.attempts),
+                "answer": result.answer.detail,
+            }
+            for result in results
+        ]
+        if json:
+            terminal.say_json(rows)
+        else:
+            terminal.table(list(rows[0]), [list(row.values()) for row in rows])
+            for result in results:
+                for line in result.output if not result.answer.healthy else ():
+                    terminal.say(f"    {line}")
+        require_passed(results, env)

@@ -1,0 +1,51 @@
+"""`inv status`."""
+
+from typing import Any
+
+from invoke import Context, task
+
+from . import seam, terminal
+
+
+@task(auto_shortflags=False, help={"env": seam.ENV_HELP, "json": seam.JSON_HELP})
+def status(c: Context, env: str = "local", json: bool = False) -> None:
+    """Show what is live, since when, its containers and the kept releases."""
+    with seam.outcome():
+        from towline.insight.status import status as read
+
+        data = read(seam.open_site(env))
+        if json:
+            terminal.say_json(data)
+        else:
+            _show(data)
+
+
+def _show(data: dict[str, Any]) -> None:
+    live = terminal.paint(data["live"], "green") if data["live"] else "nothing is live"
+    since = data["since"]
+    terminal.say(f"{data['project']} in {data['environment']}: {live}")
+    if data["live"]:
+        terminal.say(
+            f"  release   {data['release']}  (commit {(data['commit'] or 'unknown')[:12]})"
+        )
+        if since:
+            terminal.say(
+                f"  since     {since['at'][:19].replace('T', ' ')} UTC, for {since['for']}"
+            )
+        terminal.say(f"  slot      {data['slot']}")
+        for service, shares in data["traffic"].items():
+            split = ", ".join(f"{colour} {share} %" for colour, share in shares.items() if share)
+            terminal.say(f"  traffic   {service}: {split or 'nowhere'}")
+        if data["url"]:
+            terminal.say(f"  address   {data['url']}")
+    for word, style in (("interrupted", "red"), ("lock", "yellow")):
+        if data[word]:
+            terminal.say(f"  {terminal.paint(f'{word:<8}', style)}  {data[word]}")
+    if data["interrupted"]:
+        terminal.say(
+            f"  next      `inv deploy --env {data['environment']}` goes on from what serves now"
+        )
+    for title, rows in (("containers", data["containers"]), ("kept releases", data["kept"])):
+        if rows:
+            terminal.say(f"\n{title}")
+            terminal.table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])

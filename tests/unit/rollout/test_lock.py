@@ -1,0 +1,99 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+
+import pytest
+
+from towline.errors import Locked
+from towline.hosts.local import LocalFiles
+from towline.rollout import lock
+
+FILES = LocalFiles()
+
+
+def test_it_is_free_again_after_the_body(tmp_path):
+    path = tmp_path / "lock"
+    with lock.held(FILES, path, "deploy 1.0.0"):
+        assert lock.read(FILES, path).operation == "deploy 1.0.0"
+    assert not path.exists()
+
+
+def test_it_is_free_again_after_an_error(tmp_path):
+    with pytest.raises(ValueError, match="x"), lock.held(FILES, tmp_path / "lock", "deploy"):
+        raise ValueError("x")
+    assert not (tmp_path / "lock").exists()
+
+
+def test_a_second_one_is_told_who_holds_it(tmp_path):
+    path = tmp_path / "lock"
+    with (
+        lock.held(FILES, path, "deploy 1.0.0"),
+        pytest.raises(Locked, match="deploy 1.0.0") as error,
+        lock.held(FILES, path, "rollback"),
+    ):
+        pass
+    assert error.value.exit_code == 5
+
+
+def test_a_dead_process_of_this_machine_frees_it_at_once(tmp_path):
+    path = tmp_path / "lock"
+    code = (
+        "import sys, os; from pathlib import Path; from towline.hosts.local import LocalFiles;"
+        "from towline.rollout import lock;"
+        "h = lock.held(LocalFiles(), Path(sys.argv[1]), 'deploy'); h.__enter__(); os._exit(9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert done.returncode == 9
+    assert path.exists()
+    with lock.held(FILES, path, "rollback") as holder:
+        assert lock.read(FILES, path).token == holder.token
+
+
+def test_an_expired_lease_of_another_machine_is_taken(tmp_path):
+    path = tmp_path / "lock"
+    _write(path, machine="elsewhere", expires=time.time() - 1)
+    with lock.held(FILES, path, "deploy"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_valid_lease_of_another_machine_is_respected(tmp_path):
+    path = tmp_path / "lock"
+    _write(path, machine="elsewhere", expires=time.time() + 30)
+    with pytest.raises(Locked, match="elsewhere"), lock.held(FILES, path, "deploy"):
+        pass
+
+
+def test_a_torn_lock_belongs_to_nobody(tmp_path):
+    (tmp_path / "lock").write_text('{"token": "x')
+    with lock.held(FILES, tmp_path / "lock", "deploy"):
+        pass
+
+
+def test_of_many_racers_one_wins(tmp_path):
+    path = tmp_path / "lock"
+    for race in range(10):
+        _write(path, machine="elsewhere", expires=0)
+
+        def take(_, path=path):
+            try:
+                return lock._take(FILES, path, "deploy")
+            except Locked:
+                return None
+
+        with ThreadPoolExecutor(8) as pool:
+            winners = [holder for holder in pool.map(take, range(8)) if holder]
+        assert len(winners) == 1, f"race {race}"
+        assert lock.read(FILES, path).token == winners[0].token
+        path.unlink()
+
+
+def _write(path, *, machine, expires):
+    holder = lock.Holder("t", "ann", machine, os.getpid(), "deploy 1", "then", expires)
+    path.write_text(json.dumps(asdict(holder)))
+
+
