@@ -1,7 +1,7 @@
 """Ask one address once, and say what came of it.
 
-Three outcomes are kept apart: healthy, failure (it answered, and the answer was no) and
-error (it could not be asked).
+Four outcomes are kept apart: healthy, failure (it answered, and the answer was no), error (it
+could not be asked) and inconclusive (it is too early to tell).
 """
 
 import http.client
@@ -16,6 +16,7 @@ class Outcome(StrEnum):
     HEALTHY = "healthy"
     FAILURE = "failure"
     ERROR = "error"
+    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,13 @@ class Manifest(BaseModel):
         """Whether promotion owns a path of the deploy tree."""
         return within(path, self.source_paths)
 
+    def with_files(self, files: Mapping[str, FileRecord]) -> Manifest:
+        """The same release with other files, in order and with their digest."""
+        files = dict(sorted(files.items()))
+        return self.model_copy(
+            update={"files": files, "content": content_digest(self.project, files)}
+        )
+
     def text(self) -> str:
         """The file's content: pretty JSON in a stable order, with a newline at its end."""
         data: dict[str, Any] = self.model_dump(by_alias=True, exclude={"files"})

@@ -64,22 +64,7 @@ class Repository:
 
     def ignores(self, path: Path) -> bool:
         """Whether Git leaves a path alone."""
-        return bool(self._ask("check-ignore", "--no-index", "--", str(path), or_else="").strip())
-
-    def content_at_head(self, path: Path) -> bytes | None:
-        """What a file holds in the commit that is checked out; None when it is not in it."""
-        name = path.relative_to(self.root).as_posix()
-        from git import GitCommandError
-
-        try:
-            data = self._git(self.root).execute(
-                ["git", "cat-file", "blob", f"HEAD:{name}"],
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-            )
-        except GitCommandError:
-            return None
-        return data if isinstance(data, bytes) else None
+        return bool(self._ask("check-ignore", "--", str(path), or_else="").strip())
 
     def commit(self, message: str, paths: Sequence[Path]) -> str:
         """Commit these paths and nothing else; what else is staged stays staged.
@@ -142,7 +127,9 @@ class Repository:
 
         try:
             answer = self._git(folder or self.root).execute(
-                ["git", *words], strip_newline_in_stdout=False
+                # Names are names: brackets and stars in them are no patterns.
+                ["git", "--literal-pathspecs", *words],
+                strip_newline_in_stdout=False,
             )
         except GitCommandError as error:
             if or_else is not None:

@@ -18,6 +18,7 @@ from towline.routing.nginx import ASK_PORT
 
 _POLL = 0.05
 _WATCH_POLL = 0.25
+_NOT_WELL = (Outcome.FAILURE, Outcome.ERROR)
 
 
 class GateFailed(TowlineError):
@@ -109,7 +110,7 @@ class Gates:
             self.tick()
             rounds += 1
             answers = self._ask(release, self.engine.observe(), colour, names)
-            bad = [answer.detail for answer in answers.values() if not answer.healthy]
+            bad = [a.detail for a in answers.values() if a.outcome in _NOT_WELL]
             failures, row = (failures + 1, row + 1) if bad else (failures, 0)
             if row > self.rollout.max_failures:
                 raise GateFailed(
@@ -170,10 +171,10 @@ def container_answer(engine: Engine, release: Release, item: Container) -> Answe
     if item.role == Role.ROUTER and (address := engine.address(item, ASK_PORT)):
         return http_probe(address, "/routes")
     if item.health in ("unhealthy", "starting"):
-        outcome = Outcome.FAILURE if item.health == "unhealthy" else Outcome.ERROR
+        outcome = Outcome.FAILURE if item.health == "unhealthy" else Outcome.INCONCLUSIVE
         return Answer(outcome, f"its healthcheck says {item.health}")
     if item.health:
         return Answer(Outcome.HEALTHY, "its healthcheck says healthy")
     if item.status.startswith("Up Less than"):
-        return Answer(Outcome.ERROR, "just started, and has no probe")
+        return Answer(Outcome.INCONCLUSIVE, "just started, and has no probe")
     return Answer(Outcome.HEALTHY, "running (it has no probe)")

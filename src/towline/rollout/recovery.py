@@ -83,7 +83,8 @@ class Recovery:
 
     def _restore(self) -> None:
         old = self.plan.old
-        with self.progress.step("bring the old release back") as note:
+        title = "bring the old release back" if old else "stop the new release"
+        with self.progress.step(title) as note:
             # A journal that cannot be written (a full disk) must not keep users waiting.
             with suppress(OSError):
                 self.site.journal.write(self.operation, "intent", "restore")

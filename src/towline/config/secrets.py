@@ -1,0 +1,128 @@
+"""Which variables are secrets, which values are only placeholders, and what is missing."""
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote, urlsplit
+
+from towline.findings import Finding, Severity
+
+CHECK = "secrets"
+MIN_MASKED = 6
+"""Shorter values are not masked in output: masking `dev` or `1234` would mangle ordinary words."""
+
+_WORDS = frozenset(
+    [
+        "password",
+        "passwd",
+        "passphrase",
+        "pass",
+        "pwd",
+        "secret",
+        "secrets",
+        "token",
+        "key",
+        "apikey",
+        "credential",
+        "credentials",
+        "private",
+        "auth",
+        "dsn",
+        "salt",
+        "signature",
+        "cert",
+        "pat",
+    ]
+)
+_PUBLIC = re.compile(
+    r"(public|publishable)[_-]?key|key_?(id|name)$|_(file|path|url|host|port|user)$", re.I
+)
+_PLACEHOLDER = re.compile(
+    r"change[-_ ]?(me|this|it)|replace[-_ ]?(me|this|with)|placeholder|todo|fixme|x{3,}|\.\.\."
+    r"|your[-_ ].*|<.*>|\[.*\]|example|secret|password|none|null|dummy|insert[-_ ].*|put[-_ ].*",
+    re.I,
+)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable's name says that its value is secret: `API_TOKEN`, `dbPassword`."""
+    if _PUBLIC.search(name):
+        return False
+    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    return any(word in _WORDS for word in re.split(r"[_\W]+", spaced.lower()))
+
+
+def url_password(value: str) -> str:
+    """The password inside a URL such as `postgresql://user:pw@host/db`; empty without one."""
+    if "://" not in value or "@" not in value:
+        return ""
+    try:
+        return urlsplit(value).password or ""
+    except ValueError:
+        return ""
+
+
+def placeholder(value: str) -> bool:
+    """Whether a value only stands for one that somebody has to put in."""
+    text = value.strip().strip("'\"")
+    return not text or bool(_PLACEHOLDER.fullmatch(text))
+
+
+def secret_values(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Name and secret text of every secret, passwords inside URLs included."""
+    for name, value in values.items():
+        password = url_password(value)
+        if password:
+            yield name, password
+            if unquote(password) != password:
+                yield name, unquote(password)
+        if is_secret_name(name) and value:
+            yield name, value
+
+
+def missing_or_placeholder(
+    values: Mapping[str, str], example: Mapping[str, str], file: str
+) -> list[Finding]:
+    """What the committed example names and the environment does not have.
+
+    A variable whose example value is a secret or a placeholder must be set: an error. Any other
+    example value is a default that is worth stating: a warning when it is missing. A variable
+    with an empty example is optional.
+
+    Args:
+        values: The environment's variables.
+        example: The variables of the committed example.
+        file: Where people put them, for the remedy.
+    """
+    found = []
+    for name, shown in example.items():
+        value = values.get(name, "")
+        required = bool(shown) and (is_secret_name(name) or placeholder(shown))
+        secret = is_secret_name(name) or bool(url_password(value))
+        if required and not value:
+            found.append(_error(f"{name} is not set", f"set {name} in {file}"))
+        elif value and placeholder(url_password(value) or value) and (required or secret):
+            found.append(
+                _error(
+                    f"{name} still holds a placeholder",
+                    f"put the real value into {file}; `inv init.secrets` makes random ones",
+                )
+            )
+        elif name not in values and shown:
+            found.append(
+                Finding(CHECK, Severity.WARNING, f"{name} is not set", f"set {name} in {file}")
+            )
+    for name, secret_text in secret_values(values):
+        if len(secret_text) < MIN_MASKED and not placeholder(secret_text):
+            found.append(
+                Finding(
+                    CHECK,
+                    Severity.WARNING,
+                    f"{name} has fewer than {MIN_MASKED} characters: it cannot be masked in output",
+                    f"choose a longer value for {name} in {file}",
+                )
+            )
+    return found
+
+
+def _error(message: str, remedy: str) -> Finding:
+    return Finding(CHECK, Severity.ERROR, message, remedy)

@@ -1,0 +1,395 @@
+"""What a promotion would do, computed from the two trees; nothing is written here."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from towline.config.loading import FILE
+from towline.errors import CheckFailed, UsageError
+from towline.release import manifest as manifests
+from towline.release import version_files
+from towline.release.decision import AUTO, next_version
+from towline.release.manifest import Manifest
+from towline.release.repository import Repository, open_repository, user_name
+from towline.release.sources import copy_mapping, select
+from towline.release.swap import leftovers
+from towline.release.tree import MANIFEST_FILE, FileRecord, bytes_record, record, scan, within
+from towline.release.version_files import Stamp
+
+if TYPE_CHECKING:
+    from towline.config.loading import Project
+
+_NAMED_AT_MOST = 10
+
+Files = Mapping[str, FileRecord]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How files differ between two trees; sorted paths in the deploy tree."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+    def __str__(self) -> str:
+        return f"{len(self.changed)} changed, {len(self.added)} added, {len(self.removed)} removed"
+
+    @classmethod
+    def between(cls, old: Files, new: Files) -> Difference:
+        """What turns the old files into the new ones."""
+        return cls(
+            added=tuple(sorted(new.keys() - old.keys())),
+            changed=tuple(
+                sorted(path for path in new.keys() & old.keys() if new[path] != old[path])
+            ),
+            removed=tuple(sorted(old.keys() - new.keys())),
+        )
+
+    def below(self, folder: str) -> Difference:
+        """The part of it at or below one path."""
+        return Difference(
+            *(
+                tuple(path for path in paths if within(path, (folder,)))
+                for paths in (self.added, self.changed, self.removed)
+            )
+        )
+
+
+@dataclass(frozen=True)
+class PromotionPlan:
+    """What a promotion would do.
+
+    Attributes:
+        manifest: What the deploy tree would say of itself; its time is that of the plan.
+        last: What it says now; None before the first promotion.
+        copies: Path in the deploy tree -> path in the source tree; `promote.copy`.
+        sources: File to copy by its path in the deploy tree.
+        promoted: What changes in the promoted paths.
+        owned: What people changed in the deploy tree's other files since the last promotion.
+        stamps: Version files before and after.
+        commit_paths: What the commit holds; empty outside Git or when Git ignores the tree.
+        notes: What is worth knowing besides.
+        nothing_to_do: Whether the deploy tree is as it should be already.
+    """
+
+    source_tree: Path
+    deploy_tree: Path
+    test: tuple[str, ...]
+    manifest: Manifest
+    last: Manifest | None
+    copies: Mapping[str, str]
+    sources: Mapping[str, Path]
+    promoted: Difference
+    owned: Difference
+    stamps: tuple[Stamp, ...]
+    commit: bool
+    commit_paths: tuple[Path, ...]
+    notes: tuple[str, ...]
+    nothing_to_do: bool
+
+    @property
+    def project(self) -> str:
+        """Name of the project."""
+        return self.manifest.project
+
+    @property
+    def version(self) -> str:
+        """The version that the tree gets."""
+        return self.manifest.version
+
+    @property
+    def previous(self) -> str:
+        """The version that was promoted last; empty before the first promotion."""
+        return self.last.version if self.last else ""
+
+    @property
+    def dirty(self) -> bool:
+        """Whether uncommitted changes would be promoted."""
+        return self.manifest.dirty
+
+    @property
+    def message(self) -> str:
+        """The message of the commit."""
+        return f"chore(release): promote {self.project} {self.version}"
+
+    def lines(self, *, run_tests: bool = True, commit: bool | None = None) -> list[str]:
+        """The plan for people, a line a step.
+
+        Args:
+            run_tests: Whether the test command will run.
+            commit: Whether a commit will be made; None for what the configuration says.
+        """
+        source, deploy = self.source_tree.name, self.deploy_tree.name
+        if self.nothing_to_do:
+            return [f"nothing to promote: {deploy}/ is {self.project} {self.version} already"]
+        lines = [f"promote {self.project} {self.previous or '(first time)'} -> {self.version}"]
+        if self.test and run_tests:
+            lines.append(f"run {shlex.join(self.test)} in {source}/")
+        lines += [
+            f"stamp {self.version} in {_shown(item.path, self.source_tree)}"
+            for item in self.stamps
+            if item.before != item.after
+        ]
+        for target, origin in self.copies.items():
+            part = self.promoted.below(target)
+            lines.append(f"copy {origin or '.'} -> {deploy}/{target}: {part}")
+        if self.owned:
+            lines.append(f"record the files of your own in {deploy}/: {self.owned}")
+        lines.append(f"write {deploy}/{MANIFEST_FILE}")
+        if self.commit_paths and (self.commit if commit is None else commit):
+            lines.append(f"commit: {self.message}")
+        return [*lines, *(f"note: {note}" for note in self.notes)]
+
+
+def plan_promotion(
+    project: Project, *, version: str = "", bump: str = AUTO, allow_dirty: bool = False
+) -> PromotionPlan:
+    """Work out what a promotion would do; only reads.
+
+    Args:
+        project: The project.
+        version: Version to give the tree, when not to be derived.
+        bump: `auto`, or the part to raise; see `version.PARTS`.
+        allow_dirty: Promote uncommitted changes too; the manifest records it.
+
+    Raises:
+        UsageError: When the configuration, a version or uncommitted changes do not allow it.
+        CheckFailed: When promoted files were changed by hand, or a promotion was interrupted.
+    """
+    tree, settings = project.deploy_tree, project.settings.promote
+    _refuse_leftovers(tree)
+    repository = open_repository(project.root)
+    last = manifests.read_if_any(tree)
+    copies = copy_mapping(project)
+    sources = select(project, copies, repository)
+    current = scan(tree)
+    dirty = _uncommitted(project, sources, repository)
+    if dirty and not allow_dirty:
+        raise _refuse_dirty(project, dirty)
+    incoming = {path: record(source) for path, source in sources.items()}
+    _refuse_changes_by_hand(project, repository, last, current, incoming, tuple(copies))
+
+    owned = {path: item for path, item in current.items() if not within(path, tuple(copies))}
+    written = (
+        None
+        if version
+        else version_files.written_version(project.source_tree, settings.version_files)
+    )
+    planned = {**owned, **incoming}
+    changed = last is None or _differs(project, last, planned, copies)
+    chosen = next_version(
+        last.version if last else None, written, changed=changed, version=version, bump=bump
+    )
+    stamps = version_files.stamps(project.source_tree, settings.version_files, chosen)
+    incoming.update(_stamped(sources, incoming, stamps))
+    planned.update(incoming)
+
+    commit_paths = _commit_paths(project, repository, stamps)
+    return PromotionPlan(
+        source_tree=project.source_tree,
+        deploy_tree=tree,
+        test=tuple(settings.test),
+        manifest=manifests.from_files(
+            planned,
+            project=project.settings.project,
+            version=chosen,
+            commit=repository.head() if repository else "",
+            dirty=bool(dirty),
+            promoted_by=repository.author() if repository else user_name(),
+            source_paths=tuple(copies),
+            migrations=settings.migrations,
+        ),
+        last=last,
+        copies=copies,
+        sources=sources,
+        promoted=Difference.between(_only(current, tuple(copies)), incoming),
+        owned=Difference.between(_owned_before(last, tuple(copies)), owned),
+        stamps=tuple(stamps),
+        commit=settings.commit,
+        commit_paths=commit_paths,
+        notes=tuple(_notes(project, repository, last, copies, dirty, commit_paths)),
+        nothing_to_do=_is_done(last, chosen, stamps, changed=changed),
+    )
+
+
+def _refuse_leftovers(tree: Path) -> None:
+    found = leftovers(tree)
+    if found:
+        raise CheckFailed(
+            f"{found[0]}: a promotion was interrupted, or is at work",
+            remedy="run `inv promote`: it puts the tree in order first",
+        )
+
+
+def _uncommitted(
+    project: Project, sources: Mapping[str, Path], repository: Repository | None
+) -> list[Path]:
+    """Uncommitted files of the source tree; untracked ones only where they would be copied."""
+    if repository is None:
+        return []
+    copied = set(sources.values())
+    stamped = {
+        (project.source_tree / name).resolve() for name in project.settings.promote.version_files
+    }
+    tree, deploy = project.source_tree, project.deploy_tree
+    return [
+        change.path
+        for change in repository.changes(project.root)
+        if not change.path.is_relative_to(deploy)
+        and (
+            change.path in copied
+            or change.path in stamped
+            or (change.tracked and change.path.is_relative_to(tree))
+        )
+    ]
+
+
+def _refuse_dirty(project: Project, dirty: Sequence[Path]) -> UsageError:
+    return UsageError(
+        f"{len(dirty)} uncommitted changes in the source tree, the first is "
+        f"{_shown(dirty[0], project.root)}",
+        remedy="git commit them, or pass --allow-dirty",
+        details=_some([_shown(path, project.root) for path in dirty]),
+    )
+
+
+def _refuse_changes_by_hand(
+    project: Project,
+    repository: Repository | None,
+    last: Manifest | None,
+    current: Files,
+    incoming: Files,
+    copies: tuple[str, ...],
+) -> None:
+    """A promotion must not overwrite what somebody changed in the deploy tree.
+
+    A change that is the same in the source tree is none. Paths that were never promoted have
+    nothing to be compared with: there, what would be lost for good counts, that is, what is not
+    in Git's last commit.
+    """
+    tree = project.deploy_tree
+    now = _only(current, copies)
+    before = _only(last.files, copies) if last else {}
+    promoted_before = last.source_paths if last else ()
+    differing = [
+        path
+        for path in sorted(before.keys() | now.keys())
+        if now.get(path) not in (before.get(path), incoming.get(path))
+    ]
+    by_hand = [path for path in differing if within(path, promoted_before)]
+    remedy = f"make the change in the source tree, and undo it here: git checkout -- {tree.name}"
+    if not by_hand:
+        never = [path for path in now if not within(path, promoted_before)]
+        by_hand = _not_in_git(
+            tree, [path for path in never if incoming.get(path) != now[path]], repository
+        )
+        remedy = f"git commit {tree.name}/, so that nothing is lost, or remove these files"
+    if by_hand:
+        raise CheckFailed(
+            f"{len(by_hand)} files that a promotion would overwrite were changed in "
+            f"{tree.name}/ itself, the first is {tree.name}/{by_hand[0]}",
+            remedy=remedy,
+            details=_some([f"{tree.name}/{path}" for path in by_hand]),
+        )
+
+
+def _not_in_git(tree: Path, paths: Sequence[str], repository: Repository | None) -> list[str]:
+    if repository is None or not paths:
+        return list(paths)
+    known = set(repository.files(tree))
+    uncommitted = {change.path for change in repository.changes(tree)}
+    return [path for path in paths if path not in known or tree / path in uncommitted]
+
+
+def _differs(project: Project, last: Manifest, planned: Files, copies: Mapping[str, str]) -> bool:
+    name = project.settings.project
+    migrations = manifests.migration_names(planned, project.settings.promote.migrations)
+    return (
+        manifests.content_digest(name, planned) != last.content
+        or migrations != last.migrations
+        or tuple(sorted(copies)) != last.source_paths
+    )
+
+
+def _is_done(last: Manifest | None, chosen: str, stamps: Sequence[Stamp], *, changed: bool) -> bool:
+    stamped = all(item.before == item.after for item in stamps)
+    return last is not None and not changed and chosen == last.version and stamped
+
+
+def _stamped(
+    sources: Mapping[str, Path], incoming: Files, stamps: Sequence[Stamp]
+) -> dict[str, FileRecord]:
+    """Records of the version files that are copied, as they are after the stamp."""
+    after = {item.path: item.after for item in stamps}
+    return {
+        path: bytes_record(after[source.resolve()], incoming[path].mode)
+        for path, source in sources.items()
+        if source.resolve() in after and incoming[path].mode != "link"
+    }
+
+
+def _owned_before(last: Manifest | None, copies: tuple[str, ...]) -> Files:
+    if last is None:
+        return {}
+    return {path: item for path, item in last.files.items() if not within(path, copies)}
+
+
+def _commit_paths(
+    project: Project, repository: Repository | None, stamps: Sequence[Stamp]
+) -> tuple[Path, ...]:
+    """What the promotion's commit holds: the version files and the deploy tree."""
+    if repository is None or repository.ignores(project.deploy_tree / MANIFEST_FILE):
+        return ()
+    files = (item.path for item in stamps if item.before != item.after)
+    return (
+        *(path for path in files if not repository.ignores(path)),
+        project.deploy_tree,
+    )
+
+
+def _notes(
+    project: Project,
+    repository: Repository | None,
+    last: Manifest | None,
+    copies: Mapping[str, str],
+    dirty: Sequence[Path],
+    commit_paths: Sequence[Path],
+) -> list[str]:
+    deploy = project.deploy_tree.name
+    notes = []
+    if dirty:
+        notes.append(f"{len(dirty)} uncommitted changes are promoted; the manifest records it")
+    if project.settings.promote.commit and repository is None:
+        notes.append("not in a Git repository: no commit is made or recorded")
+    elif project.settings.promote.commit and not commit_paths:
+        notes.append(f"Git ignores {deploy}/: no commit is made")
+    if last is not None:
+        notes += [
+            f"{deploy}/{path} is no longer in promote.copy of {FILE}: it stays, and is yours now"
+            for path in last.source_paths
+            if path not in copies and os.path.lexists(project.deploy_tree / path)
+        ]
+    return notes
+
+
+def _only(files: Files, folders: tuple[str, ...]) -> Files:
+    return {path: item for path, item in files.items() if within(path, folders)}
+
+
+def _shown(path: Path, folder: Path) -> str:
+    """A path for people: from the folder's parent when it lies in the folder."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - _NAMED_AT_MOST
+    return [*lines[:_NAMED_AT_MOST], *([f"and {more} more"] if more > 0 else [])]
