@@ -28,19 +28,23 @@ def promote(
 ) -> None:
     """Make the source tree a release in the deploy tree: test, copy, stamp, record, commit."""
     with seam.outcome():
-        from towline.release import promotion
+        from towline.release import promotion, promotion_plan
 
         project = seam.open_project()
-        plan = promotion.plan_promotion(
+        dry = seam.is_dry(c, dry_run)
+        if not dry and promotion.recover(project):
+            terminal.tell("settled what an interrupted promotion left behind")
+        commit = False if no_commit else None
+        plan = promotion_plan.plan_promotion(
             project, version=version, bump=bump, allow_dirty=allow_dirty
         )
-        if seam.is_dry(c, dry_run) or plan.nothing_to_do:
-            for line in plan.lines():
+        if dry or plan.nothing_to_do:
+            for line in plan.lines(run_tests=not no_tests, commit=commit):
                 terminal.say(line)
             return
-        done = promotion.promote(
-            project, plan, run_tests=not no_tests, commit=False if no_commit else None
-        )
-        for line in done.lines():
-            terminal.say(line)
+        with terminal.Steps().step(f"promote {plan.project} {plan.version}") as note:
+            done = promotion.promote(project, plan, run_tests=not no_tests, commit=commit)
+            note.text = f"{done.difference} in promoted files"
+        sealed = f", commit {done.commit[:12]}" if done.commit else ""
+        terminal.say(f"{plan.deploy_tree.name}/ is {plan.project} {done.version} now{sealed}")
         terminal.say("next: `inv deploy`")

@@ -58,7 +58,7 @@ class Load:
         assert parts.hostname in ("127.0.0.1", "localhost"), "loopback only"
         self._host, self._port = "127.0.0.1", parts.port or (443 if parts.scheme == "https" else 80)
         self._path = parts.path or "/"
-        self._tls = _no_verify() if parts.scheme == "https" else None
+        self._tls = no_verify() if parts.scheme == "https" else None
         self._steady, self._fresh, self._pause = steady, fresh, pause
         self._deadline = time.monotonic() + limit
         self._stop = threading.Event()
@@ -160,7 +160,7 @@ class _ClosedIdle(Exception):
     """The server closed the connection before it sent a byte of an answer."""
 
 
-def _no_verify() -> ssl.SSLContext:
+def no_verify() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

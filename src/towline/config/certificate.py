@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 CERTIFICATE, KEY = "fullchain.pem", "privkey.pem"
 CHECK = "certificates"
+_MOST_DAYS = 3650
+_DNS_NAME = re.compile(
+    r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.I
+)
 _MAKE = "`inv init.certificate` makes a self-signed one; a certificate authority gives a real one"
 
 
@@ -35,7 +40,8 @@ def self_signed(
         The path of the certificate.
 
     Raises:
-        UsageError: When no name is given.
+        UsageError: When no name is given, a name or the days are not usable, or only one of
+            the two files exists: it may be the only copy of somebody's key.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -43,13 +49,21 @@ def self_signed(
     from cryptography.x509.oid import NameOID
 
     certificate_file, key_file = folder / CERTIFICATE, folder / KEY
-    if certificate_file.exists() and key_file.exists() and not force:
+    there = [file for file in (certificate_file, key_file) if file.exists()]
+    if len(there) == 2 and not force:
         return certificate_file
-    wanted = [name.strip() for name in names if name.strip()]
+    if there and not force:
+        raise UsageError(
+            f"{there[0]} exists without its {'key' if there[0] == certificate_file else 'certificate'}",
+            remedy=f"put the other half beside it, or move it away, or add --force to replace it",
+        )
+    if not 1 <= days <= _MOST_DAYS:
+        raise UsageError(f"--days {days}: a certificate is valid for 1 to {_MOST_DAYS} days")
+    wanted = [_name(name.strip()) for name in names if name.strip()]
     if not wanted:
         raise UsageError("a certificate needs a name", remedy="for example --names localhost")
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, wanted[0][:64])])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, str(wanted[0].value)[:64])])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -59,7 +73,7 @@ def self_signed(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
         .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([_name(text) for text in wanted]), False)
+        .add_extension(x509.SubjectAlternativeName(wanted), False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
         .sign(key, hashes.SHA256())
     )
@@ -74,6 +88,7 @@ def self_signed(
     with os.fdopen(handle, "wb") as file:
         file.write(encoded)
     certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    certificate_file.chmod(0o644)
     return certificate_file
 
 
@@ -156,4 +171,10 @@ def _name(text: str) -> GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(text))
     except ValueError:
-        return x509.DNSName(text)
+        pass
+    if not _DNS_NAME.fullmatch(text):
+        raise UsageError(
+            f"{text!r} is neither a DNS name nor an IP address",
+            remedy="write names such as shop.example,127.0.0.1; others in their xn-- form",
+        )
+    return x509.DNSName(text)

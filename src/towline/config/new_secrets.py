@@ -2,10 +2,12 @@
 
 A value of the example is taken as it stands, but for three kinds:
 
-- a placeholder such as `change-me`: a new random secret is put in;
+- a variable whose name says that it is a secret: a new random one is put in. The last word of
+  the name counts where the example is no placeholder, so `TOKEN_EXPIRE_MINUTES=30` stays;
 - a value that names other variables in braces, `redis://:{REDIS_PASSWORD}@redis:6379/0`: they are
   filled in, percent-encoded left of an `@`, because env files must not use `$`;
-- an empty secret, such as somebody else's API key: nobody can invent it, so it is reported.
+- an empty secret, such as somebody else's API key, or a placeholder for something that is no
+  secret, such as a domain: nobody can invent it, so it is reported.
 """
 
 import os
@@ -65,14 +67,20 @@ def fill(example: Path, target: Path) -> Filled:
         values[name] = _expanded(values[name], values)
     if missing:
         _append(target, {name: values[name] for name in missing})
-    empty = (n for n in shown if not values[n] and is_secret_name(n))
-    return Filled(target, tuple(missing), tuple(random), tuple(empty))
+    to_fill = (name for name in shown if _is_left(name, shown[name], values[name]))
+    return Filled(target, tuple(missing), tuple(random), tuple(to_fill))
 
 
 def _to_invent(name: str, shown: Mapping[str, str]) -> bool:
     if any(match in shown for match in _REFERENCE.findall(shown[name])):
         return False
-    return placeholder(shown[name]) or is_secret_name(name)
+    last_word = re.split(r"[_\W]+", name.rstrip("0123456789_"))[-1]
+    return is_secret_name(name) and (placeholder(shown[name]) or is_secret_name(last_word))
+
+
+def _is_left(name: str, shown: str, value: str) -> bool:
+    """Whether a person has to put in a value."""
+    return placeholder(value) and (bool(shown) or is_secret_name(name))
 
 
 def _expanded(value: str, values: Mapping[str, str]) -> str:

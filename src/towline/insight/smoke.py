@@ -29,8 +29,12 @@ def report(project: Project, name: str, url: str = "") -> list[SmokeResult]:
 def require_passed(results: list[SmokeResult], name: str) -> None:
     """Raise CheckFailed when a test did not pass."""
     failed = [result for result in results if not result.answer.healthy]
-    if failed:
-        raise CheckFailed(
-            f"{len(failed)} of {len(results)} smoke tests failed in {name}: {failed[0].name}",
-            remedy=f"`inv logs --env {name}` shows what the service printed",
-        )
+    if not failed:
+        return
+    remedy = f"`inv logs --env {name}` shows what the service printed"
+    if any("CERTIFICATE_VERIFY_FAILED" in result.answer.detail for result in failed):
+        remedy = f"for a self-signed certificate set environments.{name}.insecure: true"
+    raise CheckFailed(
+        f"{len(failed)} of {len(results)} smoke tests failed in {name}: {failed[0].name}",
+        remedy=remedy,
+    )

@@ -133,7 +133,7 @@ def _promote(
     try:
         swap.do()
         if paths and repository is not None:
-            commit = repository.commit(plan.message, paths)
+            commit = repository.commit(plan.message, paths, scratch=staging)
     except OSError as error:
         swap.settle(repository)
         raise _unwritten(plan, error) from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ class Repository:
 
     def head(self) -> str:
         """The commit that is checked out; empty before the first one."""
-        return self._ask("rev-parse", "--verify", "--quiet", "HEAD", or_else="").strip()
+        return self._ask("rev-parse", "--verify", "--quiet", "HEAD", no="").strip()
 
     def files(self, folder: Path) -> list[str]:
         """Files below a folder that Git tracks or would track, relative to it, with `/`."""
@@ -64,40 +65,58 @@ class Repository:
 
     def ignores(self, path: Path) -> bool:
         """Whether Git leaves a path alone."""
-        return bool(self._ask("check-ignore", "--", str(path), or_else="").strip())
+        return bool(self._ask("check-ignore", "--", str(path), no="").strip())
 
-    def commit(self, message: str, paths: Sequence[Path]) -> str:
+    def holds(self, path: Path) -> bool:
+        """Whether the commit that is checked out has a file just as it lies on disk."""
+        name = path.relative_to(self.root).as_posix()
+        kept = self._ask("rev-parse", "--verify", "--quiet", f"HEAD:{name}", no="")
+        return bool(kept) and kept == self._ask("hash-object", "--", str(path))
+
+    def commit(self, message: str, paths: Sequence[Path], *, scratch: Path) -> str:
         """Commit these paths and nothing else; what else is staged stays staged.
+
+        It works on an index of its own. `git commit -- PATHS` would do, if it could commit a
+        file that became a folder; and this way a failure leaves the real index alone.
 
         Args:
             message: The commit message.
             paths: Files and folders; what vanished below a folder is committed as removed.
+            scratch: A folder that Git ignores, for that index.
 
         Returns:
             The new commit.
 
         Raises:
-            TowlineError: When Git refuses, for instance because a hook does; the paths are
-                unstaged again.
+            TowlineError: When Git refuses, for instance because a hook does.
         """
+        for state in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"):
+            if self._ask("rev-parse", "--verify", "--quiet", state, no=""):
+                raise TowlineError(
+                    f"{self.root}: Git is in the middle of another operation ({state})",
+                    remedy="end it with git commit, or give it up with --abort; see git status",
+                )
+        index = scratch / "index"
+        real = self.root / self._ask("rev-parse", "--git-path", "index").strip()
+        if real.exists():
+            # Its knowledge of unchanged files saves Git from reading them all again.
+            shutil.copyfile(real, index)
+        env = {"GIT_INDEX_FILE": str(index)}
         names = [str(path) for path in paths]
-        try:
-            self._ask("add", "--all", "--", *names)
-            self._ask(*self._identity(), "commit", "--quiet", "-m", message, "--", *names)
-        except TowlineError:
-            self.unstage(paths)
-            raise
+        start = ["--reset", "HEAD"] if self.head() else ["--empty"]
+        self._ask("read-tree", *start, env=env)
+        self._ask("add", "--all", "--", *names, env=env)
+        self._ask(*self._identity(), "commit", "--quiet", "-m", message, env=env)
+        self.unstage(paths)
         return self.head()
 
     def unstage(self, paths: Iterable[Path]) -> None:
-        """Forget what is staged of these paths; their content stays."""
+        """Let the index hold what the commit holds of these paths; their content stays."""
         names = [str(path) for path in paths]
-        if self.head():
-            self._ask("reset", "--quiet", "--", *names, or_else="")
-        else:
-            self._ask(
-                "rm", "-r", "--cached", "--quiet", "--ignore-unmatch", "--", *names, or_else=""
-            )
+        # Git refuses to reset a path that neither the index nor the commit knows.
+        with suppress(TowlineError):
+            if self.head():
+                self._ask("reset", "--quiet", "--", *names)
 
     def author(self) -> str:
         """Name of whoever works here; without one in Git, the system's user name."""
@@ -119,21 +138,29 @@ class Repository:
         return options
 
     def _setting(self, name: str) -> str:
-        return self._ask("config", "--get", name, or_else="").strip()
+        return self._ask("config", "--get", name, no="").strip()
 
-    def _ask(self, *words: str, folder: Path | None = None, or_else: str | None = None) -> str:
-        """Run Git; with `or_else` that is the answer when Git says no."""
+    def _ask(
+        self,
+        *words: str,
+        folder: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        no: str | None = None,
+    ) -> str:
+        """Run Git; `no` is the answer when Git ends with 1, by which it answers some questions."""
         from git import GitCommandError
 
+        command = ["git", *words]
+        if words[0] != "check-ignore":
+            # Names are names: brackets and stars in them are no patterns.
+            command.insert(1, "--literal-pathspecs")
         try:
             answer = self._git(folder or self.root).execute(
-                # Names are names: brackets and stars in them are no patterns.
-                ["git", "--literal-pathspecs", *words],
-                strip_newline_in_stdout=False,
+                command, strip_newline_in_stdout=False, env=env
             )
         except GitCommandError as error:
-            if or_else is not None:
-                return or_else
+            if no is not None and error.status == 1:
+                return no
             lines = _lines(error)
             raise TowlineError(
                 f"git {_verb(words)} failed: {lines[0]}",

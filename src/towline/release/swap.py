@@ -112,13 +112,16 @@ class Swap:
         landed = self._landed(repository)
         if not landed:
             try:
-                self._undo(repository)
+                self._undo()
             except OSError as error:
                 raise NeedsPerson(
                     f"{self.tree}: the interrupted promotion cannot be taken back: {error}",
                     remedy="mend that and run `inv promote` again",
                     details=[f"the old files are in {self.staging / 'old'}"],
                 ) from None
+        if repository is not None and self.commit_paths:
+            repository.unstage(self.commit_paths)
+        self._remove_half_written()
         discard(self.staging)
         return landed
 
@@ -127,8 +130,7 @@ class Swap:
             return False
         if not self.commit_paths or repository is None:
             return True
-        manifest = (self.tree / MANIFEST_FILE).resolve()
-        return all(change.path != manifest for change in repository.changes(self.tree))
+        return repository.holds((self.tree / MANIFEST_FILE).resolve())
 
     def _exchange(self, target: str) -> None:
         live, new, old = self.tree / target, self._new(target), self._old(target)
@@ -145,14 +147,12 @@ class Swap:
             live.rename(old)
         new.rename(live)
 
-    def _undo(self, repository: Repository | None) -> None:
+    def _undo(self) -> None:
         # From here on the manifest's place says nothing any more; the mark does.
         (self.staging / _UNDOING).touch()
         for target in reversed(self.targets):
             self._take_back(target)
         version_files.take_back(self.stamps)
-        if repository is not None and self.commit_paths:
-            repository.unstage(self.commit_paths)
 
     def _take_back(self, target: str) -> None:
         live, new, old = self.tree / target, self._new(target), self._old(target)
@@ -164,6 +164,13 @@ class Swap:
         elif target not in self.present and os.path.lexists(live):
             new.parent.mkdir(parents=True, exist_ok=True)
             live.rename(new)
+
+    def _remove_half_written(self) -> None:
+        """What a kill left of a version file's new content beside it."""
+        for stamp in self.stamps:
+            for path in stamp.path.parent.glob(f"{STAGING_PREFIX}*"):
+                if _is_file(path):
+                    path.unlink()
 
     def _new(self, target: str) -> Path:
         return self.staging / "new" / target

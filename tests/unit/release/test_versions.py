@@ -1,0 +1,159 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from towline.errors import UsageError
+from towline.release import version as versions
+from towline.release.decision import next_version
+
+numbers = st.integers(0, 10**6)
+words = st.one_of(
+    st.integers(0, 10**6).map(str), st.from_regex(r"[0-9a-z-]*[a-z-][0-9a-z-]*", fullmatch=True)
+)
+dotted = st.lists(words, min_size=1, max_size=3).map(".".join)
+
+
+@st.composite
+def texts(draw):
+    text = ".".join(str(draw(numbers)) for _ in range(3))
+    if draw(st.booleans()):
+        text += "-" + draw(dotted)
+    return text + ("+" + draw(dotted) if draw(st.booleans()) else "")
+
+
+@given(texts())
+def test_what_is_parsed_prints_the_same(text):
+    assert str(versions.parse(text)) == text
+    assert str(versions.parse(f"v{text}")) == text
+
+
+@given(texts(), st.sampled_from(versions.PARTS))
+def test_a_bump_is_higher_and_has_no_build_metadata(text, part):
+    before = versions.parse(text)
+    after = versions.bump(before, part)
+    assert after > before
+    assert after.build is None
+    assert bool(after.prerelease) == (part == "prerelease")
+
+
+@given(texts(), st.sampled_from(["major", "minor", "patch"]))
+def test_a_bump_of_a_final_version_raises_its_part_and_clears_the_rest(text, part):
+    final = versions.parse(text).finalize_version()
+    after = versions.bump(final, part)
+    index = ["major", "minor", "patch"].index(part)
+    assert after.to_tuple()[:index] == final.to_tuple()[:index]
+    assert after.to_tuple()[index] == final.to_tuple()[index] + 1
+    assert not any(after.to_tuple()[index + 1 : 3])
+
+
+@given(texts(), st.sampled_from(versions.PARTS), st.sampled_from(versions.PARTS))
+def test_a_larger_bump_is_never_lower(text, one, other):
+    order = ["prerelease", "patch", "minor", "major"]
+    small, large = sorted((one, other), key=order.index)
+    before = versions.parse(text)
+    assert versions.bump(before, small) <= versions.bump(before, large)
+
+
+@given(st.lists(texts(), max_size=8), st.randoms())
+def test_the_order_does_not_depend_on_the_order_given(given_versions, random):
+    shuffled = list(given_versions)
+    random.shuffle(shuffled)
+    ordered = versions.in_order(given_versions)
+    assert versions.in_order(shuffled) == ordered
+    assert not any(versions.is_newer(low, high) for low, high in itertools.pairwise(ordered))
+
+
+def test_the_order_of_the_standard():
+    ordered = [
+        *("1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2"),
+        *("1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.0.0+r2", "1.0.0+r10", "1.0.1"),
+    ]
+    assert versions.in_order(reversed(ordered)) == ordered
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1.2", "1", "", "1.2.3.4", "01.2.3", "1.2.03", "1.2.3-", "1.2.3-01", "1.2.3+"),
+        *("1.2.٣", "1.2.3\n", " 1.2.3", "1.2.3-a..b", "latest", "-1.0.0", "vv1.2.3"),
+        "1" * 5000 + ".0.0",
+    ],
+)
+def test_anything_else_is_refused(text):
+    with pytest.raises(UsageError, match="is not a semantic version") as caught:
+        versions.parse(text)
+    assert caught.value.remedy == "write MAJOR.MINOR.PATCH, such as 1.2.0"
+    assert len(caught.value.message) < 100
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "expected"),
+    [
+        ("1.2.3", "major", "2.0.0"),
+        ("1.2.3", "minor", "1.3.0"),
+        ("1.2.3", "patch", "1.2.4"),
+        ("1.2.3", "prerelease", "1.2.4-rc.1"),
+        ("1.2.3-rc.1", "patch", "1.2.3"),
+        ("1.2.3-rc.1", "minor", "1.3.0"),
+        ("1.2.0-rc.1", "minor", "1.2.0"),
+        ("1.2.0-rc.1", "major", "2.0.0"),
+        ("2.0.0-rc.1", "major", "2.0.0"),
+        ("1.2.3-rc.9", "prerelease", "1.2.3-rc.10"),
+        ("1.2.3-alpha", "prerelease", "1.2.3-alpha.1"),
+        ("1.2.3-1.beta", "prerelease", "1.2.3-2.beta"),
+        ("1.2.3-rc1", "prerelease", "1.2.3-rc1.1"),
+        ("1.2.3+b7", "patch", "1.2.4"),
+    ],
+)
+def test_bumps(text, part, expected):
+    assert str(versions.bump(versions.parse(text), part)) == expected
+
+
+def test_an_unknown_part_is_refused():
+    with pytest.raises(UsageError, match="'mayor' is not a part") as caught:
+        versions.bump(versions.parse("1.0.0"), "mayor")
+    assert "major, minor, patch, prerelease" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("last", "written", "changed", "wish", "expected"),
+    [
+        (None, None, True, {}, "0.1.0"),
+        (None, "1.4.0", True, {}, "1.4.0"),
+        (None, "1.4.0", True, {"bump": "minor"}, "1.5.0"),
+        (None, "1.4.0", True, {"version": "v2.0.0"}, "2.0.0"),
+        ("1.4.0", "1.4.0", False, {}, "1.4.0"),
+        ("1.4.0", "1.4.0", True, {}, "1.4.1"),
+        ("1.4.0", None, True, {}, "1.4.1"),
+        ("1.4.0", "1.3.0", True, {}, "1.4.1"),
+        ("1.4.0", "1.3.0", False, {}, "1.4.0"),
+        ("1.4.0", "1.6.0", True, {}, "1.6.0"),
+        ("1.4.0", "1.6.0", False, {}, "1.6.0"),
+        ("1.4.0", "1.6.0", True, {"bump": "patch"}, "1.6.1"),
+        ("1.4.0", "1.4.0", False, {"bump": "major"}, "2.0.0"),
+        ("1.4.0", "1.4.0", False, {"version": "1.4.0"}, "1.4.0"),
+        ("1.4.0-rc.1", "1.4.0-rc.1", True, {}, "1.4.0-rc.2"),
+    ],
+)
+def test_the_next_version(last, written, changed, wish, expected):
+    assert next_version(last, written, changed=changed, **wish) == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "wish", "message"),
+    [
+        (True, {"version": "1.4.0"}, "version 1.4.0 is not higher than 1.4.0"),
+        (True, {"version": "1.3.9"}, "version 1.3.9 is not higher than 1.4.0"),
+        (False, {"version": "1.3.9"}, "version 1.3.9 is not higher than 1.4.0"),
+        (True, {"version": "1.4.0+other"}, "is not higher than 1.4.0"),
+        (True, {"version": "1.5.0", "bump": "minor"}, "were both asked for"),
+        (True, {"version": "next"}, "'next' is not a semantic version"),
+        (True, {"bump": "tiny"}, "'tiny' is not a part"),
+    ],
+)
+def test_a_version_that_cannot_be(changed, wish, message):
+    with pytest.raises(UsageError, match=message.replace("+", r"\+")) as caught:
+        next_version("1.4.0", "1.4.0", changed=changed, **wish)
+    assert caught.value.remedy
