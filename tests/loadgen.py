@@ -181,5 +181,15 @@ if __name__ == "__main__":
     with Load(sys.argv[1]) as load:
         time.sleep(float(sys.argv[2]))
     t = load.tally
-    print(json.dumps({"sent": t.sent, "answered": t.answered, "lost": t.lost, "failed": t.failed,
-                      "reopened": t.reopened, "releases": t.releases}))
+    print(
+        json.dumps(
+            {
+                "sent": t.sent,
+                "answered": t.answered,
+                "lost": t.lost,
+                "failed": t.failed,
+                "reopened": t.reopened,
+                "releases": t.releases,
+            }
+        )
+    )

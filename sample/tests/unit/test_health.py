@@ -22,7 +22,9 @@ def test_requests_are_counted_by_route(client):
     client.get("/api/news/41")
     client.get("/api/news/42")
     text = client.get("/metrics").text
-    assert 'http_requests_total{method="GET",route="/api/news/{identifier}",status="404"} 2.0' in text
+    assert (
+        'http_requests_total{method="GET",route="/api/news/{identifier}",status="404"} 2.0' in text
+    )
     assert "http_request_duration_seconds_bucket" in text
 
 

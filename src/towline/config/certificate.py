@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 CERTIFICATE, KEY = "fullchain.pem", "privkey.pem"
 CHECK = "certificates"
 _MOST_DAYS = 3650
-_DNS_NAME = re.compile(
-    r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.I
-)
+_DNS_NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 _MAKE = "`inv init.certificate` makes a self-signed one; a certificate authority gives a real one"
 
 
@@ -53,9 +51,10 @@ def self_signed(
     if len(there) == 2 and not force:
         return certificate_file
     if there and not force:
+        half = "key" if there[0] == certificate_file else "certificate"
         raise UsageError(
-            f"{there[0]} exists without its {'key' if there[0] == certificate_file else 'certificate'}",
-            remedy=f"put the other half beside it, or move it away, or add --force to replace it",
+            f"{there[0]} exists without its {half}",
+            remedy="put the other half beside it, or move it away, or add --force to replace it",
         )
     if not 1 <= days <= _MOST_DAYS:
         raise UsageError(f"--days {days}: a certificate is valid for 1 to {_MOST_DAYS} days")
@@ -94,13 +93,15 @@ def self_signed(
 
 def findings(certificate_file: Path, key_file: Path, warn_days: int) -> Iterator[Finding]:
     """What is wrong with a certificate and its key; one OK finding when nothing is."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
     try:
         certificate = _read(certificate_file)
         key_matches = _public_bytes_of_key(key_file) == _public_bytes(certificate)
     except FileNotFoundError as error:
         yield Finding(CHECK, Severity.ERROR, f"{error.filename} does not exist", _MAKE)
         return
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         text = f"{certificate_file.parent}: a certificate or key cannot be read: {error}"
         yield Finding(CHECK, Severity.ERROR, text, _MAKE)
         return

@@ -82,11 +82,20 @@ def load(start: Path) -> Project:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise UsageError(f"{path} is not valid YAML: {_one_line(error)}") from None
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(error, "problem", "") or str(error)
+        raise UsageError(
+            f"{path}:{line} is not valid YAML: {problem}", remedy=f"mend line {line} of {FILE}"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
+        raise UsageError(
+            f"{path} cannot be read: {error}", remedy="check its owner, mode and encoding (UTF-8)"
+        ) from None
     if not isinstance(data, dict):
-        raise UsageError(f"{path} must be a mapping with at least `project: NAME`")
+        raise UsageError(
+            f"{path} is not a mapping", remedy="write at least one line, `project: NAME`"
+        )
     try:
         return Project(root, Settings.model_validate(data))
     except ValidationError as error:
@@ -156,7 +165,3 @@ def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
 def _did_you_mean(word: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"; did you mean `{close[0]}`?" if close else ""
-
-
-def _one_line(error: yaml.YAMLError) -> str:
-    return " ".join(str(error).split())

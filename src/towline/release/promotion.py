@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.release import manifest as manifests
 from towline.release import swap as swaps
+from towline.release import version_files
 from towline.release.manifest import Manifest
 from towline.release.promotion_plan import Difference, PromotionPlan, plan_promotion
 from towline.release.repository import Repository, open_repository
@@ -217,7 +218,6 @@ def _stage(plan: PromotionPlan, target: str, current: Mapping[str, FileRecord], 
         OSError: When a file cannot be written.
         CheckFailed: When a source file changed since the plan was made.
     """
-    after = {item.path: item.after for item in plan.stamps}
     for path, wanted in plan.manifest.files.items():
         if not within(path, (target,)):
             continue
@@ -228,18 +228,18 @@ def _stage(plan: PromotionPlan, target: str, current: Mapping[str, FileRecord], 
         source = plan.sources[path]
         if wanted.mode == "link":
             place.symlink_to(wanted.target)
-        elif source.resolve() in after:
-            place.write_bytes(after[source.resolve()])
         else:
-            _copy(source, place)
-        if wanted.mode != "link":
+            _copy(source, place, version_files.content_after(source, plan.stamps))
             place.chmod(int(wanted.mode, 8))
         if record(place) != wanted:
             raise _stale(str(source))
     _keep_host_files(plan.deploy_tree, target, new)
 
 
-def _copy(source: Path, place: Path) -> None:
+def _copy(source: Path, place: Path, stamped: bytes | None) -> None:
+    if stamped is not None:
+        place.write_bytes(stamped)
+        return
     try:
         shutil.copyfile(source, place, follow_symlinks=False)
     except FileNotFoundError:

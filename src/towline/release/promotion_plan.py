@@ -329,12 +329,13 @@ def _stamped(
     sources: Mapping[str, Path], incoming: Files, stamps: Sequence[Stamp]
 ) -> dict[str, FileRecord]:
     """Records of the version files that are copied, as they are after the stamp."""
-    after = {item.path: item.after for item in stamps}
-    return {
-        path: bytes_record(after[source.resolve()], incoming[path].mode)
-        for path, source in sources.items()
-        if source.resolve() in after and incoming[path].mode != "link"
-    }
+    records = {}
+    for path, source in sources.items():
+        if incoming[path].mode != "link":
+            after = version_files.content_after(source, stamps)
+            if after is not None:
+                records[path] = bytes_record(after, incoming[path].mode)
+    return records
 
 
 def _owned_before(last: Manifest | None, copies: tuple[str, ...]) -> Files:

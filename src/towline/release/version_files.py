@@ -92,6 +92,15 @@ def take_back(changes: Sequence[Stamp]) -> None:
             replace_file(change.path, change.before)
 
 
+def content_after(file: Path, changes: Sequence[Stamp]) -> bytes | None:
+    """What a file that is no symbolic link holds after the stamps; None when none concerns it."""
+    for change in changes:
+        # The names are compared first: finding the real path of ten thousand files takes long.
+        if file.name == change.path.name and file.resolve() == change.path:
+            return change.after
+    return None
+
+
 def _versions(path: Path) -> Iterator[str]:
     text = _text(path)
     for value in _kind(path).values(path, text):

@@ -43,5 +43,8 @@ def yaml_scalar(text: str) -> str:
     """A text as YAML writes it: plain where that is safe, else in double quotes."""
     plain = re.fullmatch(r"[A-Za-z_/][\w./-]*|\.[\w./-]*", text, re.ASCII)
     reserved = text.lower() in {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
-    # JSON's strings are YAML's double-quoted ones.
-    return text if plain and not reserved else json.dumps(text, ensure_ascii=False)
+    if plain and not reserved:
+        return text
+    import yaml
+
+    return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10**6).rstrip("\n")

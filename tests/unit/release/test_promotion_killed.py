@@ -66,6 +66,10 @@ def the_manifest_comes_in(event, arguments):
     return event == "os.rename" and str(arguments[1]).endswith("deploy/release.json")
 
 
+def git_commits(event, arguments):
+    return event == "subprocess.Popen" and "commit" in arguments[1]
+
+
 def state(project):
     """What must be old or new together: the deploy tree's files and the version files."""
     return (
@@ -116,7 +120,7 @@ def check_killed_everywhere(prepared, place, *, commit):
     outcomes = []
     for step in range(1, 1000):
         project = fresh_copy(prepared, place)
-        through = die_at(number(step), lambda: promote(project, plan, commit=commit))
+        through = die_at(number(step), lambda p=project: promote(p, plan, commit=commit))
         if not through and swaps.leftovers(project.deploy_tree):
             with pytest.raises(CheckFailed, match="interrupted"):
                 plan_promotion(project)
@@ -146,12 +150,15 @@ def test_killed_at_every_step_with_a_commit(prepared, tmp_path):
     assert check_killed_everywhere(prepared, tmp_path / "copy", commit=True) > 40
 
 
-def test_recovery_killed_at_every_step(prepared, tmp_path):
+@pytest.mark.parametrize(
+    ("moment", "commit"), [(the_manifest_comes_in, False), (git_commits, True)]
+)
+def test_recovery_killed_at_every_step(prepared, tmp_path, moment, commit):
     """Recovery itself may be killed, and is then recovered from."""
     old = state(prepared)
     half = fresh_copy(prepared, tmp_path / "half")
     plan = plan_promotion(half)
-    assert not die_at(the_manifest_comes_in, lambda: promote(half, plan, commit=False))
+    assert not die_at(moment, lambda: promote(half, plan, commit=commit))
     assert len(swaps.leftovers(half.deploy_tree)) == 1
     assert manifests.scan(half.deploy_tree) != old[0]
     for step in range(1, 1000):

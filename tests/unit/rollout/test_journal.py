@@ -80,7 +80,7 @@ def test_a_broken_line_in_the_middle_is_refused(journal):
 
 
 def test_what_is_written_is_redacted(tmp_path):
-    journal = Journal(LocalFiles(), tmp_path / "j", lambda data: {k: "[redacted]" for k in data})
+    journal = Journal(LocalFiles(), tmp_path / "j", lambda data: dict.fromkeys(data, "[redacted]"))
     journal.write("a", "note", data={"password": "hunter22"})
     assert "hunter22" not in (tmp_path / "j").read_text()
 

@@ -1,0 +1,126 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from towline.config.models import (
+    Checks,
+    Environment,
+    HttpSmoke,
+    Promotion,
+    Rollout,
+    Settings,
+    Smoke,
+    WebSocketSmoke,
+)
+from towline.config.schema import FOLDER, json_schema, schemas, service_schema, write_schemas
+from towline.config.services import HttpProbe, Role, Service, service_settings
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCUMENT = (ROOT / "docs/configuration.md").read_text()
+SECTIONS = {
+    "The top level": Settings,
+    "promote": Promotion,
+    "smoke": Smoke,
+    "smoke.requests": HttpSmoke,
+    "smoke.websockets": WebSocketSmoke,
+    "rollout": Rollout,
+    "checks": Checks,
+    "environments": Environment,
+    "x-towline, in the Compose file": Service,
+    "health": HttpProbe,
+}
+REQUIRED = {Settings: {"project": "x"}, HttpSmoke: {"path": "/"}, WebSocketSmoke: {"path": "/"}}
+
+
+def rows(section):
+    """key -> default, from the first table below a heading of docs/configuration.md."""
+    text = re.split(rf"^#+ {re.escape(section)}$", DOCUMENT, flags=re.M)[1]
+    table = re.search(r"^\| key \|.*?(?=\n\n)", text, re.M | re.S)[0].splitlines()[2:]
+    cells = ([cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in table)
+    return {cell[0].strip("`"): cell[2] for cell in cells}
+
+
+@pytest.mark.parametrize("file", schemas())
+def test_the_published_schema_is_what_the_models_say(file):
+    published = json.loads((FOLDER / file).read_text())
+    assert published == schemas()[file], "run: python -m towline.config.schema"
+
+
+def test_schemas_can_be_written_elsewhere(tmp_path):
+    assert sorted(path.name for path in write_schemas(tmp_path)) == sorted(schemas())
+
+
+def test_editors_find_the_schema(tmp_path):
+    from towline.config.scaffold import plan_scaffold
+
+    text = next(f.text for f in plan_scaffold(tmp_path).files if f.path.name == "towline.yaml")
+    assert text.splitlines()[0].endswith(f"$schema={json_schema()['$id']}")
+    assert json_schema()["$id"].endswith(
+        f"src/{FOLDER.relative_to(ROOT / 'src')}/towline.schema.json"
+    )
+
+
+def test_unknown_keys_are_errors_in_editors_too():
+    for schema in (json_schema(), service_schema()):
+        objects = [part for part in (schema, *schema["$defs"].values()) if "properties" in part]
+        assert all(part["additionalProperties"] is False for part in objects)
+
+
+def test_docstrings_describe_the_keys():
+    assert "Attributes" not in service_schema()["description"]
+    for name, part in service_schema()["properties"].items():
+        assert part["description"], name
+
+
+def test_an_environment_offers_the_keys_of_rollout():
+    rollout = json_schema()["$defs"]["Environment"]["properties"]["rollout"]
+    assert rollout["$ref"] == "#/$defs/Rollout"
+    assert "strategy" in json_schema()["$defs"]["Rollout"]["properties"]
+
+
+@pytest.mark.parametrize(("section", "model"), SECTIONS.items(), ids=SECTIONS)
+def test_every_key_is_documented_and_no_other(section, model):
+    keys = {field.alias or name for name, field in model.model_fields.items()}
+    assert set(rows(section)) == keys
+
+
+@pytest.mark.parametrize(("section", "model"), SECTIONS.items(), ids=SECTIONS)
+def test_documented_defaults_are_the_real_ones(section, model):
+    real = model.model_validate(REQUIRED.get(model, {}))
+    for name, field in model.model_fields.items():
+        shown = rows(section)[field.alias or name]
+        if field.is_required():
+            assert shown == "required"
+        elif shown == "none":
+            assert getattr(real, name) is None
+        elif not shown.startswith("see "):
+            given = yaml.safe_load(shown.strip("`"))
+            written = {**REQUIRED.get(model, {}), field.alias or name: given}
+            assert getattr(model.model_validate(written), name) == getattr(real, name), name
+
+
+def test_every_model_of_the_schema_has_its_section():
+    names = {model.__name__ for model in SECTIONS.values()}
+    known = {"Settings", "Service", *json_schema()["$defs"], *service_schema()["$defs"]}
+    assert known - {"Role"} == names
+    assert set(
+        re.findall(r"^\| `(\w+)` \|", DOCUMENT.split("| role | at a deploy |")[1], re.M)
+    ) >= {str(role) for role in Role}
+
+
+def examples():
+    return [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.S)]
+
+
+def test_the_examples_are_valid():
+    settings = [example for example in examples() if "project" in example]
+    compose = [example for example in examples() if "services" in example]
+    assert len(settings) + len(compose) == len(examples()) >= 5
+    for example in settings:
+        Settings.model_validate(example)
+    for example in compose:
+        roles = {service_settings(body).role for body in example["services"].values()}
+        assert roles == set(Role)
