@@ -12,7 +12,7 @@ from . import seam, terminal
         "name": "Name of the project. Default: the folder's name.",
         "source": "Source tree. Default: detected.",
         "port": "Port that the service listens on in its container. Default: 8000.",
-        "health": "Path that answers 200 when the service is healthy. Default: /health.",
+        "health": "Path that answers 200 when the service is healthy. Default: detected.",
         "force": "Overwrite files that exist. Default: off.",
         "dry_run": seam.DRY_RUN_HELP,
     },
@@ -22,7 +22,7 @@ def scaffold(
     name: str = "",
     source: str = "",
     port: str = "8000",
-    health: str = "/health",
+    health: str = "",
     force: bool = False,
     dry_run: bool = False,
 ) -> None:

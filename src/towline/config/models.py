@@ -1,8 +1,9 @@
 """The shape of `towline.yaml`."""
 
+import difflib
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from towline.config.units import Duration, Size
 
@@ -121,10 +122,17 @@ class Environment(Model):
     confirm: bool = Field(False, description="Ask before a deploy; workflows pass --yes.")
     rollout: dict[str, Any] = Field({}, description="Rollout settings that differ here.")
 
-    @model_validator(mode="after")
-    def _rollout_is_valid(self) -> "Environment":
-        Rollout(**self.rollout)
-        return self
+    @field_validator("rollout")
+    @classmethod
+    def _is_a_part_of_rollout(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Keep what was written and no defaults: it goes over the general settings."""
+        for key in given:
+            if key not in Rollout.model_fields:
+                known = difflib.get_close_matches(key, Rollout.model_fields, n=1, cutoff=0.5)
+                hint = f"; did you mean `{known[0]}`?" if known else ""
+                raise ValueError(f"unknown key `{key}`{hint}")
+        Rollout(**given)
+        return given
 
 
 class Settings(Model):

@@ -74,8 +74,7 @@ def fill(example: Path, target: Path) -> Filled:
 def _to_invent(name: str, shown: Mapping[str, str]) -> bool:
     if any(match in shown for match in _REFERENCE.findall(shown[name])):
         return False
-    last_word = re.split(r"[_\W]+", name.rstrip("0123456789_"))[-1]
-    return is_secret_name(name) and (placeholder(shown[name]) or is_secret_name(last_word))
+    return is_secret_name(name)
 
 
 def _is_left(name: str, shown: str, value: str) -> bool:

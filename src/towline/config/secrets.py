@@ -11,44 +11,35 @@ MIN_MASKED = 6
 """Shorter values are not masked in output: masking `dev` or `1234` would mangle ordinary words."""
 
 _WORDS = frozenset(
-    [
-        "password",
-        "passwd",
-        "passphrase",
-        "pass",
-        "pwd",
-        "secret",
-        "secrets",
-        "token",
-        "key",
-        "apikey",
-        "credential",
-        "credentials",
-        "private",
-        "auth",
-        "dsn",
-        "salt",
-        "signature",
-        "cert",
-        "pat",
-    ]
+    {
+        *("password", "passwd", "passphrase", "pass", "pwd", "secret", "secrets", "token", "key"),
+        *("apikey", "credential", "credentials", "private", "auth", "dsn", "salt", "pat"),
+    }
 )
-_PUBLIC = re.compile(
-    r"(public|publishable)[_-]?key|key_?(id|name)$|_(file|path|url|host|port|user)$", re.I
+# A name that ends so tells something about a secret, and is none: TOKEN_EXPIRE_MINUTES.
+_ABOUT = frozenset(
+    {
+        *("id", "name", "file", "path", "url", "uri", "host", "port", "user", "type", "algorithm"),
+        *("enabled", "disabled", "required", "ttl", "expire", "expires", "expiry", "timeout"),
+        *("seconds", "minutes", "hours", "days", "length", "size", "count", "limit", "policy"),
+        *("prefix", "suffix", "format", "header", "mode"),
+    }
 )
+_PUBLIC = frozenset({"public", "publishable"})
 _PLACEHOLDER = re.compile(
     r"change[-_ ]?(me|this|it)|replace[-_ ]?(me|this|with)|placeholder|todo|fixme|x{3,}|\.\.\."
-    r"|your[-_ ].*|<.*>|\[.*\]|example|secret|password|none|null|dummy|insert[-_ ].*|put[-_ ].*",
+    r"|your[-_ ].*|<.*>|\[.*\]|example|secret|password|dummy|insert[-_ ].*|put[-_ ].*",
     re.I,
 )
 
 
 def is_secret_name(name: str) -> bool:
     """Whether a variable's name says that its value is secret: `API_TOKEN`, `dbPassword`."""
-    if _PUBLIC.search(name):
-        return False
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
-    return any(word in _WORDS for word in re.split(r"[_\W]+", spaced.lower()))
+    words = [word for word in re.split(r"[_\W]+", spaced.lower()) if word and not word.isdigit()]
+    if not words or words[-1] in _ABOUT or _PUBLIC & set(words):
+        return False
+    return bool(_WORDS & set(words))
 
 
 def url_password(value: str) -> str:

@@ -90,9 +90,10 @@ class Gates:
         failed = [result for result in results if not result.answer.healthy]
         if failed:
             said = "; ".join(f"{item.name}: {item.answer.detail}" for item in failed)
+            count = f"{len(failed)} of {len(results)} failed"
             raise GateFailed(
                 "smoke",
-                f"{len(failed)} of {len(results)} failed after {failed[0].attempts} attempts; {said}",
+                f"{count} after {failed[0].attempts} attempts; {said}",
                 details=failed[0].output,
             )
         return f"{len(results)} of {len(results)} passed"
