@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from dotenv.parser import Binding
 
 CHECK = "env-file"
-_ASSIGNMENT = re.compile(
-    r"\s*(?:export\s+)?(?P<key>[^=\s:'\"]+)[^\S\n]*=[^\S\n]*(?P<value>.*)", re.S
-)
+_NAME = re.compile(r"\s*(?:export\s+)?(?P<name>[^=\s:'\"]+)")
 
 
 def read_env(path: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -103,8 +101,8 @@ def _problems(binding: "Binding") -> Iterator[tuple[str, str]]:
     text = binding.original.string
     if not text.strip() or (binding.key is None and not binding.error):
         return  # blank lines and comments
-    match = _ASSIGNMENT.match(text)
-    name = match["key"] if match else "NAME"
+    match = _NAME.match(text)
+    name = match["name"] if match else "NAME"
     safe = f"write {name}='value', the value in single quotes"
     if binding.error:
         yield _unreadable(text), safe
@@ -113,8 +111,8 @@ def _problems(binding: "Binding") -> Iterator[tuple[str, str]]:
             "a name without `=`: Compose takes it from the shell, python-dotenv calls it unset",
             f"write {name}= for an empty value, or remove the line",
         )
-    elif match:
-        why = _value_problem(match["value"])
+    else:
+        why = _value_problem(text.partition("=")[2])
         if why:
             yield why, safe
 
@@ -128,7 +126,8 @@ def _unreadable(text: str) -> str:
     return "python-dotenv cannot read it and drops it"
 
 
-def _value_problem(raw: str) -> str:
+def _value_problem(given: str) -> str:
+    raw = given.lstrip(" \t")
     quote = raw[:1] if raw[:1] in ("'", '"') else ""
     if quote == "'":
         inside = raw.rpartition("'")[0][1:]
@@ -140,7 +139,7 @@ def _value_problem(raw: str) -> str:
         return "Compose expands `$`, python-dotenv keeps it"
     if quote and "\r" in raw.rpartition(quote)[0]:
         return "a carriage return in quotes"
-    if not quote and raw.lstrip().startswith("#") and raw[:1] != "#":
+    if raw.startswith("#") and raw != given:
         return "Compose takes the text after `= #` as the value, python-dotenv as a comment"
     if not quote and "\r" in bare.rstrip("\r\n"):
         return "a carriage return ends the line for one of them"

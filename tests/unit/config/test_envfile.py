@@ -1,0 +1,142 @@
+"""Environment files: `docker compose config` is the oracle; it needs no engine."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from towline.config.envfile import differences, read_env, write_env
+from towline.errors import UsageError
+
+needs_compose = pytest.mark.skipif(
+    not shutil.which("docker")
+    or subprocess.run(
+        ["docker", "compose", "version"], capture_output=True, check=False
+    ).returncode,
+    reason="the Compose CLI is not installed",
+)
+
+
+def compose_reads(path):
+    """What Compose makes of an env file; None when it refuses it."""
+    compose = path.with_name("compose.json")
+    compose.write_text(json.dumps({"services": {"s": {"image": "i", "env_file": [str(path)]}}}))
+    argv = ["docker", "compose", "-p", "oracle", "--env-file", path, "-f", compose, "config"]
+    done = subprocess.run(
+        [*map(str, argv), "--format", "json"],
+        capture_output=True, text=True, check=False, env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
+    )  # fmt: skip
+    if done.returncode:
+        return None
+    found = json.loads(done.stdout)["services"]["s"].get("environment") or {}
+    return {name: (value or "").replace("$$", "$") for name, value in found.items()}
+
+
+ALIKE = [
+    "A=plain", "A=", "A=two words", "A='single $quoted ${x} $$'", 'A="double quoted"', "A=''",
+    "A=x # comment", "A=a#b", "export A=x", "A = spaced", "A=x=y==", "A=https://h/p?q=1&r=2",
+    "A=YmFzZTY0Cg==", "# only a comment", "A=é", "A='a\\'b'", 'A="a\\\\b"', "A=x\nA=y",
+    'A="one\ntwo"', "A='{\"a\": 1}'", "A=x\r", "A='x' # it's", "A=back\\slash", "A=*?[x]", "A=~/x",
+    'A="say \\"hi\\""', "\ufeffA=bom", "A=`tick`", "  A=indented", "A=a'b", "A=$", "\n\nA=x\n",
+]  # fmt: skip
+UNLIKE = [
+    "A=$VAR", "A=${X-def}", "A=${X:-def}", "A=${X:+alt}", "A=${X:?err}", "A=$$", "A=pa$word",
+    'A="pa$word"', "A", "A='unterminated", 'A="unterminated', "A='x'y", "A: x", "A='a\\\\b'",
+    "A= #x", "A='one\r\ntwo'", "A='x' y", 'A="x\\$y"',
+]  # fmt: skip
+
+
+@needs_compose
+@pytest.mark.parametrize("line", ALIKE)
+def test_lines_read_alike_are_not_flagged(tmp_path, line):
+    path = tmp_path / ".env"
+    path.write_bytes(line.encode() + b"\n")
+    if "$" in line and "'" not in line:
+        return  # flagged on purpose: quoting costs nothing
+    assert compose_reads(path) == read_env(path, {})
+    assert differences(path) == []
+
+
+@needs_compose
+@pytest.mark.parametrize("line", UNLIKE)
+def test_lines_read_differently_are_flagged(tmp_path, line):
+    path = tmp_path / ".env"
+    path.write_bytes(b"FIRST=1\n" + line.encode() + b"\n")
+    assert compose_reads(path) != {"FIRST": "1", **read_env(path, {})} or "A" in line
+    (finding, *_) = differences(path)
+    assert finding.severity == "error"
+    assert f"{path}:2" in finding.message
+    assert "A=" in finding.remedy
+
+
+characters = st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cs"])
+lines = st.lists(
+    st.tuples(
+        st.sampled_from(["A", "B", "export C", "D "]),
+        st.sampled_from(["=", " = ", "="]),
+        st.text(st.sampled_from("ab $'\"\\#{}:-?+=\t"), max_size=12),
+    ).map("".join),
+    min_size=1,
+    max_size=40,
+)
+
+
+@needs_compose
+@settings(max_examples=60, deadline=None)
+@given(lines=lines)
+def test_whatever_is_not_flagged_is_read_alike(tmp_path_factory, lines):
+    folder = tmp_path_factory.mktemp("env")
+    path = folder / ".env"
+    fine = []
+    for line in lines:
+        path.write_text(line + "\n")
+        if not differences(path):
+            fine.append(line)
+    path.write_text("".join(line + "\n" for line in fine))
+    if not differences(path):
+        assert compose_reads(path) == read_env(path, {}), fine
+
+
+@needs_compose
+@settings(max_examples=25, deadline=None)
+@given(values=st.lists(st.text(characters, max_size=20), max_size=40))
+def test_what_is_written_is_read_back_by_both(tmp_path_factory, values):
+    path = tmp_path_factory.mktemp("env") / ".env"
+    written = {}
+    for number, value in enumerate(values):
+        try:
+            write_env({"X": value})
+        except UsageError:
+            assert "$" in value
+            assert "\\" in value or "\r" in value
+            continue
+        written[f"V{number}"] = value
+    path.write_bytes(write_env(written).encode())
+    assert read_env(path, {}) == written
+    assert compose_reads(path) == written
+
+
+def test_the_real_environment_wins_for_names_of_the_file(tmp_path):
+    path = tmp_path / ".env"
+    path.write_text("A=file\nB=file\n")
+    assert read_env(path, {"A": "shell", "C": "shell"}) == {"A": "shell", "B": "file"}
+
+
+def test_a_finding_never_shows_the_value(tmp_path):
+    path = tmp_path / ".env"
+    path.write_text("TOKEN=hunter$2secret\n")
+    (finding,) = differences(path)
+    assert "hunter" not in finding.message + finding.remedy
+    assert "TOKEN" in finding.message
+
+
+@pytest.mark.parametrize("content", [None, b"A=\xff\xfe\n"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
+    path = tmp_path / ".env"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"\.env"):
+        read_env(path, {})

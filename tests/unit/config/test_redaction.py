@@ -1,0 +1,108 @@
+import base64
+import json
+import shlex
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from towline.config.redaction import MASK, Redactor
+from towline.config.secrets import is_secret_name, missing_or_placeholder, placeholder
+
+secrets = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=8, max_size=40
+).filter(lambda text: not placeholder(text) and text.strip() == text and len(set(text)) > 3)
+around = st.text(st.sampled_from("xyz =/&\n"), max_size=10)
+
+FORMS = {
+    "plain": str,
+    "quoted": lambda s: quote(s, safe=""),
+    "quoted path": quote,
+    "quoted form": quote_plus,
+    "json": lambda s: json.dumps(s)[1:-1],
+    "shell": shlex.quote,
+    "base64": lambda s: base64.b64encode(s.encode()).decode(),
+    "base64 url": lambda s: base64.urlsafe_b64encode(s.encode()).decode(),
+    "base64 no padding": lambda s: base64.b64encode(s.encode()).decode().rstrip("="),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(secret=secrets, before=around, after=around)
+def test_no_form_of_a_secret_survives(form, secret, before, after):
+    written = FORMS[form](secret)
+    shown = Redactor({"API_TOKEN": secret}).redact(before + written + after)
+    assert MASK in shown
+    if form.startswith("base64"):
+        core = written.rstrip("=")[2:-2]
+        assert core not in shown
+    else:
+        assert secret not in shown.replace(MASK, "")
+
+
+@given(secret=secrets, before=st.binary(max_size=7), after=st.binary(max_size=7))
+def test_nor_inside_a_longer_base64_text(secret, before, after):
+    text = base64.b64encode(before + secret.encode() + after).decode()
+    assert MASK in Redactor({"API_TOKEN": secret}).redact(text)
+
+
+def test_structures_are_masked_throughout():
+    masked = Redactor({"DB_PASSWORD": "s3cret-value"}).redact_data(
+        {"s3cret-value": ["a s3cret-value b", 7, None, {"k": ("s3cret-value",)}]}
+    )
+    assert "s3cret" not in str(masked)
+    assert masked[MASK][1] == 7
+
+
+def test_a_password_inside_a_url_is_masked_whatever_its_variable():
+    redactor = Redactor({"DATABASE_URL": "postgresql://user:p%40ss-w0rd@db/x"})
+    assert redactor.redact("login p@ss-w0rd or p%40ss-w0rd") == f"login {MASK} or {MASK}"
+    assert redactor.redact("postgresql on db/x") == "postgresql on db/x"
+
+
+def test_the_longer_secret_is_masked_whole():
+    redactor = Redactor({"A_TOKEN": "abcdef-one", "B_TOKEN": "abcdef-one-two"})
+    assert redactor.redact("abcdef-one-two") == MASK
+
+
+def test_short_values_and_plain_settings_are_left():
+    redactor = Redactor({"API_KEY": "dev", "LOG_LEVEL": "debugging", "B_SECRET": ""})
+    assert redactor.redact("dev debugging") == "dev debugging"
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("POSTGRES_PASSWORD", True), ("apiToken", True), ("SECRET_KEY_BASE", True),
+        ("AWS_SECRET_ACCESS_KEY", True), ("API_KEY_2", True), ("LOG_LEVEL", False),
+        ("ACCESS_TOKEN_EXPIRE_MINUTES", False), ("AUTH_ENABLED", False), ("PUBLIC_KEY", False),
+        ("KEYBOARD", False), ("AWS_ACCESS_KEY_ID", False), ("SECRETS_FILE", False),
+    ],
+)  # fmt: skip
+def test_names_tell_what_is_secret(name, secret):
+    assert is_secret_name(name) is secret
+
+
+@pytest.mark.parametrize("value", ["", "change-me", "CHANGEME", "<password>", "xxxx", "your-key"])
+def test_placeholders_are_known(value):
+    assert placeholder(value)
+
+
+@pytest.mark.parametrize("value", ["a8f5f167f44f", "newsroom", "none", "changed-my-mind-9"])
+def test_real_values_are_no_placeholders(value):
+    assert not placeholder(value)
+
+
+def test_what_is_missing_is_said_with_its_file():
+    example = {"API_TOKEN": "change-me", "HTTP_PORT": "8080", "EXTRA": "", "URL": "change-me"}
+    values = {"URL": "change-me", "DB_SECRET": "abc"}
+    found = {
+        finding.message: finding for finding in missing_or_placeholder(values, example, ".env.prod")
+    }
+    assert found["API_TOKEN is not set"].severity == "error"
+    assert found["HTTP_PORT is not set"].severity == "warning"
+    assert found["URL still holds a placeholder"].severity == "error"
+    assert any("DB_SECRET" in m and "masked" in m for m in found)
+    assert not any("EXTRA" in message for message in found)
+    assert all(".env.prod" in finding.remedy for finding in found.values())
