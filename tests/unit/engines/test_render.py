@@ -62,7 +62,7 @@ def stack():
 
 @pytest.fixture
 def target():
-    images = {"api": "sha256:aa", "worker": "sha256:aa", "migrate": "sha256:aa", "db": "pg@sha256:bb"}
+    images = dict.fromkeys(("api", "worker", "migrate"), "sha256:aa") | {"db": "pg@sha256:bb"}
     return Target("shop", "prod", "1.0.0", "1.0.0", "c0ffee", images, 3, HERE, TREE, LIVE)
 
 

@@ -1,0 +1,154 @@
+"""An engine in memory: what the executor asks of it happens at once, and invariants are watched."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from towline.config.loading import Project
+from towline.config.models import Settings
+from towline.config.redaction import Redactor
+from towline.engines.releases import Release, ReleaseStore, StateFolder, Status
+from towline.engines.world import Container, World
+from towline.errors import TowlineError
+from towline.hosts.local import LocalHost
+from towline.rollout.journal import Journal
+from towline.routing.nginx import Backend, Routes
+
+SERVICES = {
+    "api": {"role": "app", "port": 8000},
+    "worker": {"role": "worker"},
+    "migrate": {"role": "job"},
+    "db": {},
+    "nginx": {"role": "router"},
+}
+
+
+def release(version, folder, **changes):
+    given = {
+        "id": version, "version": version, "commit": "c", "fingerprint": version,
+        "content": version,
+        "images": {}, "services": SERVICES, "folder": folder / "releases" / version,
+        "created": f"2026-01-01T00:00:0{version[2]}", **changes,
+    }  # fmt: skip
+    return Release(**given)
+
+
+@dataclass
+class FakeEngine:
+    """Keeps containers as (colour, service) -> (release, running)."""
+
+    host: LocalHost = field(default_factory=LocalHost)
+    containers: dict = field(default_factory=dict)
+    shares: dict = field(default_factory=dict)
+    fail_on: set = field(default_factory=set)
+    calls: list = field(default_factory=list)
+    open: int = 0
+    crash: set = field(default_factory=set)
+    drained: int = 0
+
+    def _called(self, what):
+        self.calls.append(what)
+        if what in self.fail_on:
+            raise TowlineError(f"{what} does not work")
+
+    def _check(self):
+        """Never two versions of a worker, and traffic only to what runs."""
+        workers = {
+            r for (_, s), (r, running) in self.containers.items() if s == "worker" and running
+        }
+        assert len(workers) <= 1, f"workers of {workers} run at once"
+        for colour, share in self.shares.items():
+            assert not share or self.containers[colour, "api"][1], f"traffic to stopped {colour}"
+
+    def observe(self):
+        found = [
+            Container(
+                id=f"{colour}-{service}", name=f"{colour}-{service}-1", service=service,
+                role=SERVICES[service].get("role", "backing"), colour=colour,
+                state="running" if running else "exited",
+                status="Up 5 seconds" if running else "Exited (0)", release=name, version=name,
+            )
+            for (colour, service), (name, running) in self.containers.items()
+        ]  # fmt: skip
+        found += [
+            Container(id=s, name=s, service=s, role=SERVICES[s].get("role", "backing"),
+                      state="running", status="Up 5 seconds", health="healthy")
+            for s in ("db", "nginx")
+        ]  # fmt: skip
+        return World(tuple(found))
+
+    def settle(self, release):
+        self._called(f"settle {release.id}")
+        return []
+
+    def run_job(self, release, colour, service, *, timeout):
+        self._called(f"job {service}")
+        return ""
+
+    def start(self, release, colour, services):
+        for service in services:
+            self._called(f"start {release.id} {service}")
+            self.containers[colour, service] = (release.id, (release.id, service) not in self.crash)
+        self._check()
+
+    def stop(self, colour, services):
+        for service in services:
+            if (colour, service) in self.containers:
+                self.calls.append(f"stop {colour} {service}")
+                self.containers[colour, service] = (self.containers[colour, service][0], False)
+        self._check()
+
+    def routes(self, world):
+        return Routes("g", {"api": Backend(8000, self.shares)} if self.shares else {})
+
+    def route(self, release, shares):
+        self._called(f"route {dict(sorted(shares.items()))}")
+        self.shares = dict(shares)
+        self._check()
+
+    def open_on_old_routes(self):
+        self.drained += 1
+        return self.open
+
+    def address(self, container, port):
+        return None
+
+    def trouble(self, container):
+        return "" if container.running else "exited with code 3"
+
+    def logs(self, container, lines):
+        return [f"{container.name} says s3cret-value"]
+
+    def remove_image(self, reference):
+        self._called(f"remove {reference}")
+
+
+@dataclass
+class FakeSite:
+    """What the executor needs of a site, around a fake engine and a real state folder."""
+
+    folder: Path
+    engine: FakeEngine = field(default_factory=FakeEngine)
+    name: str = "prod"
+
+    def __post_init__(self):
+        self.host = LocalHost()
+        self.state = StateFolder(self.folder)
+        self.store = ReleaseStore(self.host.files, self.state)
+        self.redactor = Redactor({"TOKEN": "s3cret-value"})
+        self.journal = Journal(self.host.files, self.state.journal, self.redactor.redact_data)
+        settings = Settings(
+            project="shop", rollout={"watch": 0.01, "drain": 0.2, "health_timeout": 1}
+        )
+        self.project = Project(self.folder, settings)
+        self.rollout = settings.rollout
+
+    def keep(self, version, **changes):
+        return self.store.add(release(version, self.folder, **changes), {})
+
+    def serve(self, kept, colour="blue"):
+        """Let a kept release be the live one."""
+        self.store.mark(kept, Status.GOOD)
+        for service in ("api", "worker"):
+            self.engine.containers[colour, service] = (kept.id, True)
+        self.engine.shares = {colour: 100}
+        return self.store.get(kept.id)

@@ -1,0 +1,264 @@
+"""The executor on an engine in memory: whatever fails, the old release serves everything again."""
+
+import errno
+import signal
+
+import pytest
+from fakes import FakeSite
+
+from towline.config.services import Role
+from towline.engines.releases import Status
+from towline.errors import NeedsPerson, RolledBack, TowlineError, UsageError
+from towline.rollout import lock
+from towline.rollout.executor import Executor
+from towline.rollout.journal import unfinished
+from towline.rollout.planner import Before, Candidate, plan_deploy, plan_rollback
+from towline.rollout.progress import Silent
+from towline.rollout.site import observe
+
+ROLES = {"api": Role.APP, "worker": Role.WORKER, "migrate": Role.JOB, "db": Role.BACKING,
+         "nginx": Role.ROUTER}  # fmt: skip
+NOTHING = Before({}, {})
+
+
+def candidate(release, **changes):
+    given = {
+        "id": release.id, "version": release.version, "commit": "c",
+        "fingerprint": release.fingerprint, "kept": release, "images": {}, "to_build": (), "to_pull": (), "files": {}, "variables": {},
+        "migrations": (), "roles": ROLES, **changes,
+    }  # fmt: skip
+    return Candidate(**given)
+
+
+def deploy_plan(site, release, strategy="blue-green", **changes):
+    return plan_deploy(
+        project="shop",
+        environment="prod",
+        candidate=candidate(release, **changes),
+        observed=observe(site),
+        rollout=site.rollout.model_copy(update={"strategy": strategy}),
+        state=site.state,
+        before=NOTHING,
+    )
+
+
+def events(site):
+    return [(entry["event"], entry["step"]) for entry in site.journal.entries()]
+
+
+@pytest.fixture
+def site(tmp_path):
+    """1.0.0 is live in blue, 1.0.1 is kept and new."""
+    site = FakeSite(tmp_path)
+    site.serve(site.keep("1.0.0"))
+    site.keep("1.0.1")
+    return site
+
+
+def run(site, plan, **changes):
+    Executor(site, plan, Silent(), **changes).run()
+
+
+@pytest.mark.parametrize("strategy", ["blue-green", "recreate"])
+def test_a_deploy_ends_with_the_new_release_alone(site, strategy):
+    plan = deploy_plan(site, site.store.get("1.0.1"), strategy)
+    run(site, plan)
+    engine = site.engine
+    assert engine.shares == {"green": 100}
+    assert engine.containers["green", "api"] == ("1.0.1", True)
+    assert engine.containers["green", "worker"] == ("1.0.1", True)
+    assert engine.containers["blue", "api"] == ("1.0.0", False)
+    assert engine.containers["blue", "worker"] == ("1.0.0", False)
+    assert site.store.get("1.0.1").status is Status.GOOD
+    assert not site.state.lock.exists()
+    assert site.journal.verify() == []
+    assert unfinished(site.journal.entries()) is None
+    intents = [step for event, step in events(site) if event == "intent"]
+    assert intents == [step.name for step in plan.steps]
+
+
+def test_blue_green_keeps_traffic_on_the_old_until_the_switch(site):
+    run(site, deploy_plan(site, site.store.get("1.0.1")))
+    calls = site.engine.calls
+    assert calls.index("route {'blue': 100}") < calls.index("route {'green': 100}")
+    assert calls.index("start 1.0.1 api") < calls.index("route {'green': 100}")
+    assert calls.index("route {'green': 100}") < calls.index("stop blue api")
+    assert calls.index("job migrate") < calls.index("start 1.0.1 api")
+
+
+FAILING = ["settle 1.0.1", "job migrate", "start 1.0.1 api", "start 1.0.1 worker",
+           "route {'green': 100}"]  # fmt: skip
+
+
+@pytest.mark.parametrize("strategy", ["blue-green", "recreate"])
+@pytest.mark.parametrize("what", FAILING)
+def test_whatever_fails_the_old_release_serves_again(site, what, strategy):
+    plan = deploy_plan(site, site.store.get("1.0.1"), strategy)
+    site.engine.fail_on = {what}
+    with pytest.raises(RolledBack, match=r"1\.0\.0 serves all traffic") as error:
+        run(site, plan)
+    assert error.value.exit_code == 4
+    assert what in error.value.message
+    engine = site.engine
+    assert engine.shares == {"blue": 100}
+    assert engine.containers["blue", "api"] == ("1.0.0", True)
+    assert engine.containers["blue", "worker"] == ("1.0.0", True)
+    assert not engine.containers.get(("green", "api"), ("", False))[1]
+    kept = site.store.get("1.0.1")
+    assert kept.status is Status.BAD
+    assert what in kept.reason
+    assert not site.state.lock.exists()
+    assert events(site)[-1] == ("end", "")
+    assert site.journal.entries()[-1]["data"]["rolled_back"] is True
+
+
+def test_a_crash_is_told_with_the_last_lines_without_secrets(site):
+    plan = deploy_plan(site, site.store.get("1.0.1"))
+    site.engine.crash = {("1.0.1", "api")}
+    with pytest.raises(RolledBack, match="exited with code 3") as error:
+        run(site, plan)
+    said = "\n".join(error.value.details)
+    assert "green-api-1 says [redacted]" in said
+    kept = site.state.releases / "1.0.1" / "logs" / "green-api-1.log"
+    assert "[redacted]" in kept.read_text()
+    assert "inv deploy --env prod" in error.value.remedy
+
+
+def test_when_going_back_fails_too_a_person_is_asked(site):
+    plan = deploy_plan(site, site.store.get("1.0.1"))
+    site.engine.fail_on = {"start 1.0.1 api", "settle 1.0.0"}
+    with pytest.raises(NeedsPerson, match="going back failed too: settle") as error:
+        run(site, plan)
+    assert error.value.exit_code == 6
+    assert not site.state.lock.exists()
+
+
+def test_a_failing_build_changes_nothing(site):
+    plan = deploy_plan(site, site.store.get("1.0.1"), kept=None, to_build=("api",))
+    before = dict(site.engine.containers)
+
+    def build():
+        raise TowlineError("the build of api failed", remedy="mend it")
+
+    with pytest.raises(TowlineError, match="nothing was changed") as error:
+        run(site, plan, preparations={"build": build})
+    assert type(error.value) is TowlineError
+    assert error.value.exit_code == 1
+    assert site.engine.containers == before
+    assert site.engine.calls == []
+
+
+def test_a_first_deploy_that_fails_leaves_nothing_running(tmp_path):
+    site = FakeSite(tmp_path)
+    plan = deploy_plan(site, site.keep("1.0.1"))
+    site.engine.fail_on = {"route {'blue': 100}"}
+    with pytest.raises(TowlineError, match="nothing served before") as error:
+        run(site, plan)
+    assert error.value.exit_code == 1
+    assert site.engine.containers["blue", "api"] == ("1.0.1", False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_goes_back_at_the_next_safe_point(site, number):
+    plan = deploy_plan(site, site.store.get("1.0.1"))
+    job = site.engine.run_job
+
+    def interrupted(*arguments, **options):
+        signal.raise_signal(number)
+        return job(*arguments, **options)
+
+    site.engine.run_job = interrupted
+    with pytest.raises(RolledBack, match=f"interrupted by {number.name}"):
+        run(site, plan)
+    assert site.engine.shares == {"blue": 100}
+    assert site.store.get("1.0.1").status is Status.NEW
+    assert "start 1.0.1 api" not in site.engine.calls
+
+
+def test_a_journal_that_cannot_be_written_does_not_stop_the_way_back(site, monkeypatch):
+    plan = deploy_plan(site, site.store.get("1.0.1"))
+    files = type(site.host.files)
+    append = files.append
+
+    def full(self, path, data):
+        if b'"switch"' in data or b"restore" in data or b'"end"' in data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(self, path, data)
+
+    monkeypatch.setattr(files, "append", full)
+    with pytest.raises(RolledBack, match="No space left"):
+        run(site, plan)
+    assert site.engine.shares == {"blue": 100}
+
+
+def test_open_connections_are_waited_for_and_then_cut(site):
+    site.engine.open = 1
+    run(site, deploy_plan(site, site.store.get("1.0.1")))
+    assert site.engine.drained > 1
+    notes = [e["data"].get("note", "") for e in site.journal.entries() if e["step"] == "finish"]
+    assert "were cut after a drain time of 0.2 s" in notes[-1]
+
+
+def test_a_rollback_starts_what_was_kept_and_marks_what_it_left(site):
+    run(site, deploy_plan(site, site.store.get("1.0.1")))
+    target = site.store.get("1.0.0")
+    plan = plan_rollback(
+        project="shop", environment="prod", target=target, observed=observe(site),
+        state=site.state, before=NOTHING, candidate=candidate(target),
+    )  # fmt: skip
+    run(site, plan, reason="a bug")
+    assert site.engine.shares == {"blue": 100}
+    assert site.engine.containers["blue", "worker"] == ("1.0.0", True)
+    assert site.engine.containers["green", "api"] == ("1.0.1", False)
+    left = site.store.get("1.0.1")
+    assert (left.status, left.reason) == (Status.BAD, "a bug")
+
+
+def test_the_plan_is_refused_when_someone_was_faster(site):
+    plan = deploy_plan(site, site.store.get("1.0.1"))
+    site.serve(site.store.get("1.0.1"), "green")
+    site.engine.containers["blue", "worker"] = ("1.0.0", False)
+    with pytest.raises(UsageError, match="changed since the plan was made"):
+        run(site, plan)
+    assert site.engine.calls == []
+
+
+def test_nothing_happens_under_someone_elses_lock(site):
+    plan = deploy_plan(site, site.store.get("1.0.1"))
+    with (
+        lock.held(site.host.files, site.state.lock, "other"),
+        pytest.raises(TowlineError, match="other") as error,
+    ):
+        run(site, plan)
+    assert error.value.exit_code == 5
+    assert site.engine.calls == []
+
+
+def test_what_is_live_is_not_deployed_again(site):
+    site.engine.fail_on = {"settle 1.0.0"}
+    plan = deploy_plan(site, site.store.get("1.0.0"))
+    assert plan.nothing_to_do
+    run(site, plan)
+    assert site.engine.calls == []
+    assert list(plan.lines()) == ["1.0.0 is already live in prod: nothing to do"]
+
+
+def test_a_deploy_killed_after_its_switch_is_finished_by_the_next_one(site):
+    site.engine.containers["green", "api"] = ("1.0.1", True)
+    site.engine.containers["blue", "worker"] = ("1.0.0", False)
+    site.engine.containers["green", "worker"] = ("1.0.1", True)
+    site.engine.shares = {"green": 100}
+    plan = deploy_plan(site, site.store.get("1.0.1"))
+    assert [step.name for step in plan.steps] == ["switch", "finish", "keep"]
+    run(site, plan)
+    assert site.engine.containers["blue", "api"] == ("1.0.0", False)
+    assert site.store.get("1.0.1").status is Status.GOOD
+
+
+def test_a_live_release_that_lost_its_worker_is_deployed_again(site):
+    site.engine.containers["blue", "worker"] = ("1.0.0", False)
+    plan = deploy_plan(site, site.store.get("1.0.0"))
+    assert not plan.nothing_to_do
+    run(site, plan)
+    assert site.engine.containers["green", "worker"] == ("1.0.0", True)
+    assert site.engine.shares == {"green": 100}
