@@ -76,7 +76,7 @@ class Steps:
 
         live = sys.stderr.isatty()
         if live:
-            sys.stderr.write(f"  …  {title}")
+            sys.stderr.write(f"  …          {title}")
             sys.stderr.flush()
         note, started = StepNote(), time.monotonic()
         mark, style = "✗", "red"
@@ -86,5 +86,5 @@ class Steps:
         finally:
             took = format_duration(time.monotonic() - started)
             start = "\r\033[K" if live else ""
-            extra = paint(f"  {note.text}", "dim", sys.stderr) if note.text else ""
-            tell(f"{start}  {paint(mark, style, sys.stderr)}  {title}  {took}{extra}")
+            extra = paint(f"  ({note.text})", "dim", sys.stderr) if note.text else ""
+            tell(f"{start}  {paint(mark, style, sys.stderr)} {took:>8}  {title}{extra}")

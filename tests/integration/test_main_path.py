@@ -166,6 +166,36 @@ def test_a_rollback_under_load_brings_back_image_and_configuration(project):
     assert (left["status"], left["reason"]) == ("bad", "a bug")
 
 
+def test_a_router_configuration_that_nginx_refuses_changes_nothing(project):
+    conf = project.root / "deploy/security/nginx/nginx.conf"
+    good = conf.read_text()
+    conf.write_text(good.replace("gzip on;", "gzip on; nonsense on;"))
+    project.promote("1.5.0")
+    with Load(project.url + "/api/news") as load:
+        done = project.inv("deploy")
+        tally = load.stop()
+    assert done.code == 4, done.text
+    assert 'nginx refuses the new configuration: nginx: [emerg] unknown directive "nonsense"' in (
+        done.err
+    )
+    assert_lossless(tally)
+    assert set(tally.releases) == {"1.0.0"}
+    assert (project.folder / "live/security/nginx/nginx.conf").read_text() == good
+    conf.write_text(good)
+
+
+def test_new_variables_alone_are_a_release_that_can_be_left_again(project):
+    project.promote("1.6.0")
+    project.inv("deploy").ok()
+    project.set(LOG_LEVEL="rotated")
+    assert "1.6.0+r2 is live" in project.inv("deploy").ok().out
+    assert project.version() == "1.6.0"
+    assert "1.6.0 is live" in project.inv("rollback", "--auto-approve").ok().out
+    frozen = project.folder / "releases"
+    assert "rotated" in (frozen / "1.6.0+r2/env").read_text()
+    assert "rotated" not in (frozen / "1.6.0/env").read_text()
+
+
 def test_a_version_that_is_not_kept_is_refused_with_those_that_are(project):
     before = snapshot(project)
     done = project.inv("rollback", "--version", "9.9.9", "--auto-approve")
@@ -185,6 +215,10 @@ def test_the_journal_tells_all_of_it_and_is_whole(project):
         ("deploy", "1.3.0", "rolled back"),
         ("deploy", "1.4.0", "rolled back"),
         ("rollback", "1.0.0", "ok"),
+        ("deploy", "1.5.0", "rolled back"),
+        ("deploy", "1.6.0", "ok"),
+        ("deploy", "1.6.0+r2", "ok"),
+        ("rollback", "1.6.0", "ok"),
     ]
 
 

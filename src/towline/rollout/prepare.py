@@ -74,7 +74,7 @@ class Preparation:
         files |= self._tree(models["kept.json"], target)
         site.store.add(self._release(target), files)
         self._place_host_files(models["kept.json"], target)
-        return str(target.tree.parent)
+        return f"{len(files)} files"
 
     def _release(self, target: Target) -> Release:
         services = {

@@ -24,7 +24,8 @@ NOTHING = Before({}, {})
 def candidate(release, **changes):
     given = {
         "id": release.id, "version": release.version, "commit": "c",
-        "fingerprint": release.fingerprint, "kept": release, "images": {}, "to_build": (), "to_pull": (), "files": {}, "variables": {},
+        "fingerprint": release.fingerprint, "kept": release, "images": {},
+        "to_build": (), "to_pull": (), "files": {}, "variables": {},
         "migrations": (), "roles": ROLES, **changes,
     }  # fmt: skip
     return Candidate(**given)
