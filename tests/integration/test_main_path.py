@@ -174,14 +174,12 @@ def test_a_router_configuration_that_nginx_refuses_changes_nothing(project):
     with Load(project.url + "/api/news") as load:
         done = project.inv("deploy")
         tally = load.stop()
+    conf.write_text(good)
     assert done.code == 4, done.text
-    assert 'nginx refuses the new configuration: nginx: [emerg] unknown directive "nonsense"' in (
-        done.err
-    )
+    assert 'nginx refuses the new configuration: unknown directive "nonsense" in' in done.err
     assert_lossless(tally)
     assert set(tally.releases) == {"1.0.0"}
     assert (project.folder / "live/security/nginx/nginx.conf").read_text() == good
-    conf.write_text(good)
 
 
 def test_new_variables_alone_are_a_release_that_can_be_left_again(project):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.02
 _RELOAD_LIMIT = 10.0
+_STAMP = re.compile(r"^(nginx: )?(\d{4}/\d\d/\d\d [\d:]+ )?\[(?P<level>\w+)\] (\d+#\d+: )?")
 # Several answers in a row on fresh connections: a retiring worker may still accept one.
 _SURE = 3
 
@@ -126,7 +127,7 @@ class Router:
     def _test(self, container: Container) -> None:
         code, output = self._exec(container, ["nginx", "-t", "-q"])
         if code != 0:
-            lines = [line for line in output.splitlines() if line.strip()]
+            lines = [_STAMP.sub("", line) for line in output.splitlines() if line.strip()]
             raise TowlineError(
                 f"nginx refuses the new configuration: {(lines or [f'exit code {code}'])[0]}",
                 details=lines[1:],
