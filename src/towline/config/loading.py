@@ -99,7 +99,9 @@ def load(start: Path) -> Project:
     try:
         return Project(root, Settings.model_validate(data))
     except ValidationError as error:
-        lines = [describe(item, Settings) for item in error.errors()]
+        # A misspelt key first: it is often why another one is missing.
+        items = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
+        lines = [describe(item, Settings) for item in items]
         raise UsageError(
             f"{path}: {lines[0]}", details=lines[1:], remedy=f"mend {FILE} and run this again"
         ) from None

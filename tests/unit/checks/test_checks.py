@@ -1,0 +1,153 @@
+import socket
+from types import SimpleNamespace
+
+import pytest
+
+from towline.checks.certificates import check_certificates
+from towline.checks.machine import check_disk, check_engine, check_name, check_ports
+from towline.checks.services import check_services, check_variables
+from towline.config.certificate import self_signed
+from towline.config.services import Service
+from towline.engines.stack import Stack
+from towline.engines.world import Container, World
+from towline.findings import Severity
+from towline.hosts.base import Result
+from towline.hosts.local import LocalFiles, LocalHost
+
+
+def stack(**services):
+    definitions = {name: definition for name, (_, definition) in services.items()}
+    settings = {name: Service(**setting) for name, (setting, _) in services.items()}
+    return Stack({"name": "shop-prod", "services": definitions}, settings)
+
+
+def messages(findings, severity=Severity.ERROR):
+    return [finding.message for finding in findings if finding.severity is severity]
+
+
+APP = {"role": "app", "port": 8000, "health": "/health"}
+ROUTER = {"role": "router"}
+
+
+def test_good_services_are_named(tmp_path):
+    (finding,) = check_services(stack(api=(APP, {}), nginx=(ROUTER, {})), tmp_path)
+    assert finding.message == "2 services: api, nginx"
+
+
+def test_nothing_to_deploy_is_an_error(tmp_path):
+    found = check_services(stack(db=({}, {})), tmp_path)
+    assert messages(found) == ["no service has role app: there is nothing to deploy"]
+
+
+def test_a_fixed_port_of_an_app_is_an_error_behind_a_router(tmp_path):
+    ports = {"ports": [{"published": "8000", "target": 8000}]}
+    found = check_services(stack(api=(APP, ports), nginx=(ROUTER, {})), tmp_path)
+    assert messages(found) == ["api publishes port 8000: two releases cannot share it"]
+    assert not messages(check_services(stack(api=(APP, ports)), tmp_path))
+
+
+def test_a_container_name_and_a_missing_health_path_are_warnings(tmp_path):
+    bare = {"role": "app", "port": 8000}
+    found = list(check_services(stack(api=(bare, {"container_name": "api"})), tmp_path))
+    assert len(messages(found, Severity.WARNING)) == 2
+
+
+def test_a_mount_that_is_not_there_is_an_error(tmp_path):
+    volumes = [{"type": "bind", "source": str(tmp_path / "nginx.conf"), "target": "/x"}]
+    services = stack(api=(APP, {}), nginx=(ROUTER, {"volumes": volumes}))
+    assert "nginx mounts nginx.conf" in messages(check_services(services, tmp_path))[0]
+    (tmp_path / "nginx.conf").touch()
+    assert not messages(check_services(services, tmp_path))
+
+
+def test_unset_variables_name_the_example():
+    given = Stack({"services": {}}, {}, ("DATABASE_URL",))
+    (finding,) = check_variables(given, ".env.prod.example")
+    assert "DATABASE_URL" in finding.message
+    assert ".env.prod.example" in finding.remedy
+    assert "${DATABASE_URL:-}" in finding.remedy
+
+
+class Machine:
+    """A host as these checks see it."""
+
+    name = "here"
+    files = LocalFiles()
+
+    def __init__(self, engine="24.0.7", compose="2.26.1", folder="/"):
+        self._engine, self._compose, self._folder = engine, compose, folder
+
+    def docker(self):
+        return SimpleNamespace(
+            version=lambda: {"Version": self._engine}, info=lambda: {"DockerRootDir": self._folder}
+        )
+
+    def run(self, argv, **_):
+        return Result(tuple(argv), 0 if self._compose else 1, f"{self._compose}\n", "")
+
+
+def test_versions_that_will_do():
+    assert [f.severity for f in check_engine(Machine())] == ["ok", "ok"]
+    assert [f.severity for f in check_engine(Machine("20.10.24+dfsg1", "v2.26.1-4"))] == [
+        "ok",
+        "ok",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("engine", "compose", "said"),
+    [
+        ("19.03.1", "2.26.1", "Docker engine 19.03.1 is too old"),
+        ("24.0.7", "2.3.0", "Compose 2.3.0 is too old"),
+        ("24.0.7", "", "`docker compose` does not work on here"),
+    ],
+)
+def test_versions_that_will_not(engine, compose, said):
+    assert messages(check_engine(Machine(engine, compose))) == [said]
+
+
+def test_disk_space(tmp_path):
+    machine = Machine(folder=str(tmp_path))
+    assert not messages(check_disk(machine, tmp_path / "state", 1))
+    found = messages(check_disk(machine, tmp_path / "state", 10**18))
+    assert len(found) == 2
+    assert "1000000000.0 GB wanted" in found[0]
+
+
+def test_ports_taken_by_others_and_by_us():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        published = {"published": str(port), "host_ip": "127.0.0.1"}
+        kept = {"services": {"nginx": {"ports": [published, {"target": 1}]}}}
+        (message,) = messages(check_ports(LocalHost(), kept, World()))
+        assert f"port {port}, wanted by nginx" in message
+        ours = Container("i", "n", "nginx", "router", "running", ports={8080: port})
+        assert not messages(check_ports(LocalHost(), kept, World((ours,))))
+    assert not messages(check_ports(LocalHost(), kept, World()))
+
+
+def test_names_resolve_or_not():
+    assert [f.severity for f in check_name("https://localhost:8443")] == ["ok"]
+    assert [f.severity for f in check_name("https://nowhere.invalid")] == ["warning"]
+    assert list(check_name("")) == []
+
+
+def test_certificates_are_found_through_the_routers_mounts(tmp_path):
+    (tmp_path / "nginx.conf").write_text(
+        "ssl_certificate /etc/nginx/ssl/fullchain.pem;\n"
+        "  ssl_certificate_key /etc/nginx/ssl/privkey.pem;\n"
+    )
+    ssl = tmp_path / "ssl"
+    router = {
+        "volumes": [
+            {"type": "bind", "source": str(tmp_path / "nginx.conf"), "target": "/etc/nginx/n.conf"},
+            {"type": "bind", "source": str(ssl), "target": "/etc/nginx/ssl"},
+        ]
+    }
+    assert "does not exist" in messages(check_certificates(router, 14))[0]
+    self_signed(ssl, ["localhost"], days=30)
+    assert [f.severity for f in check_certificates(router, 14)] == ["ok"]
+    assert [f.severity for f in check_certificates(router, 60)] == ["warning"]
+    assert list(check_certificates({"volumes": []}, 14)) == []

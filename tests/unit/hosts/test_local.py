@@ -1,0 +1,119 @@
+import os
+import socket
+import sys
+import time
+
+import pytest
+
+from towline.errors import TowlineError, UsageError
+from towline.hosts.local import LocalFiles, LocalHost
+
+FILES = LocalFiles()
+
+
+def test_a_write_is_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "deep" / "file"
+    FILES.write(path, b"old", 0o600)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        FILES.write(path, b"new and longer")
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in path.parent.iterdir()] == ["file"]
+
+
+def test_overwrite_keeps_the_inode_and_write_does_not(tmp_path):
+    path = tmp_path / "mounted.conf"
+    FILES.overwrite(path, b"a long first version")
+    inode = path.stat().st_ino
+    FILES.overwrite(path, b"short", 0o640)
+    assert (path.stat().st_ino, path.read_bytes()) == (inode, b"short")
+    assert path.stat().st_mode & 0o777 == 0o640
+    FILES.write(path, b"other")
+    assert path.stat().st_ino != inode
+
+
+def test_create_happens_once(tmp_path):
+    path = tmp_path / "lock"
+    assert FILES.create(path, b"mine")
+    assert not FILES.create(path, b"yours")
+    assert path.read_bytes() == b"mine"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["lock"]
+
+
+def test_append_names_remove_move(tmp_path):
+    FILES.append(tmp_path / "j", b"a\n")
+    FILES.append(tmp_path / "j", b"b\n")
+    assert FILES.read(tmp_path / "j") == b"a\nb\n"
+    assert FILES.move(tmp_path / "j", tmp_path / "k")
+    assert not FILES.move(tmp_path / "j", tmp_path / "k")
+    assert FILES.names(tmp_path) == ["k"]
+    FILES.mkdir(tmp_path / "d" / "e")
+    assert FILES.is_dir(tmp_path / "d")
+    for name in ("k", "d", "missing"):
+        FILES.remove(tmp_path / name)
+    assert FILES.names(tmp_path) == []
+    assert FILES.names(tmp_path / "missing") == []
+    assert not FILES.exists(tmp_path / "k")
+
+
+def test_free_space_of_a_folder_that_does_not_exist_yet(tmp_path):
+    assert FILES.free_bytes(tmp_path / "not" / "yet") > 0
+
+
+def test_a_command_has_a_result_whatever_its_exit_code():
+    code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
+    result = LocalHost().run([sys.executable, "-c", code])
+    assert (result.code, result.out, result.err, result.ok) == (3, "out\n", "err\n", False)
+
+
+def test_a_command_inherits_no_variable_of_somebodys_shell(monkeypatch):
+    monkeypatch.setenv("POSTGRES_PASSWORD", "leaked")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///x")
+    code = "import os; print(sorted(os.environ))"
+    said = LocalHost().run([sys.executable, "-c", code], env={"GIVEN": "1"}).out
+    assert "POSTGRES_PASSWORD" not in said
+    assert "DOCKER_HOST" in said
+    assert "GIVEN" in said
+
+
+def test_a_command_that_does_not_end_is_ended():
+    started = time.monotonic()
+    with pytest.raises(TowlineError, match="did not end within"):
+        LocalHost().run(["sleep", "20"], timeout=0.2)
+    assert time.monotonic() - started < 5
+
+
+def test_a_program_that_is_missing_is_named():
+    with pytest.raises(UsageError, match="nosuchprogram is not installed on localhost"):
+        LocalHost().run(["nosuchprogram"])
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("unix:///nonexistent/docker.sock", "its socket does not exist"),
+        ("tcp://127.0.0.1:1", "refuses connections"),
+    ],
+)
+def test_an_engine_that_does_not_answer_is_told_in_words(monkeypatch, address, said):
+    monkeypatch.setenv("DOCKER_HOST", address)
+    with pytest.raises(UsageError, match="no Docker engine answers") as error:
+        LocalHost().docker()
+    assert said in error.value.message
+    assert error.value.exit_code == 2
+
+
+def test_ports_are_free_or_taken():
+    host = LocalHost()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert not host.port_free("127.0.0.1", port)
+    assert host.port_free("127.0.0.1", port)
+    assert host.reach(port) == ("127.0.0.1", port)

@@ -1,0 +1,84 @@
+import json
+
+from fakes import FakeSite, release
+from hypothesis import given
+from hypothesis import strategies as st
+from test_executor import candidate, deploy_plan
+
+from towline.config.models import Rollout
+from towline.engines.releases import Status
+from towline.rollout.planner import Before, changes, fingerprint
+from towline.rollout.retention import surplus
+
+
+def test_a_first_deploy_has_nothing_to_stop(tmp_path):
+    site = FakeSite(tmp_path)
+    plan = deploy_plan(site, release("1.0.0", tmp_path), kept=None, to_build=("api",),
+                       to_pull=("postgres:16",))  # fmt: skip
+    names = [step.name for step in plan.steps]
+    assert names == ["build", "pull", "prepare", "settle", "migrate", "start", "switch", "keep"]
+    assert (plan.colour, plan.old_colour, plan.live) == ("blue", None, "")
+    text = "\n".join(plan.lines())
+    assert "live now   nothing" in text
+    assert "$ docker pull postgres:16" in text
+    assert "gates: health, smoke" in text
+
+
+def test_an_update_goes_to_the_other_slot_and_shows_its_commands(tmp_path):
+    site = FakeSite(tmp_path)
+    site.serve(site.keep("1.0.0"), "green")
+    plan = deploy_plan(site, site.keep("1.0.1"))
+    assert (plan.colour, plan.old_colour, plan.live) == ("blue", "green", "1.0.0")
+    text = "\n".join(plan.lines())
+    assert f"{tmp_path}/releases/1.0.1/blue.json up --detach --no-build api" in text
+    assert json.loads(json.dumps(plan.data()))["steps"][-1]["name"] == "keep"
+
+
+def test_changes_name_variables_and_never_show_their_values(tmp_path):
+    live = release("1.0.0", tmp_path, images={"api": "sha256:" + "a" * 64}, migrations=("1.py",))
+    new = candidate(
+        live, images={"api": "sha256:" + "b" * 64}, variables={"TOKEN": "new-value", "MORE": "x"},
+        files={"docker/compose.yml": "ffff0000", "same": "1"}, migrations=("1.py", "2.py"),
+    )  # fmt: skip
+    before = Before({"same": "1", "gone": "0123456789"}, {"TOKEN": "old-value", "LESS": "y"})
+    found = {(c.kind, c.name): (c.before, c.after) for c in changes(live, new, before)}
+    assert found == {
+        ("image", "api"): ("sha256:aaaaaaaaaaaa", "sha256:bbbbbbbbbbbb"),
+        ("file", "docker/compose.yml"): ("", "ffff0000"),
+        ("file", "gone"): ("01234567", ""),
+        ("variable", "TOKEN"): ("set", "changed"),
+        ("variable", "MORE"): ("", "set"),
+        ("variable", "LESS"): ("set", ""),
+        ("migration", "2.py"): ("", "new"),
+    }
+    back = {(c.kind, c.name) for c in changes(live, candidate(live), before)}
+    assert ("migration", "1.py") in back
+
+
+def test_a_fingerprint_changes_with_all_that_a_deploy_depends_on():
+    base = fingerprint("content", {"A": "1"}, Rollout())
+    assert base == fingerprint("content", {"A": "1"}, Rollout(watch="9s"))
+    others = [
+        fingerprint("other", {"A": "1"}, Rollout()),
+        fingerprint("content", {"A": "2"}, Rollout()),
+        fingerprint("content", {"A": "1"}, Rollout(replicas=2)),
+    ]
+    assert base not in others
+    assert len(set(others)) == 3
+
+
+releases_ = st.lists(st.sampled_from(list(Status)), max_size=9).map(
+    lambda states: [(number, state) for number, state in enumerate(states)]
+)
+
+
+@given(releases_, st.integers(1, 4), st.sets(st.integers(0, 8), max_size=2))
+def test_retention_keeps_the_newest_good_ones_and_all_in_use(tmp_path_factory, given_, keep, used):
+    folder = tmp_path_factory.getbasetemp()
+    items = [release(f"1.{n}.0", folder, created=f"{n:04}", status=s) for n, s in given_]
+    in_use = {f"1.{n}.0" for n in used}
+    gone = {item.id for item in surplus(items, keep, in_use)}
+    assert not gone & in_use
+    good = [item.id for item in items if item.status is not Status.BAD]
+    assert not gone & set(good[-keep:])
+    assert set(good[:-keep]) - in_use <= gone
