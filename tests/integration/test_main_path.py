@@ -1,6 +1,9 @@
 """The main path by the commands people type; the tests run in order on one environment."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -56,6 +59,16 @@ def test_status_health_and_smoke_tell_the_same(project):
     assert {row["health"] for row in rows} == {"healthy"}
     assert {row["service"] for row in rows} >= {"fastapi", "worker", "postgres", "redis", "nginx"}
     assert {row["result"] for row in project.inv("smoke", "--json").ok().json} == {"healthy"}
+
+
+def test_the_samples_end_to_end_suite_passes_against_the_deployed_service(project):
+    tests = project.root / "deploy/tests/e2e"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests],
+        env={**os.environ, "TOWLINE_BASE_URL": project.url, "TOWLINE_INSECURE": "1"},
+        cwd=tests, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_images_carry_version_and_commit_and_the_release_their_id(project):

@@ -19,11 +19,12 @@ MASK = "[redacted]"
 
 
 class Redactor:
-    """Masks the secrets among an environment's variables."""
+    """Masks the secrets among variables, of one environment file or of several."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, *several: Mapping[str, str]) -> None:
         secrets = {
             text
+            for values in several
             for _, text in secret_values(values)
             if len(text) >= MIN_MASKED and not placeholder(text)
         }

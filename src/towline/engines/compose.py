@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from towline.config.services import Role
 from towline.engines import live
 from towline.engines.releases import Release, StateFolder
-from towline.engines.render import colour_project, shared_project
+from towline.engines.render import shared_project
 from towline.engines.router import Router
 from towline.engines.world import Container, World, from_listing
 from towline.errors import TowlineError
@@ -309,9 +309,3 @@ class ComposeEngine:
 def compose_command(file: Path, *arguments: str) -> list[str]:
     """The argument list of one Compose call on a rendered file."""
     return ["docker", "compose", "--file", str(file), *arguments]
-
-
-def project_names(project: str, environment: str) -> list[str]:
-    """The Compose projects of an environment."""
-    colours = [colour_project(project, environment, colour) for colour in ("blue", "green")]
-    return [shared_project(project, environment), *colours]

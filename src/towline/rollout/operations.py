@@ -10,7 +10,7 @@ from towline.release.version import parse
 from towline.rollout.candidates import before_of, from_kept, kept_version, promoted, read_manifest
 from towline.rollout.executor import Executor
 from towline.rollout.plan import Plan
-from towline.rollout.planner import plan_deploy, plan_migration, plan_rollback
+from towline.rollout.planner import Scene, plan_deploy, plan_migration, plan_rollback
 from towline.rollout.prepare import preparation
 from towline.rollout.progress import Progress
 from towline.rollout.site import Observed, Site, observe
@@ -39,19 +39,11 @@ def deploy(site: Site, *, version: str = "") -> Operation:
     """
     observed = observe(site)
     if version and str(parse(version)) != read_manifest(site).version:
-        return _again(site, observed, kept_version(site, version))
+        again = from_kept(kept_version(site, version))
+        return Operation(site, plan_deploy(_scene(site, observed), again, site.rollout))
     found = promoted(site, resolve=False)
-    kept = found.candidate.kept
-    plan = plan_deploy(
-        project=site.project.settings.project,
-        environment=site.name,
-        candidate=found.candidate,
-        observed=observed,
-        rollout=site.rollout,
-        state=site.state,
-        before=before_of(observed.live),
-    )
-    if kept:
+    plan = plan_deploy(_scene(site, observed), found.candidate, site.rollout)
+    if found.candidate.kept:
         return Operation(site, plan)
     return Operation(site, plan, preparation(site, found).actions())
 
@@ -68,13 +60,7 @@ def migrate(site: Site) -> Operation:
             "no service has role `job`",
             remedy="give your migration service `x-towline: {role: job}`",
         )
-    plan = plan_migration(
-        project=site.project.settings.project,
-        environment=site.name,
-        candidate=found.candidate,
-        observed=observe(site),
-        state=site.state,
-    )
+    plan = plan_migration(_scene(site, observe(site)), found.candidate)
     prepared = {} if found.candidate.kept else preparation(site, found).actions()
     return Operation(site, plan, prepared)
 
@@ -104,29 +90,13 @@ def rollback(
             remedy="if the older code works with the newer schema, add --keep-schema; "
             "nothing is undone in the database",
         )
-    plan = plan_rollback(
-        project=site.project.settings.project,
-        environment=site.name,
-        target=target,
-        observed=observed,
-        state=site.state,
-        before=before_of(live),
-        candidate=from_kept(target),
-    )
+    plan = plan_rollback(_scene(site, observed), from_kept(target), target)
     return Operation(site, plan, reason=reason)
 
 
-def _again(site: Site, observed: Observed, release: Release) -> Operation:
-    plan = plan_deploy(
-        project=site.project.settings.project,
-        environment=site.name,
-        candidate=from_kept(release),
-        observed=observed,
-        rollout=site.rollout,
-        state=site.state,
-        before=before_of(observed.live),
-    )
-    return Operation(site, plan)
+def _scene(site: Site, observed: Observed) -> Scene:
+    name = site.project.settings.project
+    return Scene(name, site.name, site.state, observed, before_of(observed.live))
 
 
 def _previous(site: Site, live: Release | None) -> Release:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from towline.config.models import Rollout
@@ -61,26 +61,32 @@ class Before:
     variables: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Scene:
+    """Where a plan is made for: names, what is there, and what the live release was made of."""
+
+    project: str
+    environment: str
+    state: StateFolder
+    observed: Observed
+    before: Before
+
+
 def fingerprint(content: str, values: Mapping[str, str], rollout: Rollout) -> str:
     """Digest of everything that a deploy of a release depends on."""
     text = json.dumps([content, sorted(values.items()), rollout.replicas])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def plan_deploy(
-    *,
-    project: str,
-    environment: str,
-    candidate: Candidate,
-    observed: Observed,
-    rollout: Rollout,
-    state: StateFolder,
-    before: Before,
-) -> Plan:
-    """The plan of a deploy; it has no steps when the release serves already."""
+def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
+    """The plan of a deploy; it has no steps when the release serves already.
+
+    Raises:
+        UsageError: When the strategy needs a router and the compose file has none.
+    """
+    observed = scene.observed
     live = observed.live
-    has_router = bool(candidate.named(Role.ROUTER))
-    if rollout.strategy == "blue-green" and not has_router:
+    if rollout.strategy == "blue-green" and not candidate.named(Role.ROUTER):
         raise UsageError(
             "blue-green needs a router, and the compose file has none",
             remedy="give one service `x-towline: {role: router}`, or use --strategy recreate",
@@ -91,104 +97,59 @@ def plan_deploy(
     steps: list[Step] = []
     if live and candidate.kept and live.id == candidate.kept.id and _whole(observed, live):
         # It has the traffic. What may be missing is the end of an interrupted deploy.
-        colour, old, old_colour = (
-            observed.colour or colour,
-            observed.standby,
-            other(observed.colour),
-        )
-        stages = [stage for stage in stages if stage.share == 100]
+        old, old_colour = observed.standby, colour
+        colour = observed.colour or colour
         beside = observed.world.of(old_colour, "app", "worker")
-        if live.status is Status.GOOD and not any(item.running for item in beside):
-            stages = []
+        finished = live.status is Status.GOOD and not any(item.running for item in beside)
+        stages = [] if finished else [stage for stage in stages if stage.share == 100]
     else:
-        steps = _preparations(candidate, colour, state)
+        steps = _preparations(candidate, colour, scene.state)
     if old is None:
         # There is nothing to stop, neither before nor after.
         stages = [stage for stage in stages if stage.name not in ("stop", "finish")]
-    steps += [_stage_step(stage, candidate, colour, state) for stage in stages]
+    steps += [_stage_step(stage, candidate, colour, scene.state) for stage in stages]
     if steps:
-        steps.append(
-            Step("keep", f"mark {candidate.id} good, keep the last {rollout.keep} releases")
-        )
+        title = f"mark {candidate.id} good, keep the last {rollout.keep} releases"
+        steps.append(Step("keep", title))
+    plan = _plan(scene, candidate, "deploy", rollout.strategy, steps)
+    return replace(plan, colour=colour, old=old, old_colour=old_colour if old else None)
+
+
+def plan_rollback(scene: Scene, candidate: Candidate, target: Release) -> Plan:
+    """The plan of a rollback: what was kept is started, not built or pulled."""
+    colour, live = other(scene.observed.colour), scene.observed.live
+    stages = rollback(target.replicas)
+    left = f" and {live.id} bad" if live else ""
+    steps = [
+        Step("settle", "bring backing services and router to that release's description"),
+        *(_stage_step(stage, candidate, colour, scene.state) for stage in stages),
+        Step("keep", f"mark {target.id} good{left}"),
+    ]
+    return _plan(scene, candidate, "rollback", "rollback", steps)
+
+
+def plan_migration(scene: Scene, candidate: Candidate) -> Plan:
+    """The plan of running the migration jobs alone: no stage, so no traffic moves."""
+    steps = _preparations(candidate, other(scene.observed.colour), scene.state)
+    return _plan(scene, candidate, "migrate", "jobs only", steps)
+
+
+def _plan(scene: Scene, candidate: Candidate, kind: str, strategy: str, steps: list[Step]) -> Plan:
+    live = scene.observed.live
     return Plan(
-        kind="deploy",
-        project=project,
-        environment=environment,
+        kind=kind,
+        project=scene.project,
+        environment=scene.environment,
         release=candidate.id,
         version=candidate.version,
         commit=candidate.commit,
         live=live.id if live else "",
-        colour=colour,
-        old_colour=old_colour if old else None,
-        old=old,
-        strategy=rollout.strategy,
+        colour=other(scene.observed.colour),
+        old_colour=scene.observed.colour,
+        old=live,
+        strategy=strategy,
         steps=tuple(steps),
-        changes=tuple(changes(live, candidate, before)) if steps else (),
-        images=candidate.images,
-    )
-
-
-def plan_rollback(
-    *,
-    project: str,
-    environment: str,
-    target: Release,
-    observed: Observed,
-    state: StateFolder,
-    before: Before,
-    candidate: Candidate,
-) -> Plan:
-    """The plan of a rollback: what was kept is started, not built or pulled."""
-    colour = other(observed.colour)
-    steps = [
-        Step("settle", "bring backing services and router to that release's description"),
-        *(_stage_step(stage, candidate, colour, state) for stage in rollback(target.replicas)),
-        Step(
-            "keep",
-            f"mark {target.id} good" + (f" and {observed.live.id} bad" if observed.live else ""),
-        ),
-    ]
-    return Plan(
-        kind="rollback",
-        project=project,
-        environment=environment,
-        release=target.id,
-        version=target.version,
-        commit=target.commit,
-        live=observed.live.id if observed.live else "",
-        colour=colour,
-        old_colour=observed.colour,
-        old=observed.live,
-        strategy="rollback",
-        steps=tuple(steps),
-        changes=tuple(changes(observed.live, candidate, before)),
-        images=target.images,
-    )
-
-
-def plan_migration(
-    *,
-    project: str,
-    environment: str,
-    candidate: Candidate,
-    observed: Observed,
-    state: StateFolder,
-) -> Plan:
-    """The plan of running the migration jobs alone: no stage, so no traffic moves."""
-    colour = other(observed.colour)
-    return Plan(
-        kind="migrate",
-        project=project,
-        environment=environment,
-        release=candidate.id,
-        version=candidate.version,
-        commit=candidate.commit,
-        live=observed.live.id if observed.live else "",
-        colour=colour,
-        old_colour=observed.colour,
-        old=observed.live,
-        strategy="jobs only",
-        steps=tuple(_preparations(candidate, colour, state)),
+        changes=tuple(changes(live, candidate, scene.before)) if steps else (),
         images=candidate.images,
     )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from towline.config.envfile import read_env
 from towline.config.environments import read_values
 from towline.config.loading import Project
 from towline.config.models import Environment, Rollout
@@ -52,8 +53,14 @@ class Site:
 
     @cached_property
     def redactor(self) -> Redactor:
-        """Masks its secrets."""
-        return Redactor(self.values)
+        """Masks its secrets, and those that kept releases still run with."""
+        return Redactor(self.values, *self._kept_values())
+
+    def _kept_values(self) -> Iterator[Mapping[str, str]]:
+        for name in self.host.files.names(self.state.releases):
+            path = self.state.releases / name / "env"
+            if self.host.files.exists(path):
+                yield read_env(path, {})
 
     @cached_property
     def engine(self) -> ComposeEngine:

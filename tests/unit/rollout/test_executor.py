@@ -12,7 +12,7 @@ from towline.errors import NeedsPerson, RolledBack, TowlineError, UsageError
 from towline.rollout import lock
 from towline.rollout.executor import Executor
 from towline.rollout.journal import unfinished
-from towline.rollout.planner import Before, Candidate, plan_deploy, plan_rollback
+from towline.rollout.planner import Before, Candidate, Scene, plan_deploy, plan_rollback
 from towline.rollout.progress import Silent
 from towline.rollout.site import observe
 
@@ -32,15 +32,12 @@ def candidate(release, **changes):
 
 
 def deploy_plan(site, release, strategy="blue-green", **changes):
-    return plan_deploy(
-        project="shop",
-        environment="prod",
-        candidate=candidate(release, **changes),
-        observed=observe(site),
-        rollout=site.rollout.model_copy(update={"strategy": strategy}),
-        state=site.state,
-        before=NOTHING,
-    )
+    rollout = site.rollout.model_copy(update={"strategy": strategy})
+    return plan_deploy(scene(site), candidate(release, **changes), rollout)
+
+
+def scene(site):
+    return Scene("shop", "prod", site.state, observe(site), NOTHING)
 
 
 def events(site):
@@ -203,10 +200,7 @@ def test_open_connections_are_waited_for_and_then_cut(site):
 def test_a_rollback_starts_what_was_kept_and_marks_what_it_left(site):
     run(site, deploy_plan(site, site.store.get("1.0.1")))
     target = site.store.get("1.0.0")
-    plan = plan_rollback(
-        project="shop", environment="prod", target=target, observed=observe(site),
-        state=site.state, before=NOTHING, candidate=candidate(target),
-    )  # fmt: skip
+    plan = plan_rollback(scene(site), candidate(target), target)
     run(site, plan, reason="a bug")
     assert site.engine.shares == {"blue": 100}
     assert site.engine.containers["blue", "worker"] == ("1.0.0", True)
