@@ -6,6 +6,7 @@ quote is an error to one and dropped without a word by the other. Compose's dial
 of compose-go's `dotenv` package (Compose 2.26); the tests ask `docker compose config` itself.
 """
 
+import io
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 
 CHECK = "env-file"
 _NAME = re.compile(r"\s*(?:export\s+)?(?P<name>[^=\s:'\"]+)")
+_EXPORT = re.compile(r"\s*(?:export\s+)?")
+_COMPOSE_NAME = re.compile(r"[\w.\[\]-]+")
+_QUOTED = re.compile(r"""(['"])(?P<inside>(?:\\.|(?!\1)[^\\])*)\1""", re.DOTALL)
+# What each reader takes for white space; they agree on spaces, tabs and line ends alone.
+_ODD_SPACE = re.compile(r"[^\S \t\r\n]|[\0-\x08\x0e-\x1f\x7f]")
+_ODD = "white space that is no space or tab, or a control character, outside quotes"
+_LINE_FEEDS = "end every line with a line feed, not with a lone carriage return"
 
 
 def read_env(path: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -49,8 +57,9 @@ def differences(path: Path) -> list[Finding]:
     from dotenv.parser import parse_stream
 
     found = []
-    for binding in parse_stream(_stream(_text(path))):
-        for why, remedy in _problems(binding):
+    bindings = list(parse_stream(_stream(_text(path))))
+    for number, binding in enumerate(bindings, 1):
+        for why, remedy in _problems(binding, last=number == len(bindings)):
             line = binding.original.line + _leading_newlines(binding.original.string)
             found.append(
                 Finding(
@@ -69,10 +78,16 @@ def write_env(values: Mapping[str, str]) -> str:
 
     Raises:
         UsageError: When no way of writing a value is read alike: a `$` together with a
-            backslash before a quote, a backslash or the end, or with a carriage return.
+            backslash before a quote, a backslash or the end, or with a carriage return;
+            a NUL character, which no process can be given.
     """
     lines = []
     for name, value in values.items():
+        if "\0" in value:
+            raise UsageError(
+                f"the value of {name} holds a NUL character, which no variable can",
+                remedy=f"choose another value for {name}",
+            )
         quoted = _quoted(value)
         if quoted is None:
             raise UsageError(
@@ -97,10 +112,15 @@ def _quoted(value: str) -> str | None:
     return None
 
 
-def _problems(binding: "Binding") -> Iterator[tuple[str, str]]:
+def _problems(binding: "Binding", *, last: bool) -> Iterator[tuple[str, str]]:
     text = binding.original.string
-    if not text.strip() or (binding.key is None and not binding.error):
-        return  # blank lines and comments
+    if text.endswith("\r") and not last:
+        yield "a lone carriage return ends the line for python-dotenv only", _LINE_FEEDS
+        return
+    if not text.strip() or (binding.key is None and not binding.error):  # blank, or a comment
+        if _odd(text.partition("#")[0]):
+            yield _ODD, "remove the line, or leave only spaces, tabs and the comment"
+        return
     match = _NAME.match(text)
     name = match["name"] if match else "NAME"
     safe = f"write {name}='value', the value in single quotes"
@@ -111,10 +131,26 @@ def _problems(binding: "Binding") -> Iterator[tuple[str, str]]:
             "a name without `=`: Compose takes it from the shell, python-dotenv calls it unset",
             f"write {name}= for an empty value, or remove the line",
         )
+    elif _odd(text.partition("=")[0]):
+        yield _ODD, safe
+    elif not _COMPOSE_NAME.fullmatch(_given_name(text)):
+        yield (
+            "Compose takes only letters, digits and `_.-[]` for a name, and ends it at a colon",
+            f"write {name}='value', the name of letters, digits and `_` and without quotes",
+        )
     else:
         why = _value_problem(text.partition("=")[2])
         if why:
             yield why, safe
+
+
+def _odd(text: str) -> bool:
+    return bool(_ODD_SPACE.search(text))
+
+
+def _given_name(text: str) -> str:
+    # Not the parser's own key: python-dotenv takes quotes off a name.
+    return _EXPORT.sub("", text.partition("=")[0], count=1).rstrip()
 
 
 def _unreadable(text: str) -> str:
@@ -128,35 +164,42 @@ def _unreadable(text: str) -> str:
 
 def _value_problem(given: str) -> str:
     raw = given.lstrip(" \t")
-    quote = raw[:1] if raw[:1] in ("'", '"') else ""
-    if quote == "'":
-        inside = raw.rpartition("'")[0][1:]
-        if "\\\\" in inside:
-            return "python-dotenv reads two backslashes in single quotes as one, Compose as two"
-        return "a carriage return in quotes" if "\r" in inside else ""
-    bare = raw if quote else _without_comment(raw)
-    if "$" in bare:
-        return "Compose expands `$`, python-dotenv keeps it"
-    if quote and "\r" in raw.rpartition(quote)[0]:
-        return "a carriage return in quotes"
+    quoted = _QUOTED.match(raw)
+    if quoted:
+        after = raw[quoted.end() :].partition("#")[0]
+        return _quoted_problem(raw[0], quoted["inside"]) or (_ODD if _odd(after) else "")
     if raw.startswith("#") and raw != given:
         return "Compose takes the text after `= #` as the value, python-dotenv as a comment"
-    if not quote and "\r" in bare.rstrip("\r\n"):
-        return "a carriage return ends the line for one of them"
+    line = raw.rstrip("\r\n")
+    ours, theirs = re.split(r"\s+#", line, maxsplit=1)[0], line.split(" #", 1)[0]
+    if ours.rstrip() != theirs.rstrip():
+        return "a comment starts after a space for Compose, after any white space for python-dotenv"
+    if "$" in ours:
+        return "Compose expands `$`, python-dotenv keeps it"
+    return _ODD if _odd(theirs) else ""
+
+
+def _quoted_problem(quote: str, inside: str) -> str:
+    if "\r" in inside:
+        return "a carriage return in quotes"
+    if "\0" in inside:
+        return "a NUL character, which no variable can hold"
+    if quote == "'":
+        if "\\\\" in inside:
+            return "python-dotenv reads two backslashes in single quotes as one, Compose as two"
+        return ""
+    if "$" in inside:
+        return "Compose expands `$`, python-dotenv keeps it"
+    if {"\\'", "\\0"} & set(re.findall(r"\\.", inside, re.DOTALL)):
+        return "they read a backslash before `'` or `0` in double quotes differently"
     return ""
-
-
-def _without_comment(raw: str) -> str:
-    return re.split(r"\s#", raw, maxsplit=1)[0]
 
 
 def _leading_newlines(text: str) -> int:
     return len(text) - len(text.lstrip("\r\n")) if text.strip() else 0
 
 
-def _stream(text: str):  # type: ignore[no-untyped-def]
-    import io
-
+def _stream(text: str) -> io.StringIO:
     return io.StringIO(text, newline="")
 
 

@@ -17,6 +17,10 @@ from towline.rollout.plan import Change, Plan, Step
 from towline.rollout.site import Observed
 from towline.rollout.strategies import STRATEGIES, Stage, Workers, rollback
 
+_FIRST = {
+    "start": "start the release, without traffic",
+    "switch": "send all traffic to the release",
+}
 DIGEST_SHOWN = 19  # "sha256:" and twelve characters
 
 
@@ -105,8 +109,9 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
     else:
         steps = _preparations(candidate, colour, scene.state)
     if old is None:
-        # There is nothing to stop, neither before nor after.
+        # There is nothing beside it, and nothing to stop, neither before nor after.
         stages = [stage for stage in stages if stage.name not in ("stop", "finish")]
+        stages = [replace(stage, title=_FIRST.get(stage.name, stage.title)) for stage in stages]
     steps += [_stage_step(stage, candidate, colour, scene.state) for stage in stages]
     if steps:
         title = f"mark {candidate.id} good, keep the last {rollout.keep} releases"
