@@ -21,23 +21,9 @@ def status(c: Context, env: str = "local", json: bool = False) -> None:
 
 
 def _show(data: dict[str, Any]) -> None:
-    live = terminal.paint(data["live"], "green") if data["live"] else "nothing is live"
-    since = data["since"]
-    terminal.say(f"{data['project']} in {data['environment']}: {live}")
+    terminal.say(f"{data['project']} in {data['environment']}: {_headline(data)}")
     if data["live"]:
-        terminal.say(
-            f"  release   {data['release']}  (commit {(data['commit'] or 'unknown')[:12]})"
-        )
-        if since:
-            terminal.say(
-                f"  since     {since['at'][:19].replace('T', ' ')} UTC, for {since['for']}"
-            )
-        terminal.say(f"  slot      {data['slot']}")
-        for service, shares in data["traffic"].items():
-            split = ", ".join(f"{colour} {share} %" for colour, share in shares.items() if share)
-            terminal.say(f"  traffic   {service}: {split or 'nowhere'}")
-        if data["url"]:
-            terminal.say(f"  address   {data['url']}")
+        _show_live(data)
     for word, style in (("interrupted", "red"), ("lock", "yellow")):
         if data[word]:
             terminal.say(f"  {terminal.paint(f'{word:<8}', style)}  {data[word]}")
@@ -49,3 +35,22 @@ def _show(data: dict[str, Any]) -> None:
         if rows:
             terminal.say(f"\n{title}")
             terminal.table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])
+
+
+def _headline(data: dict[str, Any]) -> str:
+    if data["stranger"]:
+        return f"{data['stranger']} serves, deployed with another state folder (TOWLINE_STATE)"
+    return terminal.paint(data["live"], "green") if data["live"] else "nothing is live"
+
+
+def _show_live(data: dict[str, Any]) -> None:
+    since = data["since"]
+    terminal.say(f"  release   {data['release']}  (commit {(data['commit'] or 'unknown')[:12]})")
+    if since:
+        terminal.say(f"  since     {since['at'][:19].replace('T', ' ')} UTC, for {since['for']}")
+    terminal.say(f"  slot      {data['slot']}")
+    for service, shares in data["traffic"].items():
+        split = ", ".join(f"{colour} {share} %" for colour, share in shares.items() if share)
+        terminal.say(f"  traffic   {service}: {split or 'nowhere'}")
+    if data["url"]:
+        terminal.say(f"  address   {data['url']}")

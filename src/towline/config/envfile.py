@@ -118,8 +118,12 @@ def _problems(binding: "Binding", *, last: bool) -> Iterator[tuple[str, str]]:
         yield "a lone carriage return ends the line for python-dotenv only", _LINE_FEEDS
         return
     if not text.strip() or (binding.key is None and not binding.error):  # blank, or a comment
-        if _odd(text.partition("#")[0]):
-            yield _ODD, "remove the line, or leave only spaces, tabs and the comment"
+        before = text.partition("#")[0]
+        if before.strip() or _odd(before):
+            yield (
+                "`export` or unusual white space with no variable: Compose refuses the file",
+                "remove the line, or leave only the comment",
+            )
         return
     match = _NAME.match(text)
     name = match["name"] if match else "NAME"

@@ -1,8 +1,10 @@
 """Take secrets out of everything that is printed, logged or journalled.
 
 Secrets are masked by value, in every form they commonly take on the way to a log: as they are,
-URL-encoded, base64 at each of the three byte alignments, escaped as in JSON, and quoted for a
-shell. Values shorter than `secrets.MIN_MASKED` are left: masking them would mangle ordinary words.
+URL-encoded, base64 at each of the three byte alignments, escaped as in JSON (Go's too, and JSON
+within JSON), and quoted for a shell, for YAML, for an environment file and by Compose, which
+doubles `$`. Each line of a multi-line secret is masked too, because logs come in lines. Values
+shorter than `secrets.MIN_MASKED` are left: masking them would mangle ordinary words.
 """
 
 import base64
@@ -16,6 +18,8 @@ from urllib.parse import quote, quote_plus
 from towline.config.secrets import MIN_MASKED, placeholder, secret_values
 
 MASK = "[redacted]"
+# Docker and Compose are written in Go, whose JSON is safe to put into HTML.
+_GO_JSON = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 class Redactor:
@@ -25,8 +29,9 @@ class Redactor:
         secrets = {
             text
             for values in several
-            for _, text in secret_values(values)
-            if len(text) >= MIN_MASKED and not placeholder(text)
+            for _, secret in secret_values(values)
+            for text in _with_lines(secret)
+            if len(text) >= MIN_MASKED and not _ordinary(text)
         }
         forms = {form for secret in secrets for form in _forms(secret)}
         # Longest first: a secret that contains another is masked whole.
@@ -48,15 +53,39 @@ class Redactor:
         return data
 
 
-def _forms(secret: str) -> Iterator[str]:
+def _ordinary(text: str) -> bool:
+    # `change-me` stops a deploy; masking it would only mangle what is said about it.
+    return placeholder(text) and not any(map(str.isdigit, text))
+
+
+def _with_lines(secret: str) -> Iterator[str]:
     yield secret
-    yield quote(secret, safe="")
-    yield quote(secret)
-    yield quote_plus(secret)
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    yield shlex.quote(secret)[1:-1] if shlex.quote(secret) != secret else secret
-    yield repr(secret)[1:-1]
+    lines = secret.splitlines()
+    if len(lines) > 1:
+        yield secret.strip()
+        # The marks of a PEM file say nothing that is secret.
+        yield from (line.strip() for line in lines if not line.startswith("-----"))
+
+
+def _forms(secret: str) -> Iterator[str]:
+    for text in {secret, secret.replace("$", "$$")}:
+        yield text
+        yield text.replace("'", "''")
+        yield text.replace("'", "\\'")
+        yield repr(text)[1:-1]
+        quoted = shlex.quote(text)
+        yield quoted[1:-1] if quoted != text else text
+        for escaped in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+            yield escaped
+            yield json.dumps(escaped)[1:-1]
+            yield escaped.translate(_GO_JSON)
+    for encoded in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield encoded
+        yield re.sub("%..", lambda match: match[0].lower(), encoded)
+    yield from _base64(secret)
+
+
+def _base64(secret: str) -> Iterator[str]:
     raw = secret.encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for shift in range(3):

@@ -14,7 +14,12 @@ _WORDS = frozenset(
     {
         *("password", "passwd", "passphrase", "pass", "pwd", "secret", "secrets", "token", "key"),
         *("apikey", "credential", "credentials", "private", "auth", "dsn", "salt", "pat"),
+        *("passwords", "tokens", "keys"),
     }
+)
+# Words written as one: PGPASSWORD, APITOKEN, JWT_SIGNINGKEY.
+_ENDS = re.compile(
+    r"(password|passphrase|token|secret|(api|access|secret|private|signing|encryption)keys?)$"
 )
 # A name that ends so tells something about a secret, and is none: TOKEN_EXPIRE_MINUTES.
 _ABOUT = frozenset(
@@ -25,21 +30,28 @@ _ABOUT = frozenset(
         *("prefix", "suffix", "format", "header", "mode"),
     }
 )
-_PUBLIC = frozenset({"public", "publishable"})
+# So do these, wherever they stand: PUBLIC_KEY, MAX_TOKENS.
+_NOT_SECRET = frozenset({"public", "publishable", "max", "min"})
 _PLACEHOLDER = re.compile(
-    r"change[-_ ]?(me|this|it)|replace[-_ ]?(me|this|with)|placeholder|todo|fixme|x{3,}|\.\.\."
-    r"|your[-_ ].*|<.*>|\[.*\]|example|secret|password|dummy|insert[-_ ].*|put[-_ ].*",
+    r"(please[-_ ])?(change|replace|set|fill)[-_ ]?(me|this|it)([-_ !.].*|\d*)|replace[-_ ].*"
+    r"|placeholder|to-?do|tbd|fixme|x{3,}|\*{3,}|\.\.\.|your[-_ ].*|<.*>|\[.*\]|\{\{.*\}\}"
+    r"|your(password|secret|token|key)|example|secret|password|dummy|(insert|put)[-_ ].*",
     re.I,
 )
+# A greedy password: drivers take `/`, `?`, `#` and `@` in it, which end a URL's authority.
+_URL_PASSWORD = re.compile(r"://[^:/@\s]*:(?P<password>\S+)@")
+_PORT = re.compile(r"\d+([/?#].*)?")
+_NEXT_URL = re.compile(r"[,;\s]+(?=[a-z][a-z0-9+.-]*://)", re.I)
+_SETTING = re.compile(r"(?P<name>[A-Za-z][\w-]*)\s*=\s*(?P<value>'[^']*'|\"[^\"]*\"|[^&;\s]+)")
 
 
 def is_secret_name(name: str) -> bool:
     """Whether a variable's name says that its value is secret: `API_TOKEN`, `dbPassword`."""
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
     words = [word for word in re.split(r"[_\W]+", spaced.lower()) if word and not word.isdigit()]
-    if not words or words[-1] in _ABOUT or _PUBLIC & set(words):
+    if not words or words[-1] in _ABOUT or _NOT_SECRET & set(words):
         return False
-    return bool(_WORDS & set(words))
+    return bool(_WORDS & set(words)) or any(_ENDS.search(word) for word in words)
 
 
 def url_password(value: str) -> str:
@@ -47,9 +59,24 @@ def url_password(value: str) -> str:
     if "://" not in value or "@" not in value:
         return ""
     try:
-        return urlsplit(value).password or ""
+        password = urlsplit(value).password or ""
     except ValueError:
-        return ""
+        password = ""
+    greedy = _URL_PASSWORD.search(value)
+    if password or not greedy or _PORT.fullmatch(greedy["password"]):
+        return password
+    return greedy["password"]
+
+
+def _inside(value: str) -> Iterator[str]:
+    """Passwords inside a value: of each of its URLs, and of settings such as `password=pw`."""
+    for url in _NEXT_URL.split(value):
+        password = url_password(url)
+        if password:
+            yield password
+    for setting in _SETTING.finditer(value):
+        if is_secret_name(setting["name"]):
+            yield setting["value"].strip("'\"")
 
 
 def placeholder(value: str) -> bool:
@@ -59,10 +86,9 @@ def placeholder(value: str) -> bool:
 
 
 def secret_values(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Name and secret text of every secret, passwords inside URLs included."""
+    """Name and secret text of every secret, passwords inside URLs and settings included."""
     for name, value in values.items():
-        password = url_password(value)
-        if password:
+        for password in _inside(value):
             yield name, password
             if unquote(password) != password:
                 yield name, unquote(password)

@@ -231,6 +231,8 @@ class ComposeEngine:
     def _kept_differs(self, release: Release, world: World) -> bool:
         files = self.host.files
         wanted = set(release.named(Role.BACKING, Role.ROUTER))
+        if not wanted:
+            return False  # Compose refuses a file without services
         running = {item.service for item in world.kept() if item.running}
         if running != wanted or not files.exists(self._applied):
             return True

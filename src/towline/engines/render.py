@@ -243,7 +243,7 @@ def _moved(model: Definition, here: Path, there: Path) -> Definition:
             name: {**options, "file": move(options["file"])} if options.get("file") else options
             for name, options in (model.get(kind) or {}).items()
         }
-    return {key: value for key, value in model.items() if value}
+    return {key: value for key, value in model.items() if value or key == "services"}
 
 
 def _with_colour(value: Any, colour: str) -> Any:

@@ -23,6 +23,7 @@ def status(site: Site) -> dict[str, Any]:
         "url": site.environment.url,
         "live": seen.live.version if seen.live else None,
         "release": seen.live.id if seen.live else None,
+        "stranger": seen.stranger or None,
         "commit": seen.live.commit if seen.live else None,
         "since": _since(site, seen.live),
         "slot": seen.colour,

@@ -18,6 +18,7 @@ from towline.routing.nginx import ASK_PORT
 
 _POLL = 0.05
 _WATCH_POLL = 0.25
+_SHOWN_LINES = 8
 _NOT_WELL = (Outcome.FAILURE, Outcome.ERROR)
 
 
@@ -145,7 +146,11 @@ class Gates:
         return answer
 
     def _crashed(self, item: Container, trouble: str) -> GateFailed:
-        return GateFailed("health", f"container {item.name} {trouble}")
+        lines = self.engine.logs(item, _SHOWN_LINES)
+        details = (f"last lines of {item.name}:", *(f"  {line}" for line in lines))
+        return GateFailed(
+            "health", f"container {item.name} {trouble}", details=details if lines else ()
+        )
 
     def _first_address(self, release: Release, colour: str) -> tuple[str, int]:
         for name in release.named(Role.APP):

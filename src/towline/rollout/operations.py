@@ -37,7 +37,7 @@ def deploy(site: Site, *, version: str = "") -> Operation:
         UsageError: When nothing was promoted, or the version is not to be had.
         CheckFailed: When the deploy tree was changed by hand.
     """
-    observed = observe(site)
+    observed = _look(site)
     if version and str(parse(version)) != read_manifest(site).version:
         again = from_kept(kept_version(site, version))
         return Operation(site, plan_deploy(_scene(site, observed), again, site.rollout))
@@ -60,7 +60,7 @@ def migrate(site: Site) -> Operation:
             "no service has role `job`",
             remedy="give your migration service `x-towline: {role: job}`",
         )
-    plan = plan_migration(_scene(site, observe(site)), found.candidate)
+    plan = plan_migration(_scene(site, _look(site)), found.candidate)
     prepared = {} if found.candidate.kept else preparation(site, found).actions()
     return Operation(site, plan, prepared)
 
@@ -74,7 +74,7 @@ def rollback(
         UsageError: When there is none to go back to, or the schema moved and nobody said what
             to do about it.
     """
-    observed = observe(site)
+    observed = _look(site)
     live = observed.live
     target = kept_version(site, version, other_than=live.id if live else "") if version else None
     target = target or _previous(site, live)
@@ -97,6 +97,18 @@ def rollback(
 def _scene(site: Site, observed: Observed) -> Scene:
     name = site.project.settings.project
     return Scene(name, site.name, site.state, observed, before_of(observed.live))
+
+
+def _look(site: Site) -> Observed:
+    """Observe, and refuse to touch what another state folder deployed."""
+    observed = observe(site)
+    if observed.stranger:
+        raise UsageError(
+            f"release {observed.stranger} serves here, and {site.state.root} does not know it",
+            remedy="set TOWLINE_STATE to the folder it was deployed with, or begin anew with "
+            f"`inv down --env {site.name}`",
+        )
+    return observed
 
 
 def _previous(site: Site, live: Release | None) -> Release:

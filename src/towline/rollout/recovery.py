@@ -53,7 +53,8 @@ class Recovery:
                 f"{what}; nothing was changed", details=details, remedy=remedy
             ) from error
         try:
-            details += self._keep_logs()
+            printed = self._keep_logs()
+            details = details or printed
             self._restore()
         except Exception as second:
             why = self._words(second)[0]

@@ -110,6 +110,7 @@ class Observed:
         colour: The slot that serves; None when nothing does.
         live: The release that serves.
         standby: The release whose containers are in the other slot.
+        stranger: The release that serves, when this state folder does not know it.
     """
 
     world: World
@@ -117,6 +118,7 @@ class Observed:
     colour: str | None
     live: Release | None
     standby: Release | None
+    stranger: str = ""
 
 
 def open_site(project: Project, name: str) -> Site:
@@ -142,10 +144,12 @@ def observe(site: Site) -> Observed:
         # Without a router the slot that runs is the one that serves.
         running = {item.colour for item in world.role("app") if item.running}
         colour = min(running, default=None)
-    live = site.store.get(world.release_of(colour))
+    serving = world.release_of(colour)
+    live = site.store.get(serving)
     beside = [item for item in world.role("app") if item.colour != colour]
     standby = site.store.get(beside[0].release) if beside else None
-    return Observed(world, routes, colour if live else None, live, standby)
+    stranger = "" if live else serving
+    return Observed(world, routes, colour if live else None, live, standby, stranger)
 
 
 def _state_root() -> Path:

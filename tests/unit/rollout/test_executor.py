@@ -116,6 +116,7 @@ def test_a_crash_is_told_with_the_last_lines_without_secrets(site):
     with pytest.raises(RolledBack, match="exited with code 3") as error:
         run(site, plan)
     said = "\n".join(error.value.details)
+    assert "last lines of green-api-1" in said
     assert "green-api-1 says [redacted]" in said
     kept = site.state.releases / "1.0.1" / "logs" / "green-api-1.log"
     assert "[redacted]" in kept.read_text()

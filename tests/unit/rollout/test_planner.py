@@ -1,5 +1,6 @@
 import json
 
+import pytest
 from fakes import FakeSite, release
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +8,8 @@ from test_executor import candidate, deploy_plan
 
 from towline.config.models import Rollout
 from towline.engines.releases import Status
+from towline.errors import UsageError
+from towline.rollout import operations
 from towline.rollout.planner import Before, changes, fingerprint
 from towline.rollout.retention import surplus
 
@@ -65,6 +68,16 @@ def test_a_fingerprint_changes_with_all_that_a_deploy_depends_on():
     ]
     assert base not in others
     assert len(set(others)) == 3
+
+
+def test_what_another_state_folder_deployed_is_not_touched(tmp_path):
+    site = FakeSite(tmp_path)
+    site.engine.containers["blue", "api"] = ("7.0.0", True)
+    site.engine.shares = {"blue": 100}
+    with pytest.raises(UsageError, match=r"release 7\.0\.0 serves here") as error:
+        operations.rollback(site)
+    assert "TOWLINE_STATE" in error.value.remedy
+    assert site.engine.calls == []
 
 
 releases_ = st.lists(st.sampled_from(list(Status)), max_size=9).map(
