@@ -5,7 +5,9 @@ When a step fails, `recovery.py` points the same code at one more stage.
 
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from towline.config.services import Role
 from towline.engines.releases import Release, Status
@@ -71,6 +73,8 @@ class Executor:
                     self._interrupt.tick()
                     self._perform(step)
                 except Exception as error:
+                    if step.name == "keep":
+                        self._left_untidy(error)
                     # Whatever went wrong, users must be served as before.
                     self._recovery().go_back(step.name, error, touched=self._touched)
             self._write("end", {"ok": True})
@@ -84,7 +88,7 @@ class Executor:
         }
         if step.stage is not None:
             stage = step.stage
-            action: Action = lambda: self._stages().reach(stage)  # noqa: E731
+            action: Action = lambda: self._stages(self._interrupt.tick).reach(stage)  # noqa: E731
         else:
             action = actions[step.name]
         if step.name not in _HARMLESS:
@@ -102,18 +106,15 @@ class Executor:
             raise TowlineError(f"release {self.plan.release} is not kept on {self.site.host.name}")
         return release
 
-    @property
-    def _gates(self) -> Gates:
+    def _gates(self, tick: Callable[[], None]) -> Gates:
         site = self.site
-        return Gates(
-            site.engine, site.rollout, site.project.settings.smoke, site.project.deploy_tree,
-            self._interrupt.tick,
-        )  # fmt: skip
+        smoke = site.project.settings.smoke
+        return Gates(site.engine, site.rollout, smoke, site.project.deploy_tree, tick)
 
     def _settle(self) -> str:
         done = self.site.engine.settle(self._release)
-        figures = self._gates.kept_healthy(self._release)
-        return "; ".join([*done, figures])
+        figures = self._gates(self._interrupt.tick).kept_healthy(self._release)
+        return "; ".join(filter(None, [*done, figures]))
 
     def _migrate(self) -> str:
         release = self._release
@@ -130,13 +131,12 @@ class Executor:
         removed = prune(self.site, self._release, self.site.rollout.keep)
         return f"removed {', '.join(removed)}" if removed else ""
 
-    def _stages(self) -> Stages:
+    def _stages(self, tick: Callable[[], None]) -> Stages:
         plan, site = self.plan, self.site
         new = site.store.get(plan.release)
-        tick = self._interrupt.tick
         return Stages(
             site.engine,
-            self._gates,
+            self._gates(tick),
             Side(new, plan.colour) if new else None,
             Side(plan.old, plan.old_colour) if plan.old and plan.old_colour else None,
             site.rollout.drain,
@@ -144,8 +144,19 @@ class Executor:
         )
 
     def _recovery(self) -> Recovery:
-        self._interrupt.asked = ""  # going back is not to be interrupted
-        return Recovery(self.site, self.plan, self.operation, self.progress, self._stages())
+        # Going back is not to be interrupted, however often somebody asks.
+        stages = self._stages(lambda: None)
+        return Recovery(self.site, self.plan, self.operation, self.progress, stages)
+
+    def _left_untidy(self, error: Exception) -> NoReturn:
+        """The release serves and is proven: no reason to take it back."""
+        reason = self.site.redactor.redact(str(error))
+        with suppress(OSError):
+            self._write("end", {"ok": False, "error": reason})
+        raise TowlineError(
+            f"{self.plan.release} serves all traffic, but tidying up after it failed: {reason}",
+            remedy=f"mend the cause, then run `inv deploy --env {self.plan.environment}` again",
+        ) from error
 
     def _still_as_planned(self) -> None:
         """The plan was made before the lock was taken; someone may have been faster."""

@@ -174,6 +174,34 @@ def test_an_interrupt_goes_back_at_the_next_safe_point(site, number):
     assert "start 1.0.1 api" not in site.engine.calls
 
 
+def test_asking_again_does_not_interrupt_the_way_back(site):
+    plan = deploy_plan(site, site.store.get("1.0.1"))
+    settle = site.engine.settle
+
+    def interrupted(release):
+        signal.raise_signal(signal.SIGINT)
+        return settle(release)
+
+    site.engine.settle = interrupted
+    with pytest.raises(RolledBack, match="interrupted by SIGINT"):
+        run(site, plan)
+    assert site.engine.calls.count("settle 1.0.0") == 1
+    assert site.engine.shares == {"blue": 100}
+
+
+def test_a_proven_release_is_not_taken_back_because_tidying_up_failed(site, monkeypatch):
+    plan = deploy_plan(site, site.store.get("1.0.1"))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(site.store, "mark", full)
+    with pytest.raises(TowlineError, match=r"1\.0\.1 serves all traffic, but tidying up") as error:
+        run(site, plan)
+    assert error.value.exit_code == 1
+    assert site.engine.shares == {"green": 100}
+
+
 def test_a_journal_that_cannot_be_written_does_not_stop_the_way_back(site, monkeypatch):
     plan = deploy_plan(site, site.store.get("1.0.1"))
     files = type(site.host.files)
