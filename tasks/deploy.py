@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from invoke import Collection, Context, task
@@ -53,7 +54,7 @@ def run(
             from towline.rollout.preflight import require
 
             for finding in require(site):
-                terminal.tell(f"  {terminal.paint('!', 'yellow')}  {finding.message}")
+                terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {finding.message}")
         if site.environment.confirm:
             for line in operation.plan.lines():
                 terminal.tell(line)
@@ -86,6 +87,8 @@ def carry_out(operation: Operation, json: bool) -> None:
     """Carry a plan out, showing each step, and say what serves now."""
     plan = operation.plan
     terminal.tell(f"{plan.kind} {plan.project} {plan.release} to {plan.environment}")
+    for warning in plan.warnings:
+        terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {warning}")
     operation.run(terminal.Steps())
     if json:
         terminal.say_json({"ok": True, **plan.data()})

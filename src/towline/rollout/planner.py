@@ -117,7 +117,13 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
         title = f"mark {candidate.id} good, keep the last {rollout.keep} releases"
         steps.append(Step("keep", title))
     plan = _plan(scene, candidate, "deploy", rollout.strategy, steps)
-    return replace(plan, colour=colour, old=old, old_colour=old_colour if old else None)
+    kept = candidate.kept
+    warnings = (
+        (f"it failed here before: {kept.reason}",) if kept and kept.status is Status.BAD else ()
+    )
+    return replace(
+        plan, colour=colour, old=old, old_colour=old_colour if old else None, warnings=warnings
+    )
 
 
 def plan_rollback(scene: Scene, candidate: Candidate, target: Release) -> Plan:

@@ -70,6 +70,14 @@ def test_a_fingerprint_changes_with_all_that_a_deploy_depends_on():
     assert len(set(others)) == 3
 
 
+def test_a_release_that_failed_before_is_deployed_with_a_warning(tmp_path):
+    site = FakeSite(tmp_path)
+    bad = site.store.mark(site.keep("1.0.0"), Status.BAD, "gate smoke failed")
+    plan = deploy_plan(site, bad)
+    assert plan.warnings == ("it failed here before: gate smoke failed",)
+    assert "  warning    it failed here before: gate smoke failed" in list(plan.lines())
+
+
 def test_what_another_state_folder_deployed_is_not_touched(tmp_path):
     site = FakeSite(tmp_path)
     site.engine.containers["blue", "api"] = ("7.0.0", True)
