@@ -184,8 +184,10 @@ def _value_problem(given: str) -> str:
 
 
 def _quoted_problem(quote: str, inside: str) -> str:
-    if "\r" in inside:
-        return "a carriage return in quotes"
+    if "\r" in inside:  # not lost here, where bytes are read; lost where the file is opened as text
+        return (
+            "a carriage return in quotes, which python-dotenv loses when it opens the file itself"
+        )
     if "\0" in inside:
         return "a NUL character, which no variable can hold"
     if quote == "'":

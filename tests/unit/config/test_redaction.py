@@ -1,5 +1,6 @@
 import base64
 import json
+import re
 import shlex
 from urllib.parse import quote, quote_plus
 
@@ -20,7 +21,15 @@ FORMS = {
     "quoted": lambda s: quote(s, safe=""),
     "quoted path": quote,
     "quoted form": quote_plus,
+    "quoted in lower case": lambda s: re.sub("%..", lambda m: m[0].lower(), quote(s, safe="")),
     "json": lambda s: json.dumps(s)[1:-1],
+    "json of Go": lambda s: json.dumps(s).translate({ord(c): f"\\u{ord(c):04x}" for c in "<>&"})[
+        1:-1
+    ],
+    "json in json": lambda s: json.dumps(json.dumps(s)[1:-1])[1:-1],
+    "compose": lambda s: s.replace("$", "$$"),
+    "yaml": lambda s: s.replace("'", "''"),
+    "environment file": lambda s: s.replace("'", "\\'"),
     "shell": shlex.quote,
     "base64": lambda s: base64.b64encode(s.encode()).decode(),
     "base64 url": lambda s: base64.urlsafe_b64encode(s.encode()).decode(),
@@ -61,6 +70,41 @@ def test_a_password_inside_a_url_is_masked_whatever_its_variable():
     assert redactor.redact("postgresql on db/x") == "postgresql on db/x"
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "amqp://u:s3cret/w0rd@h", "http://u:s3cret?w0rd@h/", "http://u:s3cret#w0rd@h/",
+        "redis://u:other-pw@a:1,redis://:s3cret/w0rd@b:2", "host=h password=s3cret/w0rd dbname=d",
+        "jdbc:postgresql://h/d?user=u&password=s3cret/w0rd", "Server=h;Password='s3cret/w0rd';",
+    ],
+)  # fmt: skip
+def test_passwords_are_found_wherever_a_connection_string_has_them(value):
+    value = value.replace("s3cret?w0rd", "s3cret/w0rd").replace("s3cret#w0rd", "s3cret/w0rd")
+    assert Redactor({"DATABASE_URL": value}).redact("no s3cret/w0rd left") == f"no {MASK} left"
+
+
+def test_a_port_is_no_password():
+    assert Redactor({"A_URL": "http://h:8080/users/@me"}).redact("8080/users/") == "8080/users/"
+
+
+def test_logs_come_in_lines_and_so_do_keys():
+    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEF\n-----END PRIVATE KEY-----\n"
+    redactor = Redactor({"TLS_KEY": key})
+    assert [redactor.redact(line) for line in key.splitlines()][1:3] == [MASK, MASK]
+    assert redactor.redact(key) == MASK
+
+
+def test_secrets_of_several_files_are_masked():
+    assert Redactor({"A_TOKEN": "first-one"}, {"A_TOKEN": "second-one"}).redact(
+        "first-one second-one"
+    ) == (f"{MASK} {MASK}")
+
+
+def test_a_placeholder_is_shown_unless_it_might_be_a_secret():
+    redactor = Redactor({"A_TOKEN": "change-me", "B_TOKEN": "<x9-c7-yd0k>"})
+    assert redactor.redact("change-me <x9-c7-yd0k>") == f"change-me {MASK}"
+
+
 def test_the_longer_secret_is_masked_whole():
     redactor = Redactor({"A_TOKEN": "abcdef-one", "B_TOKEN": "abcdef-one-two"})
     assert redactor.redact("abcdef-one-two") == MASK
@@ -77,6 +121,8 @@ def test_short_values_and_plain_settings_are_left():
         ("POSTGRES_PASSWORD", True), ("apiToken", True), ("SECRET_KEY_BASE", True),
         ("AWS_SECRET_ACCESS_KEY", True), ("API_KEY_2", True), ("LOG_LEVEL", False),
         ("ACCESS_TOKEN_EXPIRE_MINUTES", False), ("AUTH_ENABLED", False), ("PUBLIC_KEY", False),
+        ("PGPASSWORD", True), ("API_KEYS", True), ("AUTHTOKEN", True), ("JWT_SIGNINGKEY", True),
+        ("MAX_TOKENS", False), ("HTPASSWD", False), ("TOKENIZER", False), ("MONKEY", False),
         ("KEYBOARD", False), ("AWS_ACCESS_KEY_ID", False), ("SECRETS_FILE", False),
     ],
 )  # fmt: skip
@@ -84,7 +130,23 @@ def test_names_tell_what_is_secret(name, secret):
     assert is_secret_name(name) is secret
 
 
-@pytest.mark.parametrize("value", ["", "change-me", "CHANGEME", "<password>", "xxxx", "your-key"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "change-me",
+        "CHANGEME",
+        "<password>",
+        "xxxx",
+        "your-key",
+        "change-me-in-production",
+        "changeme123",
+        "replace_with_real_key",
+        "SET_ME",
+        "tbd",
+        "{{token}}",
+    ],
+)
 def test_placeholders_are_known(value):
     assert placeholder(value)
 
