@@ -225,6 +225,10 @@ def _stage(plan: PromotionPlan, target: str, current: Mapping[str, FileRecord], 
         place.parent.mkdir(parents=True, exist_ok=True)
         if current.get(path) == wanted and _link(plan.deploy_tree / path, place):
             continue
+        if path in plan.derived:
+            place.write_bytes(plan.derived[path])
+            place.chmod(int(wanted.mode, 8))
+            continue
         source = plan.sources[path]
         if wanted.mode == "link":
             place.symlink_to(wanted.target)

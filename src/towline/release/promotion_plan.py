@@ -14,6 +14,7 @@ from towline.errors import CheckFailed, UsageError
 from towline.release import manifest as manifests
 from towline.release import version_files
 from towline.release.decision import AUTO, next_version
+from towline.release.derived import FOLDER, derived_files
 from towline.release.manifest import Manifest
 from towline.release.repository import Repository, open_repository, user_name
 from towline.release.sources import copy_mapping, select
@@ -71,8 +72,10 @@ class PromotionPlan:
     Attributes:
         manifest: What the deploy tree would say of itself; its time is that of the plan.
         last: What it says now; None before the first promotion.
-        copies: Path in the deploy tree -> path in the source tree; `promote.copy`.
+        copies: Path in the deploy tree -> path in the source tree: `promote.copy`, and the
+            folder of derived files.
         sources: File to copy by its path in the deploy tree.
+        derived: Content of derived files by their path in the deploy tree.
         promoted: What changes in the promoted paths.
         owned: What people changed in the deploy tree's other files since the last promotion.
         stamps: Version files before and after.
@@ -88,6 +91,7 @@ class PromotionPlan:
     last: Manifest | None
     copies: Mapping[str, str]
     sources: Mapping[str, Path]
+    derived: Mapping[str, bytes]
     promoted: Difference
     owned: Difference
     stamps: tuple[Stamp, ...]
@@ -141,7 +145,8 @@ class PromotionPlan:
         ]
         for target, origin in self.copies.items():
             part = self.promoted.below(target)
-            lines.append(f"copy {origin or '.'} -> {deploy}/{target}: {part}")
+            verb = "generate" if target == FOLDER else f"copy {origin or '.'} ->"
+            lines.append(f"{verb} {deploy}/{target}: {part}")
         if self.owned:
             lines.append(f"record the files of your own in {deploy}/: {self.owned}")
         lines.append(f"write {deploy}/{MANIFEST_FILE}")
@@ -171,11 +176,14 @@ def plan_promotion(
     last = manifests.read_if_any(tree)
     copies = copy_mapping(project)
     sources = select(project, copies, repository)
+    copies = {**copies, FOLDER: ""}
     current = scan(tree)
     dirty = _uncommitted(project, sources, repository)
     if dirty and not allow_dirty:
         raise _refuse_dirty(project, dirty)
     incoming = {path: record(source) for path, source in sources.items()}
+    # A version alone is no change: what is derived is compared as of the last one.
+    incoming |= _records(derived_files(project, last.version if last else ""))
     _refuse_changes_by_hand(project, repository, last, current, incoming, tuple(copies))
 
     owned = {path: item for path, item in current.items() if not within(path, tuple(copies))}
@@ -191,6 +199,8 @@ def plan_promotion(
     )
     stamps = version_files.stamps(project.source_tree, settings.version_files, chosen)
     incoming.update(_stamped(sources, incoming, stamps))
+    derived = derived_files(project, chosen)
+    incoming.update(_records(derived))
     planned.update(incoming)
 
     commit_paths = _commit_paths(project, repository, stamps)
@@ -211,6 +221,7 @@ def plan_promotion(
         last=last,
         copies=copies,
         sources=sources,
+        derived=derived,
         promoted=Difference.between(_only(current, tuple(copies)), incoming),
         owned=Difference.between(_owned_before(last, tuple(copies)), owned),
         stamps=tuple(stamps),
@@ -323,6 +334,10 @@ def _differs(project: Project, last: Manifest, planned: Files, copies: Mapping[s
 def _is_done(last: Manifest | None, chosen: str, stamps: Sequence[Stamp], *, changed: bool) -> bool:
     stamped = all(item.before == item.after for item in stamps)
     return last is not None and not changed and chosen == last.version and stamped
+
+
+def _records(derived: Mapping[str, bytes]) -> dict[str, FileRecord]:
+    return {path: bytes_record(content, "0644") for path, content in derived.items()}
 
 
 def _stamped(

@@ -79,7 +79,8 @@ class Recovery:
         """Reason, remedy and details of an error, without secrets."""
         redact = self.site.redactor.redact
         if isinstance(error, TowlineError):
-            return redact(error.message), error.remedy, [redact(line) for line in error.details]
+            details = [redact(line) for line in error.details]
+            return redact(error.message), redact(error.remedy), details
         return redact(f"{type(error).__name__}: {error}"), "", []
 
     def _restore(self) -> None:

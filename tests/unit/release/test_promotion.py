@@ -55,7 +55,7 @@ def test_the_first_promotion(project):
     assert made == done.manifest
     assert (made.commit, made.dirty, made.promoted_by) == (head, False, "Ann")
     assert made.migrations == ("0001_start.py",)
-    assert made.source_paths == ("requirements.txt", "src", "tests/e2e")
+    assert made.source_paths == ("generated", "requirements.txt", "src", "tests/e2e")
     assert "docker/compose.yml" in made.files
 
 
@@ -98,12 +98,17 @@ def test_a_change_bumps_the_patch_and_stamps_it(project, commit):
         "copy src -> deploy/src: 2 changed, 1 added, 1 removed",
         "copy requirements.txt -> deploy/requirements.txt: 0 changed, 0 added, 0 removed",
         "copy tests/e2e -> deploy/tests/e2e: 0 changed, 0 added, 0 removed",
+        "generate deploy/generated: 1 changed, 0 added, 0 removed",
         "write deploy/release.json",
         "commit: chore(release): promote shop 1.0.1",
     ]
     done = promote(project, plan)
     assert done.difference.added == ("src/shop/new.py",)
-    assert done.difference.changed == ("src/shop/__init__.py", "src/shop/main.py")
+    assert done.difference.changed == (
+        "generated/release.env",
+        "src/shop/__init__.py",
+        "src/shop/main.py",
+    )
     assert done.difference.removed == ("src/shop/old.py",)
     tree = project.deploy_tree
     assert not (tree / "src/shop/old.py").exists()
@@ -116,6 +121,20 @@ def test_a_change_bumps_the_patch_and_stamps_it(project, commit):
     assert swaps.leftovers(tree) == []
     assert git(project.root, "status", "--porcelain") == ""
     assert plan_promotion(project).nothing_to_do
+
+
+def test_what_is_derived_tells_version_and_secrets(project, commit):
+    commit(
+        **{
+            "deploy/docker/docker-compose.prod.yml": "${DB_PASSWORD:?} $API_TOKEN $${NO_KEY} ${PORT}",
+            "deploy/docker/.env.prod.example": "MAIL_SECRET=change-me\nPORT=80\n",
+        }
+    )
+    run(project)
+    tree = project.deploy_tree
+    assert "TOWLINE_VERSION=1.0.0\n" in (tree / "generated/release.env").read_text()
+    named = (tree / "generated/secrets.example").read_text().splitlines()[1:]
+    assert named == ["API_TOKEN=", "DB_PASSWORD=", "MAIL_SECRET="]
 
 
 def test_planning_touches_nothing(project):
