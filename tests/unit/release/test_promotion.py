@@ -126,7 +126,7 @@ def test_a_change_bumps_the_patch_and_stamps_it(project, commit):
 def test_what_is_derived_tells_version_and_secrets(project, commit):
     commit(
         **{
-            "deploy/docker/docker-compose.prod.yml": "${DB_PASSWORD:?} $API_TOKEN $${NO_KEY} ${PORT}",
+            "deploy/docker/docker-compose.prod.yml": "${DB_PASSWORD:?} $API_TOKEN $${A_KEY} $X",
             "deploy/docker/.env.prod.example": "MAIL_SECRET=change-me\nPORT=80\n",
         }
     )
