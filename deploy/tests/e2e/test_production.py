@@ -34,5 +34,8 @@ def test_a_stored_item_is_read_back(client):
     assert title in [item["title"] for item in client.get("/api/news").json()]
 
 
-def test_metrics_are_there(client):
-    assert "http_requests_total" in client.get("/metrics").text
+def test_metrics_are_for_the_inner_network_only(client):
+    behind_the_router = BASE.startswith("https://")
+    answer = client.get("/metrics")
+    assert answer.status_code == (404 if behind_the_router else 200)
+    assert ("http_requests_total" in answer.text) != behind_the_router
