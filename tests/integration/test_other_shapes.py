@@ -55,6 +55,10 @@ NGINX = """
     init: true
     stop_grace_period: 0s
     x-towline: {{{reload}}}
+networks:
+  default:
+    driver_opts: {{com.docker.network.driver.mtu: "1400"}}
+    ipam: {{config: [{{subnet: 10.{a}.{b}.0/24}}]}}
 """
 CONF = """
 pid /tmp/nginx.pid; error_log stderr; events {}
@@ -81,7 +85,9 @@ def toy(folder, *, router=True, rollout="", reload=""):
     text = WEB.format(name=project.name, ports=ports)
     if router:
         nginx = lab.get("NGINX_IMAGE", "nginx:1.27")
-        text += NGINX.format(nginx=nginx, python=python, http=http, reload=reload)
+        text += NGINX.format(
+            nginx=nginx, python=python, http=http, reload=reload, a=200 + http % 50, b=http % 250
+        )
     (root / "deploy/docker/docker-compose.prod.yml").write_text(text)
     (root / "deploy/docker/notes/default.conf").write_text("# one\n")
     (root / "deploy/security/nginx/nginx.conf").write_text(CONF)
@@ -153,6 +159,10 @@ def test_several_replicas_share_the_traffic_and_are_replaced_without_a_loss(make
     running = docker("ps", "-q", "--filter", f"label=towline.project={project.name}",
                      "--filter", "label=towline.role=app").split()  # fmt: skip
     assert len(running) == 3
+    # The network that three Compose projects share is made as the file describes it.
+    network = json.loads(docker("network", "inspect", f"{project.name}-local_default"))[0]
+    assert network["Options"]["com.docker.network.driver.mtu"] == "1400"
+    assert network["IPAM"]["Config"][0]["Subnet"].startswith("10.")
 
 
 @pytest.mark.parametrize(("reload", "restarts"), [("", True), ("reload: SIGHUP", False)])

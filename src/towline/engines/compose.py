@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from towline.config.services import Role
 from towline.engines import live
 from towline.engines.releases import Release, StateFolder
-from towline.engines.render import shared_project
+from towline.engines.render import SHARED, shared_project
 from towline.engines.router import Router
 from towline.engines.world import Container, World, from_listing
 from towline.errors import TowlineError
@@ -267,14 +267,18 @@ class ComposeEngine:
             "towline.env": self.environment,
             "towline.shared": shared,
         }
-        for network in (model.get("networks") or {}).values():
-            if not self._api.networks(filters={"name": f"^{network['name']}$"}):
-                self._api.create_network(network["name"], driver="bridge", labels=labels)
-        for volume in (model.get("volumes") or {}).values():
+        wanted = model.get(SHARED) or {}
+        for name, options in (wanted.get("networks") or {}).items():
+            if not self._api.networks(filters={"name": f"^{name}$"}):
+                made = {**labels, **(options.get("labels") or {})}
+                self._api.create_network(name, **_network_options(options), labels=made)
+        for name, options in (wanted.get("volumes") or {}).items():
             try:
-                self._api.inspect_volume(volume["name"])
+                self._api.inspect_volume(name)
             except NotFound:
-                self._api.create_volume(volume["name"], labels=labels)
+                driver, own = options.get("driver"), options.get("driver_opts")
+                made = {**labels, **(options.get("labels") or {})}
+                self._api.create_volume(name, driver=driver, driver_opts=own, labels=made)
 
     def _clear(self, containers: Iterable[Container]) -> None:
         from docker.errors import APIError
@@ -311,3 +315,26 @@ class ComposeEngine:
 def compose_command(file: Path, *arguments: str) -> list[str]:
     """The argument list of one Compose call on a rendered file."""
     return ["docker", "compose", "--file", str(file), *arguments]
+
+
+def _network_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A network of a Compose file in the words of the engine."""
+    from docker.types import IPAMConfig, IPAMPool
+
+    ipam = options.get("ipam") or {}
+    pools = [
+        IPAMPool(
+            subnet=pool.get("subnet"), gateway=pool.get("gateway"), iprange=pool.get("ip_range")
+        )
+        for pool in ipam.get("config") or []
+    ]
+    return {
+        "driver": options.get("driver") or "bridge",
+        "options": options.get("driver_opts"),
+        "internal": bool(options.get("internal")),
+        "attachable": bool(options.get("attachable")),
+        "enable_ipv6": bool(options.get("enable_ipv6")),
+        "ipam": IPAMConfig(driver=ipam.get("driver") or "default", pool_configs=pools)
+        if ipam
+        else None,
+    }

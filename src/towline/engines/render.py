@@ -17,6 +17,9 @@ from towline.routing.nginx import ASK_PORT
 
 Definition = dict[str, Any]
 
+# Extension of a rendered file: what its external networks and volumes are to be made like.
+SHARED = "x-towline-shared"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -208,13 +211,17 @@ def _shared_parts(stack: Stack, target: Target, services: Mapping[str, Definitio
         for volume in definition.get("volumes") or []
         if volume.get("type") == "volume" and volume.get("source")
     }
+    ours: Definition = {"networks": {}, "volumes": {}}
     for kind, used in (("networks", networks), ("volumes", volumes)):
         declared = stack.model.get(kind) or {}
-        parts[kind] = {
-            name: {"name": (declared.get(name) or {}).get("name") or f"{target.shared}_{name}",
-                   "external": True}
-            for name in sorted(used)
-        }  # fmt: skip
+        parts[kind] = {}
+        for name in sorted(used):
+            options = declared.get(name) or {}
+            shared = options.get("name") or f"{target.shared}_{name}"
+            parts[kind][name] = {"name": shared, "external": True}
+            if not options.get("external"):
+                ours[kind][shared] = {k: v for k, v in options.items() if k != "name" and v}
+    parts[SHARED] = {kind: found for kind, found in ours.items() if found}
     for kind in ("configs", "secrets"):
         used = {
             item["source"]

@@ -125,6 +125,14 @@ def test_networks_and_volumes_are_shared_under_the_environments_names(stack, tar
     assert model["volumes"] == {"up": {"name": "shop-prod_up", "external": True}}
 
 
+def test_shared_networks_and_volumes_keep_their_options(stack, target):
+    stack.model["networks"]["default"]["internal"] = True
+    stack.model["volumes"]["data"] = {"name": "theirs", "external": True}
+    made = kept_model(stack, target)["x-towline-shared"]
+    # What somebody else made is not made again.
+    assert made == {"networks": {"shop-prod_default": {"internal": True}}}
+
+
 def test_mounts_move_to_the_host(stack, target):
     api = colour_model(stack, target, "blue")["services"]["api"]
     kept = kept_model(stack, target)
