@@ -15,6 +15,7 @@ def check_services(stack: Stack, tree: Path) -> Iterator[Finding]:
     """Roles, ports and mounts of every service."""
     wrong = [
         *_roles(stack),
+        *_secrets(stack),
         *(item for name in stack.services for item in _service(stack, name, tree)),
     ]
     yield from wrong
@@ -43,6 +44,18 @@ def _roles(stack: Stack) -> Iterator[Finding]:
             "no service has role app: there is nothing to deploy",
             "give the service to replace at each release `x-towline: {role: app, port: NUMBER}`",
         )
+
+
+def _secrets(stack: Stack) -> Iterator[Finding]:
+    for kind in ("secrets", "configs"):
+        for name, options in (stack.model.get(kind) or {}).items():
+            if options.get("environment"):
+                yield Finding(
+                    CHECK,
+                    Severity.ERROR,
+                    f"{kind}.{name} comes from a variable: a kept release could not bring it back",
+                    "use `file: ../security/secrets/NAME`, or give the service the variable itself",
+                )
 
 
 def _service(stack: Stack, name: str, tree: Path) -> Iterator[Finding]:

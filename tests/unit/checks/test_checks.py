@@ -60,6 +60,13 @@ def test_a_mount_that_is_not_there_is_an_error(tmp_path):
     assert not messages(check_services(services, tmp_path))
 
 
+def test_secrets_from_variables_are_refused(tmp_path):
+    services = stack(api=(APP, {}))
+    services.model["secrets"] = {"token": {"environment": "API_TOKEN"}, "key": {"file": "/x"}}
+    (message,) = messages(check_services(services, tmp_path))
+    assert message.startswith("secrets.token comes from a variable")
+
+
 def test_unset_variables_name_the_example():
     given = Stack({"services": {}}, {}, ("DATABASE_URL",))
     (finding,) = check_variables(given, ".env.prod.example")
