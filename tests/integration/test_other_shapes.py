@@ -187,13 +187,13 @@ def test_changed_configuration_reaches_a_backing_service(make, reload, restarts)
 
 def test_down_and_up_again_keeps_releases(make):
     project = make()
-    release(project, "1.0.0")
+    release(project, "1.0.0+build.7")
     project.inv("deploy").ok()
     project.inv("down", "--yes").ok()
     project.inv("deploy").ok()
-    assert ask(project)["version"] == "1.0.0"
+    assert ask(project)["version"] == "1.0.0+build.7"
     assert project.inv("down", "--yes", "--dry-run").ok().out.count("remove container") == 3
-    assert ask(project)["version"] == "1.0.0"
+    assert ask(project)["version"] == "1.0.0+build.7"
 
 
 def test_a_container_that_restarts_under_another_address_is_found_again(make):

@@ -154,8 +154,9 @@ class ComposeEngine:
 
     def tag(self, reference: str, extra: str) -> None:
         """Give an image one more tag in its repository."""
-        repository, _, _ = reference.rpartition(":")
-        self._api.tag(reference, repository or reference, extra)
+        from docker.utils import parse_repository_tag
+
+        self._api.tag(reference, parse_repository_tag(reference)[0], extra)
 
     def remove_image(self, reference: str) -> None:
         """Remove an image unless a container uses it."""

@@ -83,7 +83,8 @@ class Site:
         """What Towline gives Compose for interpolation; the colour is filled in later."""
         uid = str(self.host.user_id() or _ROUTER_UID)
         return {
-            "TOWLINE_VERSION": version,
+            # It stands in image tags, and they know no `+`; containers get the version as it is.
+            "TOWLINE_VERSION": version.replace("+", "_"),
             "TOWLINE_COMMIT": commit,
             "TOWLINE_ENV": self.name,
             "TOWLINE_ROUTES": str(self.state.routes),
