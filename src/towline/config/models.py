@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from towline.config.units import Duration, Size
 
 Strategy = Literal["blue-green", "recreate"]
+Raise = Literal["major", "minor", "patch", "none"]
 
 
 def _words(value: object) -> object:
@@ -28,6 +29,72 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class VersionPattern(Model):
+    """A version file of any kind: the version stands where a pattern says."""
+
+    file: str
+    pattern: str = Field(
+        description="Text around the version as it stands in the file, such as `release = "
+        '"{version}"`; it must be found once.'
+    )
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_a_place(cls, given: str) -> str:
+        if given.count("{version}") != 1:
+            raise ValueError("write {version} once, where the version stands")
+        return given
+
+
+VersionFile = str | VersionPattern
+
+
+class Versions(Model):
+    """How commits become versions, tags and a changelog."""
+
+    tag: str = Field("v{version}", description="Form of the tags; `shop-v{version}` for a part.")
+    files: list[VersionFile] = Field(
+        [],
+        description="Files with the version, from the root; default: promote.version_files.",
+    )
+    paths: list[str] = Field(
+        [], description="Only commits that touch these paths count; default: the source tree."
+    )
+    types: dict[str, Raise] = Field(
+        {},
+        description="Commit type -> the part it raises; over feat minor, fix, perf, revert patch.",
+    )
+    breaking: Raise = Field("major", description="The part that a breaking change raises.")
+    other: Raise = Field(
+        "none", description="The part that a commit without a conventional message raises."
+    )
+    zero: dict[Literal["major", "minor"], Raise] = Field(
+        {},
+        description="Below 1.0.0: what is raised instead, such as `{major: minor, minor: patch}`.",
+    )
+    squash: bool = Field(True, description="Count the commits that a squash commit lists.")
+    channels: dict[str, str] = Field(
+        {},
+        description="Branch (or pattern) -> label of its prereleases, such as `rc`; empty: final.",
+    )
+    first: str = Field("", description="Version of the first release, where nothing else tells.")
+    ignore_tags: list[str] = Field([], description="Patterns of tags that are no versions.")
+    changelog: str = Field("CHANGELOG.md", description="The changelog, from the root.")
+    sections: dict[str, str] = Field(
+        {},
+        description="Commit type -> heading in the changelog; empty: left out. Over feat Added, "
+        "fix Fixed, perf Changed, revert Removed, security Security, deprecate Deprecated.",
+    )
+    url: str = Field("", description="Web address of the repository; default: from its remote.")
+
+    @field_validator("tag")
+    @classmethod
+    def _is_a_form(cls, given: str) -> str:
+        if given.count("{version}") != 1:
+            raise ValueError("write {version} once, such as v{version}")
+        return given
+
+
 class Promotion(Model):
     """How the source tree becomes the deploy tree."""
 
@@ -37,20 +104,33 @@ class Promotion(Model):
         alias="copy",
         description="What to copy: path in the source tree -> path in the deploy tree.",
     )
+    include: list[str] = Field(
+        [], description="If given, only what these patterns (gitignore syntax) match is copied."
+    )
     exclude: list[str] = Field(
         ["__pycache__/", "*.pyc", ".pytest_cache/", ".env", ".env.*", "!.env.example"],
         description="What stays behind, in gitignore syntax.",
     )
-    version_files: list[str] = Field(
+    version_files: list[VersionFile] = Field(
         [],
         description="Files in the source tree with the version: pyproject.toml, package.json, "
-        "a Python module with __version__, or a plain VERSION file.",
+        "Chart.yaml, a Python module with __version__, a plain VERSION file, or a pattern.",
     )
     migrations: list[str] = Field(
         [],
         description="Globs in the deploy tree; their file names tell which schema a release has.",
     )
+    requirements: str = Field(
+        "",
+        description="Requirements of the source tree (requirements.in, requirements.txt, "
+        "pyproject.toml) to lock with hashes in generated/requirements.txt.",
+    )
+    pin_images: bool = Field(
+        False, description="Record the digest of each image that a registry or the engine knows."
+    )
     commit: bool = Field(True, description="Commit the promoted tree.")
+    remote: str = Field("origin", description="Git remote that --push and --pr use.")
+    base: str = Field("", description="Branch of pull requests; default: the remote's own.")
 
 
 class HttpSmoke(Model):
@@ -144,6 +224,7 @@ class Settings(Model):
     compose: str = Field(
         "docker/docker-compose.prod.yml", description="Compose file, in the deploy tree."
     )
+    versions: Versions = Versions()
     promote: Promotion = Promotion()
     smoke: Smoke = Smoke()
     rollout: Rollout = Rollout()

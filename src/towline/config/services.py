@@ -44,6 +44,7 @@ class Service(Model):
         drain: Seconds that open requests may take when the service is replaced; the
             environment's `rollout.drain` when not given.
         overlap: For workers: two versions may run at once.
+        metrics: HTTP path of Prometheus metrics, on `port`; without one it is not scraped.
         reload: For backing services: the signal that makes it read changed configuration
             files, such as `SIGHUP`; without one it is restarted.
     """
@@ -53,6 +54,7 @@ class Service(Model):
     health: Probe | None = None
     drain: Duration | None = None
     overlap: bool = False
+    metrics: str = Field("", pattern=r"^(/.*)?$")
     reload: str = Field("", pattern=r"^(SIG[A-Z0-9]+)?$")
 
 

@@ -249,7 +249,8 @@ def _uncommitted(
         return []
     copied = set(sources.values())
     stamped = {
-        (project.source_tree / name).resolve() for name in project.settings.promote.version_files
+        (project.source_tree / version_files.name_of(item)).resolve()
+        for item in project.settings.promote.version_files
     }
     tree, deploy = project.source_tree, project.deploy_tree
     return [

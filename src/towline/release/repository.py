@@ -45,18 +45,44 @@ class Repository:
 
     def head(self) -> str:
         """The commit that is checked out; empty before the first one."""
-        return self._ask("rev-parse", "--verify", "--quiet", "HEAD", no="").strip()
+        return self.ask("rev-parse", "--verify", "--quiet", "HEAD", no="").strip()
+
+    def subject(self) -> str:
+        """The first line of the message of the commit that is checked out."""
+        return self.ask("log", "-1", "--format=%s", "HEAD").strip()
+
+    def branch(self) -> str:
+        """The branch that is checked out; empty when HEAD is detached."""
+        return self.ask("symbolic-ref", "--quiet", "--short", "HEAD", no="").strip()
+
+    def is_shallow(self) -> bool:
+        """Whether the history is cut off, as `git clone --depth` does."""
+        return self.ask("rev-parse", "--is-shallow-repository").strip() == "true"
+
+    def has_tag(self, name: str) -> bool:
+        """Whether there is such a tag, wherever it points."""
+        return bool(self.ask("rev-parse", "--verify", "--quiet", f"refs/tags/{name}", no=""))
+
+    def tag(self, name: str, message: str) -> None:
+        """Put an annotated tag on the commit that is checked out.
+
+        Raises:
+            TowlineError: When Git refuses, for instance because there is such a tag.
+        """
+        # Headings of a changelog are no comments.
+        words = ("tag", "--annotate", "--cleanup=whitespace", "-m", message, name)
+        self.ask(*self._identity(), *words)
 
     def files(self, folder: Path) -> list[str]:
         """Files below a folder that Git tracks or would track, relative to it, with `/`."""
-        names = self._ask(
+        names = self.ask(
             "ls-files", "-z", "--cached", "--others", "--exclude-standard", folder=folder
         )
         return sorted(set(names.split("\0")) - {""})
 
     def changes(self, folder: Path) -> list[Change]:
         """What differs from the commit that is checked out, below a folder."""
-        text = self._ask(
+        text = self.ask(
             *("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"),
             *("--", "."),
             folder=folder,
@@ -65,13 +91,13 @@ class Repository:
 
     def ignores(self, path: Path) -> bool:
         """Whether Git leaves a path alone."""
-        return bool(self._ask("check-ignore", "--", str(path), no="").strip())
+        return bool(self.ask("check-ignore", "--", str(path), no="").strip())
 
     def holds(self, path: Path) -> bool:
         """Whether the commit that is checked out has a file just as it lies on disk."""
         name = path.relative_to(self.root).as_posix()
-        kept = self._ask("rev-parse", "--verify", "--quiet", f"HEAD:{name}", no="")
-        return bool(kept) and kept == self._ask("hash-object", "--", str(path))
+        kept = self.ask("rev-parse", "--verify", "--quiet", f"HEAD:{name}", no="")
+        return bool(kept) and kept == self.ask("hash-object", "--", str(path))
 
     def commit(self, message: str, paths: Sequence[Path], *, scratch: Path) -> str:
         """Commit these paths and nothing else; what else is staged stays staged.
@@ -91,22 +117,22 @@ class Repository:
             TowlineError: When Git refuses, for instance because a hook does.
         """
         for state in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"):
-            if self._ask("rev-parse", "--verify", "--quiet", state, no=""):
+            if self.ask("rev-parse", "--verify", "--quiet", state, no=""):
                 raise TowlineError(
                     f"{self.root}: Git is in the middle of another operation ({state})",
                     remedy="end it with git commit, or give it up with --abort; see git status",
                 )
         index = scratch / "index"
-        real = self.root / self._ask("rev-parse", "--git-path", "index").strip()
+        real = self.root / self.ask("rev-parse", "--git-path", "index").strip()
         if real.exists():
             # Its knowledge of unchanged files saves Git from reading them all again.
             shutil.copyfile(real, index)
         env = {"GIT_INDEX_FILE": str(index)}
         names = [str(path) for path in paths]
         start = ["--reset", "HEAD"] if self.head() else ["--empty"]
-        self._ask("read-tree", *start, env=env)
-        self._ask("add", "--all", "--", *names, env=env)
-        self._ask(*self._identity(), "commit", "--quiet", "-m", message, env=env)
+        self.ask("read-tree", *start, env=env)
+        self.ask("add", "--all", "--", *names, env=env)
+        self.ask(*self._identity(), "commit", "--quiet", "-m", message, env=env)
         self.unstage(paths)
         return self.head()
 
@@ -116,7 +142,7 @@ class Repository:
         # Git refuses to reset a path that neither the index nor the commit knows.
         with suppress(TowlineError):
             if self.head():
-                self._ask("reset", "--quiet", "--", *names)
+                self.ask("reset", "--quiet", "--", *names)
 
     def author(self) -> str:
         """Name of whoever works here; without one in Git, the system's user name."""
@@ -138,16 +164,26 @@ class Repository:
         return options
 
     def _setting(self, name: str) -> str:
-        return self._ask("config", "--get", name, no="").strip()
+        return self.ask("config", "--get", name, no="").strip()
 
-    def _ask(
+    def ask(
         self,
         *words: str,
         folder: Path | None = None,
         env: Mapping[str, str] | None = None,
         no: str | None = None,
     ) -> str:
-        """Run Git; `no` is the answer when Git ends with 1, by which it answers some questions."""
+        """Run Git and return what it prints.
+
+        Args:
+            words: Subcommand, options and operands.
+            folder: Where to run it; the repository's root by default.
+            env: Variables on top of the environment.
+            no: The answer when Git ends with 1, by which it answers some questions.
+
+        Raises:
+            TowlineError: When Git fails, with its own words.
+        """
         from git import GitCommandError
 
         command = ["git", *words]

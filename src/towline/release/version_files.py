@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from towline.config.models import VersionFile, VersionPattern
 from towline.errors import UsageError
 from towline.release.version import parse
 from towline.release.write import replace_file
@@ -26,26 +27,30 @@ _KNOWN = (
 
 @dataclass(frozen=True)
 class Stamp:
-    """A version file before and after it gets a version; both are the same when it has it."""
+    """A version file before and after it gets a version; both are the same when it has it.
+
+    A file that is made anew has nothing before.
+    """
 
     path: Path
     before: bytes
     after: bytes
 
 
-def written_version(folder: Path, names: Sequence[str]) -> str | None:
+def written_version(folder: Path, files: Sequence[VersionFile]) -> str | None:
     """The one version that all files carry, without a leading `v`; None when there are no files.
 
     Args:
         folder: Folder that the names are relative to; the source tree.
-        names: Paths of the files; `promote.version_files`.
+        files: Their paths, or paths with patterns; `promote.version_files`.
 
     Raises:
         UsageError: When a file cannot be read or has no semantic version, or two disagree.
     """
     first: tuple[str, str] | None = None
-    for name in names:
-        for version in _versions(folder / name):
+    for file in files:
+        name = name_of(file)
+        for version in _versions(folder / name, _kind_of(folder, file)):
             if first is not None and first[1] != version:
                 raise UsageError(
                     f"{folder / first[0]} has version {first[1]} and {folder / name} has {version}",
@@ -55,13 +60,25 @@ def written_version(folder: Path, names: Sequence[str]) -> str | None:
     return first[1] if first else None
 
 
-def stamps(folder: Path, names: Sequence[str], version: str) -> list[Stamp]:
+def name_of(file: VersionFile) -> str:
+    """The path of a version file as it is configured."""
+    return file.file if isinstance(file, VersionPattern) else file
+
+
+def stamps(folder: Path, files: Sequence[VersionFile], version: str) -> list[Stamp]:
     """What each file becomes when it gets a version; nothing is written.
 
     Raises:
         UsageError: When a file cannot be read, has no version, or cannot be stamped.
     """
-    return [_stamp((folder / name).resolve(), str(parse(version))) for name in names]
+    changes: dict[Path, Stamp] = {}
+    for file in files:
+        path = (folder / name_of(file)).resolve()
+        kind = _kind_of(folder, file)
+        # One file may be named twice, with two patterns.
+        before = changes.get(path)
+        changes[path] = _stamp(path, kind, str(parse(version)), before)
+    return list(changes.values())
 
 
 def write(changes: Sequence[Stamp]) -> None:
@@ -89,7 +106,10 @@ def take_back(changes: Sequence[Stamp]) -> None:
     """
     for change in reversed(changes):
         if change.after != change.before and change.path.read_bytes() == change.after:
-            replace_file(change.path, change.before)
+            if change.before:
+                replace_file(change.path, change.before)
+            else:
+                change.path.unlink()
 
 
 def content_after(file: Path, changes: Sequence[Stamp]) -> bytes | None:
@@ -101,20 +121,19 @@ def content_after(file: Path, changes: Sequence[Stamp]) -> bytes | None:
     return None
 
 
-def _versions(path: Path) -> Iterator[str]:
-    text = _text(path)
-    for value in _kind(path).values(path, text):
+def _versions(path: Path, kind: _Kind) -> Iterator[str]:
+    for value in kind.values(path, _text(path)):
         try:
             yield str(parse(value))
         except UsageError as error:
             raise UsageError(f"{path}: {error.message}", remedy=error.remedy) from None
 
 
-def _stamp(path: Path, version: str) -> Stamp:
-    text = _text(path)
+def _stamp(path: Path, kind: _Kind, version: str, before: Stamp | None) -> Stamp:
+    text = before.after.decode() if before else _text(path)
     bom = _BOM if text.startswith(_BOM) else ""
-    after = bom + _kind(path).stamp(path, text.removeprefix(_BOM), version)
-    return Stamp(path, text.encode(), after.encode())
+    after = bom + kind.stamp(path, text.removeprefix(_BOM), version)
+    return Stamp(path, before.before if before else text.encode(), after.encode())
 
 
 def _text(path: Path) -> str:
@@ -143,6 +162,10 @@ class _Kind:
     stamp: Callable[[Path, str, str], str]
 
 
+def _kind_of(folder: Path, file: VersionFile) -> _Kind:
+    return _pattern(file.pattern) if isinstance(file, VersionPattern) else _kind(folder / file)
+
+
 def _kind(path: Path) -> _Kind:
     if path.name in ("Chart.yaml", "Chart.yml"):
         return _CHART
@@ -151,7 +174,8 @@ def _kind(path: Path) -> _Kind:
     if path.suffix in ("", ".txt"):
         return _PLAIN
     raise UsageError(
-        f"{path} is not a kind of version file that Towline knows", remedy=f"it knows: {_KNOWN}"
+        f"{path} is not a kind of version file that Towline knows",
+        remedy=f"it knows: {_KNOWN}; for others write {{file: …, pattern: …}} in towline.yaml",
     )
 
 
@@ -307,6 +331,34 @@ def _plain_stamp(path: Path, text: str, version: str) -> str:
     present = _plain_values(path, text)[0]
     prefix = "v" if present.startswith("v") else ""
     return text.replace(present, prefix + version, 1)
+
+
+# Any other file: the version stands between two pieces of text.
+
+
+def _pattern(pattern: str) -> _Kind:
+    start, _, end = (re.escape(part) for part in pattern.partition("{version}"))
+    # As far as a version can reach; a longer word such as 1.2.3.4 is left to the parser to refuse.
+    expression = re.compile(f"({start})(v?[0-9][0-9A-Za-z.+-]*){end}")
+
+    def place(path: Path, text: str) -> re.Match[str]:
+        found = list(expression.finditer(text))
+        if len(found) != 1:
+            raise UsageError(
+                f"{path}: the pattern {pattern!r} is found {len(found)} times, not once",
+                remedy="mend the pattern in towline.yaml, or the file",
+            )
+        return found[0]
+
+    def values(path: Path, text: str) -> list[str]:
+        return [place(path, text)[2]]
+
+    def stamp(path: Path, text: str, version: str) -> str:
+        match = place(path, text)
+        prefix = "v" if match[2].startswith("v") else ""
+        return text[: match.start(2)] + prefix + version + text[match.end(2) :]
+
+    return _Kind(values, stamp)
 
 
 def _unstampable(path: Path, key: str) -> UsageError:

@@ -1,0 +1,108 @@
+"""Commit messages by Conventional Commits 1.0.0 (https://www.conventionalcommits.org/en/v1.0.0/).
+
+Where the specification and its reference parser differ, the more lenient one is followed, as long
+as ordinary prose stays prose: `feat:no space` is a feature, `http://…` is not a type.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_HEADER = re.compile(
+    r"(?P<type>[^\W\d_][\w-]*)(?:\((?P<scope>[^()\n]+)\))?(?P<mark>!)?:(?![:/])[ \t]*(?P<text>\S.*)"
+)
+# A token is one word; only the breaking one may hold a space, and only it must be upper-case.
+_FOOTER = re.compile(
+    r"(?P<token>BREAKING CHANGE|[A-Za-z][A-Za-z0-9-]*)(?::(?![:/])[ \t]*| (?=#))(?P<value>.*)"
+)
+_BREAKING = ("BREAKING CHANGE", "BREAKING-CHANGE")
+
+
+@dataclass(frozen=True)
+class Footer:
+    """One footer: `Token: value`, or `Token #value`, in which case the value keeps its `#`."""
+
+    token: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.token}{' ' if self.value.startswith('#') else ': '}{self.value}"
+
+
+@dataclass(frozen=True)
+class Message:
+    """A conventional commit message.
+
+    Attributes:
+        type: Such as `feat`; lower-case, because types have no case.
+        scope: The part of the code, as written; empty without one.
+        description: The rest of the first line.
+        body: What stands between the first line and the footers.
+        footers: In the order they are written.
+        marked: Whether a `!` stands before the colon.
+    """
+
+    type: str
+    scope: str
+    description: str
+    body: str = ""
+    footers: tuple[Footer, ...] = ()
+    marked: bool = False
+
+    @property
+    def breaking(self) -> bool:
+        """Whether it breaks what users rely on."""
+        return bool(self.notes)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What breaks: the breaking footers; with a mark alone, the description."""
+        written = tuple(item.value for item in self.footers if item.token in _BREAKING)
+        return written or ((self.description,) if self.marked else ())
+
+    @property
+    def header(self) -> str:
+        """The first line."""
+        scope = f"({self.scope})" if self.scope else ""
+        return f"{self.type}{scope}{'!' if self.marked else ''}: {self.description}"
+
+    def __str__(self) -> str:
+        parts = [self.header, self.body, "\n".join(str(item) for item in self.footers)]
+        return "\n\n".join(part for part in parts if part)
+
+
+def parse(text: str) -> Message | None:
+    """Read a commit message; None when its first line is not conventional.
+
+    Footers begin at the first line that looks like one, and a footer's value goes on to the next
+    (rule 10). A breaking footer must start its line: indented or quoted, it is only mentioned.
+    """
+    first, *rest = text.replace("\r\n", "\n").strip("\n").split("\n")
+    header = _HEADER.fullmatch(first.strip())
+    if header is None:
+        return None
+    body, footers = _split(rest)
+    return Message(
+        type=header["type"].lower(),
+        scope=(header["scope"] or "").strip(),
+        description=header["text"].strip(),
+        body=body,
+        footers=footers,
+        marked=header["mark"] is not None,
+    )
+
+
+def _split(lines: list[str]) -> tuple[str, tuple[Footer, ...]]:
+    body: list[str] = []
+    footers: list[tuple[str, list[str]]] = []
+    for line in lines:
+        found = _FOOTER.match(line)
+        if found:
+            footers.append((found["token"], [found["value"]]))
+        elif footers:
+            footers[-1][1].append(line)
+        else:
+            body.append(line)
+    values = ((token, "\n".join(value).strip()) for token, value in footers)
+    return "\n".join(body).strip("\n"), tuple(Footer(token, value) for token, value in values)

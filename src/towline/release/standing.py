@@ -1,0 +1,167 @@
+"""Where a project's versions stand: what was released, what came since, what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from semver import Version
+
+from towline.config.loading import Project
+from towline.config.models import VersionFile
+from towline.errors import UsageError
+from towline.release import channels, log, version_files
+from towline.release import decision as decisions
+from towline.release.changes import Change, changes
+from towline.release.decision import AUTO, Decision, Scene
+from towline.release.log import Commit, History
+from towline.release.repository import Repository, open_repository
+from towline.release.rules import Rules
+from towline.release.tags import TagForm
+from towline.release.version import order_key, parse
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The versions of a project, read once.
+
+    Attributes:
+        project: The project.
+        repository: Its repository.
+        history: All commits that HEAD reaches.
+        form: How versions are written as tags.
+        released: Every version that leads to HEAD, with its tag, lowest first.
+        branch: Branch to take for the channel; empty for the one that is checked out.
+    """
+
+    project: Project
+    repository: Repository
+    history: History
+    form: TagForm
+    released: Sequence[tuple[Version, str]]
+    branch: str = ""
+
+    @property
+    def last(self) -> tuple[Version, str] | None:
+        """The highest version, with its tag."""
+        return self.released[-1] if self.released else None
+
+    @property
+    def rules(self) -> Rules:
+        """Which part a change raises."""
+        return Rules.of(self.project.settings.versions)
+
+    @cached_property
+    def written(self) -> Version | None:
+        """The version in the version files; None when none are named."""
+        folder, files = files_of(self.project)
+        text = version_files.written_version(folder, files)
+        return parse(text) if text else None
+
+    @cached_property
+    def label(self) -> str | None:
+        """Label of the branch's channel; see `channels.label`."""
+        settings = self.project.settings.versions
+        return channels.label(settings.channels, self.repository, branch=self.branch)
+
+    def changes_since(self, tag: str) -> list[Change]:
+        """What changed after a tag, newest first; since the beginning for an empty one."""
+        start = self.history.tags[tag].sha if tag else ""
+        return self.counted(self.history.since(start), start)
+
+    def counted(self, commits: Sequence[Commit], since: str = "") -> list[Change]:
+        """The changes of commits that touch the paths that count."""
+        paths = self._paths
+        if paths is not None and commits:
+            touching = self._touching(since, paths)
+            commits = [commit for commit in commits if commit.sha in touching]
+        return changes(commits, squash=self.project.settings.versions.squash)
+
+    def decide(self, *, version: str = "", bump: str = AUTO) -> Decision:
+        """The next version; see `decision.decide`.
+
+        Raises:
+            UsageError: When what is asked for, the branch or a tag does not allow a decision.
+        """
+        self.form.refuse_misspelt(self.history.tags, self.last[0] if self.last else None)
+        return decisions.decide(self._scene, version=version, bump=bump)
+
+    @cached_property
+    def _scene(self) -> Scene:
+        finals = [tag for version, tag in self.released if not version.prerelease]
+        since_final = self.changes_since(finals[-1] if finals else "")
+        last_tag = self.last[1] if self.last else ""
+        is_final = bool(finals) and finals[-1] == last_tag
+        return Scene(
+            rules=self.rules,
+            released=[version for version, _ in self.released],
+            since_final=since_final,
+            since_last=since_final if is_final else self.changes_since(last_tag),
+            label=self.label,
+            written=self.written,
+            first=self.project.settings.versions.first,
+        )
+
+    @property
+    def _paths(self) -> list[Path] | None:
+        """The paths that count; None when every commit does."""
+        settings = self.project.settings
+        if settings.versions.paths:
+            return [self.project.root / path for path in settings.versions.paths]
+        whole = self.project.source_tree.resolve() == self.repository.root.resolve()
+        return None if whole else [self.project.source_tree]
+
+    def _touching(self, since: str, paths: list[Path]) -> set[str]:
+        known = self._touched.get(since)
+        if known is None:
+            known = self._touched[since] = log.touching(self.repository, since, paths)
+        return known
+
+    @cached_property
+    def _touched(self) -> dict[str, set[str]]:
+        return {}
+
+
+def examine(project: Project, *, branch: str = "") -> Standing:
+    """Read where a project stands.
+
+    Args:
+        project: The project.
+        branch: Branch to take for the channel; the one that is checked out by default.
+
+    Raises:
+        UsageError: When the project is in no Git repository, has no commit, or its history is
+            cut off.
+    """
+    repository = repository_of(project)
+    history = log.read(repository)
+    settings = project.settings.versions
+    form = TagForm(settings.tag, tuple(settings.ignore_tags))
+    # The tag's text decides between versions that only differ in build metadata.
+    released = sorted(form.versions(history.tags), key=lambda item: (order_key(item[0]), item[1]))
+    return Standing(project, repository, history, form, released, branch)
+
+
+def repository_of(project: Project) -> Repository:
+    """The repository of a project.
+
+    Raises:
+        UsageError: When it is in none.
+    """
+    repository = open_repository(project.root)
+    if repository is None:
+        raise UsageError(
+            f"{project.root} is in no Git repository: versions come from commits and tags",
+            remedy="git init, and make the first commit",
+        )
+    return repository
+
+
+def files_of(project: Project) -> tuple[Path, list[VersionFile]]:
+    """The version files, and the folder that their paths start from."""
+    settings = project.settings
+    if settings.versions.files:
+        return project.root, settings.versions.files
+    return project.source_tree, settings.promote.version_files

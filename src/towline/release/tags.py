@@ -1,0 +1,91 @@
+"""The form of version tags, such as `v1.2.3` or `shop-v1.2.3`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+from semver import Version
+
+from towline.errors import UsageError
+
+_PLACE = "{version}"
+_NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+# The pattern of semver.org, anchored: `Version.parse` of every one of 12,000 tags takes longer.
+_SEMVER = re.compile(
+    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
+    r"(?:-((?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*))?"
+    r"(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class TagForm:
+    """How versions are written as tags.
+
+    Attributes:
+        form: Text around `{version}`; `versions.tag`.
+        ignored: Patterns of tags that are no versions, whatever they look like.
+    """
+
+    form: str = f"v{_PLACE}"
+    ignored: tuple[str, ...] = ()
+
+    def tag(self, version: str | Version) -> str:
+        """The tag of a version."""
+        return self.form.replace(_PLACE, str(version))
+
+    def version(self, tag: str) -> Version | None:
+        """The version that a tag names; None for every other tag, such as a moving `v10`."""
+        text = self._inner(tag)
+        found = _SEMVER.fullmatch(text) if text is not None else None
+        if found is None or self._is_ignored(tag):
+            return None
+        major, minor, patch, prerelease, build = found.groups()
+        return Version(int(major), int(minor), int(patch), prerelease, build)
+
+    def versions(self, tags: Iterable[str]) -> list[tuple[Version, str]]:
+        """All versions among tags, each with its tag."""
+        found = ((self.version(tag), tag) for tag in tags)
+        return [(version, tag) for version, tag in found if version is not None]
+
+    def refuse_misspelt(self, tags: Iterable[str], highest: Version | None) -> None:
+        """Refuse to decide past a tag that was meant as a higher version, but is none.
+
+        `v1.3.0rc1` above `v1.2.3` would otherwise be passed over in silence.
+
+        Raises:
+            UsageError: When there is one.
+        """
+        above = (highest.major, highest.minor, highest.patch) if highest else (-1, -1, -1)
+        for tag in tags:
+            text = self._inner(tag)
+            numbers = _NUMBERS.match(text) if text is not None else None
+            if numbers is None or self.version(tag) is not None or self._is_ignored(tag):
+                continue
+            if tuple(map(int, numbers.groups())) > above:
+                raise UsageError(
+                    f"the tag {tag} looks like a version above "
+                    f"{highest or 'all others'}, but is no semantic version",
+                    remedy=f"tag it anew, such as {self.tag('1.3.0-rc.1')}, or name {tag} in "
+                    "versions.ignore_tags of towline.yaml",
+                )
+
+    def _inner(self, tag: str) -> str | None:
+        """What stands where the version belongs; None when the tag has another form."""
+        start, end = self._ends
+        if not tag.startswith(start) or not tag.endswith(end):
+            return None
+        return tag[len(start) : len(tag) - len(end)]
+
+    @cached_property
+    def _ends(self) -> tuple[str, str]:
+        start, _, end = self.form.partition(_PLACE)
+        return start, end
+
+    def _is_ignored(self, tag: str) -> bool:
+        return any(fnmatchcase(tag, pattern) for pattern in self.ignored)
