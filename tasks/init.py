@@ -31,9 +31,15 @@ def scaffold(
         from pathlib import Path
 
         from towline.config.scaffold import plan_scaffold, write_scaffold
+        from towline.release.convention import is_followed
 
         plan = plan_scaffold(
-            Path.cwd(), name=name, source=source, port=seam.count(port, "--port"), health=health
+            Path.cwd(),
+            name=name,
+            source=source,
+            port=seam.count(port, "--port"),
+            health=health,
+            conventional=is_followed(Path.cwd()),
         )
         if not seam.is_dry(c, dry_run):
             write_scaffold(plan, force=force)

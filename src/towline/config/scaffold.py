@@ -131,6 +131,7 @@ def plan_scaffold(
     port: int = DEFAULT_PORT,
     health: str = "",
     package: str = "",
+    conventional: bool = False,
 ) -> Scaffold:
     """Decide what a new project needs; reads only.
 
@@ -142,6 +143,7 @@ def plan_scaffold(
         port: Port the app listens on in its container.
         health: Path that the app answers with 200 when it is well; detected by default.
         package: Python package that holds the application, when there are several.
+        conventional: Whether the team writes conventional commit messages.
 
     Raises:
         UsageError: When an argument or a folder is not usable.
@@ -153,6 +155,7 @@ def plan_scaffold(
     health_path = health or found.health or "/"
     values = {
         "name": _project_name(target, name),
+        "conventional": conventional,
         "service": _matching(_NAME, service, "the service name", "lower-case letters and digits"),
         "port": _port(port),
         "health": _matching(

@@ -7,6 +7,7 @@ from project_files import git, write
 
 from towline.config.loading import load
 from towline.errors import UsageError
+from towline.release.convention import is_followed
 from towline.release.log import read, touching
 from towline.release.repository import open_repository
 from towline.release.standing import examine
@@ -279,3 +280,12 @@ def test_segments_split_a_history_with_merges_at_its_releases(repo):
     shas = [standing.history.tags[tag].sha for _, tag in standing.released]
     found = [[item.subject for item in part] for part in standing.history.segments(shas)]
     assert found == [["feat: a"], ["fix: c"], ["Merge branch 'topic'", "feat: b"]]
+
+
+def test_a_team_follows_the_convention_when_most_of_its_commits_do(repo):
+    assert not is_followed(repo.root)
+    repo.commit("feat: a")
+    assert is_followed(repo.root)
+    repo.commit("update")
+    assert not is_followed(repo.root)
+    assert not is_followed(repo.root.parent)

@@ -325,3 +325,9 @@ def test_files_are_readable_by_all(shop):
     scaffold(shop)
     for path in (shop / "deploy").rglob("*"):
         assert path.stat().st_mode & stat.S_IROTH
+
+
+@pytest.mark.parametrize("conventional", [True, False])
+def test_commits_count_as_fixes_where_nobody_writes_conventional_messages(shop, conventional):
+    write_scaffold(plan_scaffold(shop, conventional=conventional))
+    assert load(shop).settings.versions.other == ("none" if conventional else "patch")

@@ -13,6 +13,8 @@ from towline.config.models import (
     Rollout,
     Settings,
     Smoke,
+    VersionPattern,
+    Versions,
     WebSocketSmoke,
 )
 from towline.config.schema import FOLDER, json_schema, schemas, service_schema, write_schemas
@@ -22,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = (ROOT / "docs/configuration.md").read_text()
 SECTIONS = {
     "The top level": Settings,
+    "versions": Versions,
+    "version pattern": VersionPattern,
     "promote": Promotion,
     "smoke": Smoke,
     "smoke.requests": HttpSmoke,
@@ -32,7 +36,12 @@ SECTIONS = {
     "x-towline, in the Compose file": Service,
     "health": HttpProbe,
 }
-REQUIRED = {Settings: {"project": "x"}, HttpSmoke: {"path": "/"}, WebSocketSmoke: {"path": "/"}}
+REQUIRED = {
+    Settings: {"project": "x"},
+    HttpSmoke: {"path": "/"},
+    WebSocketSmoke: {"path": "/"},
+    VersionPattern: {"file": "x", "pattern": "{version}"},
+}
 
 
 def rows(section):
