@@ -38,11 +38,15 @@ def read_env(path: Path, environ: Mapping[str, str] = os.environ) -> dict[str, s
     Raises:
         UsageError: When the file cannot be read.
     """
+    return {name: environ.get(name, value) for name, value in parse_env(_text(path)).items()}
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """The variables of a file's text, as they stand."""
     from dotenv import dotenv_values
 
-    text = _text(path)
     values = dotenv_values(stream=_stream(text), interpolate=False)
-    return {name: environ.get(name, value or "") for name, value in values.items()}
+    return {name: value or "" for name, value in values.items()}
 
 
 def differences(path: Path) -> list[Finding]:

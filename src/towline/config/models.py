@@ -195,6 +195,11 @@ class Environment(Model):
     env_file: str = Field(
         "", description="Variables and secrets; default: config/ENV.env or .env.ENV, then .env."
     )
+    hosts: list[str] = Field(
+        [], description="Hosts, such as ssh://deploy@10.0.0.5; default: this machine."
+    )
+    ssh_config: str = Field("", description="SSH configuration; default: the user's own.")
+    sudo: bool = Field(False, description="Run commands on the hosts by `sudo -n`.")
     state: str = Field("", description="State folder; default: below TOWLINE_STATE.")
     insecure: bool = Field(
         False, description="Accept a certificate at `url` that cannot be verified (self-signed)."

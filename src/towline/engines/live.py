@@ -34,15 +34,17 @@ def sync(
     for service in services:
         owner = _owner(model["services"][service])
         for path in found.get(service, []):
-            touched = _sync_path(files, tree / path, live / path, owner)
+            touched = _sync_path(files, files, tree / path, live / path, owner)
             if touched:
                 changed.setdefault(service, []).extend(item.relative_to(live) for item in touched)
     return changed
 
 
-def place(files: Files, source: Path, target: Path, owner: int | None = None) -> list[Path]:
-    """Copy a file or folder into the live copy; returns the target paths that changed."""
-    return _sync_path(files, source, target, owner)
+def place(
+    here: Files, files: Files, source: Path, target: Path, owner: int | None = None
+) -> list[Path]:
+    """Copy a file or folder of this machine into the live copy; returns what changed there."""
+    return _sync_path(here, files, source, target, owner)
 
 
 def snapshot(files: Files, path: Path) -> dict[Path, bytes]:
@@ -55,20 +57,22 @@ def snapshot(files: Files, path: Path) -> dict[Path, bytes]:
     return {path: files.read(path)} if files.exists(path) else {}
 
 
-def _sync_path(files: Files, source: Path, target: Path, owner: int | None) -> list[Path]:
-    if files.is_dir(source):
+def _sync_path(
+    origin: Files, files: Files, source: Path, target: Path, owner: int | None
+) -> list[Path]:
+    if origin.is_dir(source):
         files.mkdir(target)
-        names = files.names(source)
+        names = origin.names(source)
         touched = []
         for name in names:
-            touched += _sync_path(files, source / name, target / name, owner)
+            touched += _sync_path(origin, files, source / name, target / name, owner)
         for name in set(files.names(target)) - set(names):
             files.remove(target / name)
             touched.append(target / name)
         return touched
-    if not files.exists(source):
+    if not origin.exists(source):
         return []
-    data = files.read(source)
+    data = origin.read(source)
     if files.exists(target) and files.read(target) == data:
         return []
     mode = 0o644 if source.suffix != ".pem" or b"PRIVATE KEY" not in data else 0o600

@@ -1,11 +1,9 @@
 """What is to be deployed: the deploy tree as it lies there, or a release that the host keeps."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from towline.config.envfile import read_env
 from towline.config.services import Role
+from towline.engines.compose import ComposeEngine
 from towline.engines.releases import Release, Status
 from towline.engines.stack import Stack
 from towline.errors import CheckFailed, UsageError
@@ -15,7 +13,7 @@ from towline.release.manifest import Manifest
 from towline.release.tree import MANIFEST_FILE
 from towline.release.version import parse
 from towline.rollout.planner import Before, Candidate, fingerprint
-from towline.rollout.site import Site
+from towline.rollout.site import Site, frozen_values
 
 
 @dataclass(frozen=True)
@@ -77,18 +75,19 @@ def promoted(site: Site, *, resolve: bool = True) -> Promoted:
             )
     kept = next((item for item in reversed(same_version) if item.fingerprint == print_), None)
     if kept and not resolve:
-        return Promoted(manifest, from_kept(kept), None)
+        return Promoted(manifest, from_kept(site, kept), None)
     stack = site.resolve(manifest.version, manifest.commit)
-    images, to_build, to_pull = _images(site, stack, manifest.content)
+    images = _images(site, stack, manifest.content)
     candidate = Candidate(
         id=kept.id if kept else site.store.next_id(manifest.version),
         version=manifest.version,
         commit=manifest.commit,
         fingerprint=print_,
         kept=kept,
-        images=images,
-        to_build=tuple(to_build),
-        to_pull=tuple(to_pull),
+        images=images.pinned,
+        to_build=tuple(sorted(images.to_build)),
+        to_pull=tuple(images.to_pull),
+        to_ship=tuple(images.to_ship),
         files=_owned(manifest),
         variables=site.values,
         migrations=manifest.migrations,
@@ -97,9 +96,9 @@ def promoted(site: Site, *, resolve: bool = True) -> Promoted:
     return Promoted(manifest, candidate, stack)
 
 
-def from_kept(release: Release) -> Candidate:
+def from_kept(site: Site, release: Release) -> Candidate:
     """A kept release as a candidate: nothing is to be built or pulled."""
-    before = before_of(release)
+    before = before_of(site, release)
     return Candidate(
         id=release.id,
         version=release.version,
@@ -116,12 +115,13 @@ def from_kept(release: Release) -> Candidate:
     )
 
 
-def before_of(release: Release | None) -> Before:
+def before_of(site: Site, release: Release | None) -> Before:
     """What a kept release was made of, to compare with."""
     if release is None:
         return Before({}, {})
-    manifest = manifests.read(release.tree)
-    return Before(_owned(manifest), _frozen(release.folder / "env"))
+    files = site.host.files
+    manifest = Manifest.model_validate_json(files.read(release.tree / MANIFEST_FILE))
+    return Before(_owned(manifest), frozen_values(files, release.folder))
 
 
 def kept_version(site: Site, version: str, *, other_than: str = "") -> Release:
@@ -147,26 +147,51 @@ def kept_version(site: Site, version: str, *, other_than: str = "") -> Release:
     return wanted
 
 
-def _images(site: Site, stack: Stack, content: str) -> tuple[dict[str, str], list[str], list[str]]:
-    """Service -> image; services to build; images to pull."""
-    engine = site.engine
-    built = stack.built()
-    images: dict[str, str] = {}
-    to_build: list[str] = []
-    to_pull: dict[str, None] = {}
+@dataclass
+class _Images:
+    """Where the images of a release come from.
+
+    Attributes:
+        pinned: Service -> image, pinned where the host has it.
+        to_build: Services whose image has to be built.
+        to_pull: Images that the host fetches from a registry.
+        to_ship: Images that this machine has, or builds, and the host has not.
+    """
+
+    pinned: dict[str, str] = field(default_factory=dict)
+    to_build: list[str] = field(default_factory=list)
+    to_pull: dict[str, None] = field(default_factory=dict)
+    to_ship: dict[str, None] = field(default_factory=dict)
+
+
+def _images(site: Site, stack: Stack, content: str) -> _Images:
+    built = set(stack.built().values())
+    found = _Images()
     known: dict[str, str] = {}
     for name, reference in references(stack).items():
         if reference not in known:
-            there = bool(engine.image_id(reference))
-            if there and reference in built.values():
-                there = engine.image_labels(reference).get("towline.content") == content
-            known[reference] = engine.pinned(reference) if there else ""
-            if not there and reference not in built.values():
-                to_pull[reference] = None
-        if not known[reference] and name in built:
-            to_build.append(name)
-        images[name] = known[reference] or reference
-    return images, sorted(to_build), list(to_pull)
+            wanted = content if reference in built else ""
+            known[reference] = _pinned(site.engine, reference, wanted)
+            if not known[reference]:
+                here = site.remote and _pinned(site.builder, reference, wanted)
+                if here or (site.remote and reference in built):
+                    found.to_ship[reference] = None
+                elif reference not in built:
+                    found.to_pull[reference] = None
+        if not known[reference] and name in stack.built():
+            is_built = site.remote and _pinned(site.builder, reference, content)
+            found.to_build += [] if is_built else [name]
+        found.pinned[name] = known[reference] or reference
+    return found
+
+
+def _pinned(engine: ComposeEngine, reference: str, content: str) -> str:
+    """The pinned name of an image that an engine has, with the content that is wanted."""
+    if not engine.image_id(reference):
+        return ""
+    if content and engine.image_labels(reference).get("towline.content") != content:
+        return ""
+    return engine.pinned(reference)
 
 
 def references(stack: Stack) -> dict[str, str]:
@@ -185,7 +210,3 @@ def _owned(manifest: Manifest) -> dict[str, str]:
         for path, record in manifest.files.items()
         if not manifest.promotes(path)
     }
-
-
-def _frozen(path: Path) -> Mapping[str, str]:
-    return read_env(path, {}) if path.is_file() else {}

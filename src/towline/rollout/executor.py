@@ -24,7 +24,7 @@ from towline.rollout.stages import Side, Stages
 
 _JOB_LIMIT = 1800.0
 # What never touches an environment; a failure there needs no way back.
-_HARMLESS = ("build", "pull", "prepare")
+_HARMLESS = ("build", "pull", "ship", "prepare")
 
 Action = Callable[[], str]
 
@@ -34,8 +34,7 @@ class Executor:
     """Carries out one plan on one environment.
 
     Attributes:
-        preparations: Actions for the steps `build`, `pull` and `prepare`; `prepare` returns the
-            identifier of the release it wrote.
+        preparations: Actions for the steps `build`, `pull`, `ship` and `prepare`.
         reason: Why a person rolls back; kept with the release that is left.
     """
 

@@ -39,7 +39,7 @@ def deploy(site: Site, *, version: str = "") -> Operation:
     """
     observed = _look(site)
     if version and str(parse(version)) != read_manifest(site).version:
-        again = from_kept(kept_version(site, version))
+        again = from_kept(site, kept_version(site, version))
         return Operation(site, plan_deploy(_scene(site, observed), again, site.rollout))
     found = promoted(site, resolve=False)
     plan = plan_deploy(_scene(site, observed), found.candidate, site.rollout)
@@ -90,13 +90,13 @@ def rollback(
             remedy="if the older code works with the newer schema, add --keep-schema; "
             "nothing is undone in the database",
         )
-    plan = plan_rollback(_scene(site, observed), from_kept(target), target)
+    plan = plan_rollback(_scene(site, observed), from_kept(site, target), target)
     return Operation(site, plan, reason=reason)
 
 
 def _scene(site: Site, observed: Observed) -> Scene:
     name = site.project.settings.project
-    return Scene(name, site.name, site.state, observed, before_of(observed.live))
+    return Scene(name, site.name, site.state, observed, before_of(site, observed.live))
 
 
 def _look(site: Site) -> Observed:

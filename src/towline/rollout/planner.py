@@ -33,7 +33,8 @@ class Candidate:
         kept: The release, when the host keeps it already.
         images: Service -> image reference, pinned where the image exists.
         to_build: Services whose image has to be built.
-        to_pull: Images that are not on the host yet.
+        to_pull: Images that the host fetches from a registry.
+        to_ship: Images that travel from this machine to the host.
         files: Path in the deploy tree -> SHA-256, without promoted source.
         variables: Name -> value; the values never leave the planner.
         roles: Service -> role.
@@ -51,6 +52,7 @@ class Candidate:
     variables: Mapping[str, str]
     migrations: tuple[str, ...]
     roles: Mapping[str, Role]
+    to_ship: tuple[str, ...] = ()
 
     def named(self, *roles: Role) -> list[str]:
         """Names of the services that have one of these roles."""
@@ -226,6 +228,9 @@ def _preparations(candidate: Candidate, colour: str, state: StateFolder) -> list
         if candidate.to_pull:
             pulls = tuple(f"docker pull {image}" for image in candidate.to_pull)
             steps.append(Step("pull", f"pull {len(candidate.to_pull)} images", pulls))
+        if candidate.to_ship:
+            names = ", ".join(candidate.to_ship)
+            steps.append(Step("ship", f"send missing layers of {names}"))
         steps.append(Step("prepare", f"write the release to {folder}"))
     kept = folder / "kept.json"
     steps.append(

@@ -13,6 +13,7 @@ from towline.config.envfile import write_env
 from towline.engines import live
 from towline.engines.releases import Release
 from towline.engines.render import Target, build_model, colour_model, kept_model, mounts
+from towline.engines.shipping import ship, size
 from towline.engines.stack import Stack
 from towline.engines.world import COLOURS
 from towline.errors import TowlineError
@@ -34,11 +35,16 @@ class Preparation:
 
     def actions(self) -> dict[str, Callable[[], str]]:
         """Step name -> action."""
-        return {"build": self.build, "pull": self.pull, "prepare": self.prepare}
+        return {
+            "build": self.build,
+            "pull": self.pull,
+            "ship": self.ship,
+            "prepare": self.prepare,
+        }
 
     def build(self, *, everything: bool = False) -> str:
         """Build the images that are missing (or all); returns their ids."""
-        engine, version = self.site.engine, self.manifest.version
+        engine, version = self.site.builder, self.manifest.version
         built = self.stack.built()
         names = sorted(built) if everything else list(self.candidate.to_build)
         with self._build_file() as file:
@@ -48,7 +54,7 @@ class Preparation:
             image = engine.image_id(built[name])
             if not image:
                 raise TowlineError(
-                    f"{name} was built, but image {built[name]} is not on {self.site.host.name}"
+                    f"{name} was built, but image {built[name]} is not on {self.site.here.name}"
                 )
             if self.manifest.commit:
                 engine.tag(built[name], f"{version}-{self.manifest.commit[:12]}".replace("+", "_"))
@@ -60,6 +66,15 @@ class Preparation:
         for image in self.candidate.to_pull:
             self.site.engine.pull(image)
         return ", ".join(self.candidate.to_pull)
+
+    def ship(self) -> str:
+        """Send images to the host, but for the layers that it has."""
+        source = self.site.here.docker().api
+        target = self.site.host.docker().api
+        sent = [ship(source, target, reference) for reference in self.candidate.to_ship]
+        return (
+            f"{sum(item.layers for item in sent)} layers, {size(sum(item.sent for item in sent))}"
+        )
 
     def prepare(self) -> str:
         """Write the release folder, whole or not at all."""
@@ -133,7 +148,8 @@ class Preparation:
             owner = int(user) if user.isdigit() else None
             for path in paths:
                 if not counts(str(path / "x")) and (target.here / path).exists():
-                    live.place(self.site.host.files, target.here / path, target.live / path, owner)
+                    here, there = self.site.here.files, self.site.host.files
+                    live.place(here, there, target.here / path, target.live / path, owner)
 
     @contextmanager
     def _build_file(self) -> Iterator[Path]:

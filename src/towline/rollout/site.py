@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from towline.config.envfile import read_env
+from towline.config.envfile import parse_env
 from towline.config.environments import read_values
 from towline.config.loading import Project
 from towline.config.models import Environment, Rollout
@@ -18,8 +19,10 @@ from towline.engines.releases import Release, ReleaseStore, StateFolder
 from towline.engines.render import shared_project
 from towline.engines.stack import Stack, resolve
 from towline.engines.world import World
-from towline.hosts.base import Host
+from towline.hosts.address import parse as parse_address
+from towline.hosts.base import Files, Host
 from towline.hosts.local import LocalHost
+from towline.hosts.remote import RemoteHost
 from towline.rollout.journal import Journal
 from towline.routing.nginx import Routes
 
@@ -29,12 +32,27 @@ _ROUTER_UID = 101
 
 @dataclass(frozen=True)
 class Site:
-    """One environment of a project, on its host."""
+    """One environment of a project, on one of its hosts.
+
+    Attributes:
+        here: This machine, where the Compose file is resolved and images are built.
+    """
 
     project: Project
     name: str
     host: Host
     state: StateFolder
+    here: Host = field(default_factory=LocalHost)
+
+    @property
+    def remote(self) -> bool:
+        """Whether its host is another machine."""
+        return self.host is not self.here
+
+    @cached_property
+    def builder(self) -> ComposeEngine:
+        """Builds images: on this machine, wherever they run."""
+        return ComposeEngine(self.here, self.state, self.project.settings.project, self.name)
 
     @property
     def environment(self) -> Environment:
@@ -58,9 +76,7 @@ class Site:
 
     def _kept_values(self) -> Iterator[Mapping[str, str]]:
         for name in self.host.files.names(self.state.releases):
-            path = self.state.releases / name / "env"
-            if self.host.files.exists(path):
-                yield read_env(path, {})
+            yield frozen_values(self.host.files, self.state.releases / name)
 
     @cached_property
     def engine(self) -> ComposeEngine:
@@ -95,7 +111,7 @@ class Site:
     def resolve(self, version: str, commit: str) -> Stack:
         """The Compose file of the deploy tree, resolved for this environment."""
         return resolve(
-            self.host,
+            self.here,
             self.project.compose_file,
             project=shared_project(self.project.settings.project, self.name),
             values=self.values,
@@ -123,17 +139,43 @@ class Observed:
 
 
 def open_site(project: Project, name: str) -> Site:
-    """The environment `name` of a project; nothing is read from its host yet.
+    """The environment `name` of a project, on its first host.
 
     Raises:
-        UsageError: When there is no such environment.
+        UsageError: When there is no such environment, or an address of a host is wrong.
+        TowlineError: When the host cannot be reached.
     """
     environment = project.environment(name)
+    if environment.hosts:
+        return _open_remote(project, name, environment.hosts[0])
     if environment.state:
         root = project.root / Path(environment.state).expanduser()
     else:
         root = _state_root() / project.settings.project / name
-    return Site(project, name, LocalHost(), StateFolder(root))
+    here = LocalHost()
+    return Site(project, name, here, StateFolder(root), here)
+
+
+def frozen_values(files: Files, folder: Path) -> dict[str, str]:
+    """The variables that a kept release runs with; none when its folder holds none."""
+    with suppress(FileNotFoundError):
+        return parse_env(files.read(folder / "env").decode("utf-8", "replace"))
+    return {}
+
+
+def _open_remote(project: Project, name: str, address: str) -> Site:
+    environment = project.environment(name)
+    config = environment.ssh_config
+    host = RemoteHost(
+        parse_address(address),
+        ssh_config=str(project.root / Path(config).expanduser()) if config else "",
+        sudo=environment.sudo,
+    )
+    if environment.state:
+        root = host.facts.home / environment.state
+    else:
+        root = host.facts.state_root / project.settings.project / name
+    return Site(project, name, host, StateFolder(root))
 
 
 def observe(site: Site) -> Observed:

@@ -111,7 +111,7 @@ def test_private_keys_stay_private(tmp_path):
     source = tmp_path / "ssl"
     FILES.write(source / "privkey.pem", b"-----BEGIN PRIVATE KEY-----", 0o600)
     FILES.write(source / "fullchain.pem", b"-----BEGIN CERTIFICATE-----")
-    live.place(FILES, source, tmp_path / "live" / "ssl")
+    live.place(FILES, FILES, source, tmp_path / "live" / "ssl")
     modes = {
         name: (tmp_path / "live/ssl" / name).stat().st_mode & 0o777
         for name in FILES.names(tmp_path / "live/ssl")

@@ -1,0 +1,247 @@
+"""The one SSH connection to a host: opened by Fabric, kept, and shared by everything."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from towline.errors import TowlineError, UsageError
+from towline.hosts.address import Address
+from towline.hosts.base import Result
+from towline.hosts.host_keys import DEFAULT_FILES, be_strict, changed
+
+if TYPE_CHECKING:
+    from fabric import Connection
+    from paramiko import Channel, SFTPClient, Transport
+
+CONNECT_SECONDS = 10
+_KEEPALIVE_SECONDS = 15
+_CHUNK = 1 << 16
+# Reads variables from standard input, where no list of processes shows them.
+_WITH_ENVIRONMENT = 'eval "$(cat)"; exec "$@"'
+
+
+@dataclass
+class Link:
+    """A connection that opens itself at first use, and again when it was cut.
+
+    Attributes:
+        address: Where the host is.
+        ssh_config: An SSH configuration file to use; empty for the user's own.
+        sudo: Run commands and the engine's client through `sudo -n`.
+        commands: How many commands were run; benchmarks print it.
+    """
+
+    address: Address
+    ssh_config: str = ""
+    sudo: bool = False
+    commands: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _connection: Connection | None = field(default=None, repr=False)
+    _sftp: SFTPClient | None = field(default=None, repr=False)
+
+    def transport(self) -> Transport:
+        """The SSH transport; channels of any kind are opened on it.
+
+        Raises:
+            UsageError: When the host key is not trusted, or no key of ours is accepted.
+            TowlineError: When the host cannot be reached.
+        """
+        with self._lock:
+            return self._open()
+
+    def sftp(self) -> SFTPClient:
+        """The file transfer channel; there is one."""
+        with self._lock:
+            transport = self._open()
+            if self._sftp is None:
+                from paramiko import SFTPClient
+
+                self._sftp = SFTPClient.from_transport(transport)
+            assert self._sftp is not None  # noqa: S101 - a transport that is open gives one
+            return self._sftp
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        timeout: float = 600.0,
+    ) -> Result:
+        """Run a command to its end.
+
+        Args:
+            argv: Program and arguments; quoted here and nowhere else.
+            env: Variables; they travel through standard input, never in the command.
+            stdin: What the command reads, when there are no variables.
+            timeout: Seconds.
+
+        Raises:
+            TowlineError: When it does not end in time, or the connection is lost.
+        """
+        words = [*(["sudo", "-n"] if self.sudo else []), *argv]
+        if env:
+            words = ["sh", "-c", _WITH_ENVIRONMENT, "towline", *words]
+            stdin = exports(env)
+        self.commands += 1
+        try:
+            channel = self.channel(shlex.join(words))
+            return _finish(channel, tuple(argv), stdin, timeout)
+        except TimeoutError:
+            raise TowlineError(
+                f"{argv[0]} on {self.address.short} did not end within {timeout:.0f} s"
+            ) from None
+        except (EOFError, OSError) as error:
+            raise self.lost(error) from None
+
+    def channel(self, command: str) -> Channel:
+        """A channel that runs a command, for whoever speaks with it."""
+        from paramiko import SSHException
+
+        try:
+            channel = self.transport().open_session(timeout=CONNECT_SECONDS)
+            channel.exec_command(command)
+        except SSHException as error:
+            raise self.lost(error) from None
+        return channel
+
+    def lost(self, error: Exception) -> TowlineError:
+        """What to say when the connection broke."""
+        why = str(error) or type(error).__name__
+        return TowlineError(
+            f"the connection to {self.address.short} was lost: {why}",
+            remedy="run the command again: it starts from what serves there",
+        )
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = self._sftp = None
+
+    def _open(self) -> Transport:
+        connection = self._connection
+        if connection is not None and connection.transport is not None:
+            transport: Transport = connection.transport
+            if transport.is_active():
+                return transport
+        self._connection = self._sftp = None
+        connection = self._connect()
+        self._connection = connection
+        opened: Transport = connection.transport
+        opened.set_keepalive(_KEEPALIVE_SECONDS)
+        return opened
+
+    def _connect(self) -> Connection:
+        from paramiko import SSHException
+        from paramiko.ssh_exception import (
+            AuthenticationException,
+            BadHostKeyException,
+            NoValidConnectionsError,
+            PasswordRequiredException,
+        )
+
+        connection = self._prepared()
+        where = self.address.short
+        try:
+            connection.open()
+        except BadHostKeyException as error:
+            raise changed(error.hostname, error.key, error.expected_key) from None
+        except (AuthenticationException, PasswordRequiredException) as error:
+            raise UsageError(
+                f"{connection.user}@{where}: no key was accepted ({error})",
+                remedy=f"try `ssh {connection.user}@{where}`; an encrypted key needs ssh-agent: "
+                "ssh-add",
+            ) from None
+        except (NoValidConnectionsError, socket.gaierror, TimeoutError, OSError) as error:
+            raise TowlineError(
+                f"{where} cannot be reached: {_reason(error)}",
+                remedy=f"try `ssh {where}`; see `hosts` in towline.yaml",
+            ) from None
+        except SSHException as error:
+            raise TowlineError(f"{where}: {error}", remedy=f"try `ssh {where}`") from None
+        return connection
+
+    def _prepared(self) -> Connection:
+        from fabric import Config, Connection
+
+        options: dict[str, Any] = {}
+        if self.ssh_config:
+            path = Path(self.ssh_config).expanduser()
+            if not path.is_file():
+                raise UsageError(f"the SSH configuration {path} does not exist")
+            options["runtime_ssh_path"] = str(path)
+        connection = Connection(
+            self.address.host,
+            user=self.address.user or None,
+            port=self.address.port,
+            config=Config(**options),
+            connect_timeout=CONNECT_SECONDS,
+        )
+        # Each hop shows a key of its own.
+        hop: Any = connection
+        while isinstance(hop, Connection):
+            files = hop.ssh_config.get("userknownhostsfile", "").split() or list(DEFAULT_FILES)
+            be_strict(hop.client, files)
+            hop = hop.gateway
+        return connection
+
+
+def exports(env: Mapping[str, str]) -> bytes:
+    """Shell commands that set variables, quoted."""
+    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in env.items())
+    return "".join(lines).encode()
+
+
+def _finish(channel: Channel, argv: tuple[str, ...], stdin: bytes, timeout: float) -> Result:
+    channel.settimeout(timeout)
+    reader = _Reader(channel)
+    try:
+        if stdin:
+            channel.sendall(stdin)
+        channel.shutdown_write()
+        out = bytearray()
+        while chunk := channel.recv(_CHUNK):
+            out += chunk
+        reader.join(timeout)
+        if not channel.status_event.wait(timeout):
+            raise TimeoutError
+        code = channel.recv_exit_status()
+        if code < 0:
+            raise EOFError("it ended without a status")
+        return Result(argv, code, out.decode(errors="replace"), reader.text())
+    finally:
+        channel.close()
+
+
+class _Reader(threading.Thread):
+    """Reads standard error beside standard output, so that neither fills the window."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__(daemon=True)
+        self._channel = channel
+        self._found = bytearray()
+        self.start()
+
+    def run(self) -> None:
+        try:
+            while chunk := self._channel.recv_stderr(_CHUNK):
+                self._found += chunk
+        except (OSError, EOFError):
+            return
+
+    def text(self) -> str:
+        return self._found.decode(errors="replace")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {CONNECT_SECONDS} s"
+    return str(getattr(error, "strerror", "") or error)

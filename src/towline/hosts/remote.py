@@ -1,0 +1,164 @@
+"""A host behind SSH: files, commands and Docker engine over one connection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from towline.errors import TowlineError, UsageError
+from towline.hosts.address import Address
+from towline.hosts.base import Result
+from towline.hosts.forward import Forward
+from towline.hosts.link import Link
+from towline.hosts.sftp_files import SftpFiles
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from paramiko import Channel
+
+_TIMEOUT = 120.0
+_SYSTEM_STATE = Path("/var/lib/towline")
+# One question instead of many: who we are there and what is installed.
+_FACTS = (
+    'id -u; id -un; echo "$HOME"; docker --version 2>/dev/null || echo none;'
+    " docker compose version --short 2>/dev/null || echo none;"
+    " test -w /var/lib/towline && echo yes || echo no"
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a host after one question.
+
+    Attributes:
+        uid: Numeric user.
+        user: Its name.
+        home: Its home folder.
+        docker: What `docker --version` says; empty when it is not installed.
+        compose: Version of Compose; empty when it is not installed.
+        state_root: Where environments keep their state.
+    """
+
+    uid: int
+    user: str
+    home: Path
+    docker: str
+    compose: str
+    state_root: Path
+
+
+class RemoteHost:
+    """A machine behind SSH."""
+
+    def __init__(self, address: Address, *, ssh_config: str = "", sudo: bool = False) -> None:
+        self.link = Link(address, ssh_config, sudo)
+        self.files = SftpFiles(self.link)
+        self._forwards: dict[int, Forward] = {}
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+        return self.link.address.short
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Who we are there and what is installed; asked once.
+
+        Raises:
+            TowlineError: When the host cannot be reached or does not answer as a Unix does.
+        """
+        answer = self.link.run(["sh", "-c", _FACTS], timeout=60)
+        lines = answer.out.splitlines()
+        if len(lines) < 6 or not lines[0].isdigit():
+            raise TowlineError(
+                f"{self.name} does not answer as expected: {(answer.err or answer.out)[:200]!r}",
+                remedy="its login shell must be one like sh, and print nothing by itself",
+            )
+        docker, compose = (re.sub(r"^none$", "", line) for line in lines[3:5])
+        uid, home = int(lines[0]), Path(lines[2])
+        # `inv provision` makes the system's folder for whoever deploys.
+        own = home / ".local/state/towline"
+        state = _SYSTEM_STATE if uid == 0 or lines[5] == "yes" else own
+        return Facts(uid, lines[1], home, docker, compose, state)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 600.0,
+    ) -> Result:
+        """See `Host.run`.
+
+        Raises:
+            UsageError: When the program is not installed.
+            TowlineError: When it does not end in time, or the connection is lost.
+        """
+        result = self.link.run(argv, env=env, timeout=timeout)
+        if result.code == 127:
+            raise UsageError(
+                f"{argv[0]} is not installed on {self.name}", remedy=f"install {argv[0]} there"
+            )
+        return result
+
+    def docker(self) -> DockerClient:
+        """See `Host.docker`."""
+        return self._client
+
+    @cached_property
+    def _client(self) -> DockerClient:
+        from docker.errors import DockerException
+        from requests import RequestException
+
+        from towline.hosts.dial import docker_client
+
+        try:
+            return docker_client(self._dial, _TIMEOUT)
+        except (DockerException, RequestException, EOFError) as error:
+            raise UsageError(
+                f"no Docker engine answers on {self.name}: {self._why(error)}",
+                remedy=f"see `ssh {self.name} docker info`; `inv provision` installs an engine",
+            ) from None
+
+    def reach(self, port: int) -> tuple[str, int]:
+        """See `Host.reach`; the address is a loopback port here."""
+        if port not in self._forwards:
+            self._forwards[port] = Forward(self.link.transport, port)
+        return self._forwards[port].address
+
+    def user_id(self) -> int:
+        """See `Host.user_id`."""
+        return self.facts.uid
+
+    def port_free(self, address: str, port: int) -> bool:  # noqa: ARG002
+        """See `Host.port_free`; a port counts as taken when something listens on it."""
+        listening = f":{port:04X} "
+        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+            for line in self.link.run(["cat", table], timeout=20).out.splitlines()[1:]:
+                words = line.split()
+                # The state 0A is LISTEN.
+                if words[3] == "0A" and f"{words[1]} ".endswith(listening):
+                    return False
+        return True
+
+    def close(self) -> None:
+        """Close the connection and all forwarded ports."""
+        for forward in self._forwards.values():
+            forward.close()
+        self._forwards.clear()
+        self.link.close()
+
+    def _dial(self) -> Channel:
+        return self.link.channel(
+            "sudo -n docker system dial-stdio" if self.link.sudo else "docker system dial-stdio"
+        )
+
+    def _why(self, error: Exception) -> str:
+        """The reason in the words of the client there: the SDK only sees a closed stream."""
+        said = self.link.run(["docker", "version", "--format", "{{.Server.Version}}"], timeout=20)
+        lines = [line for line in said.err.splitlines() if line.strip()]
+        return lines[-1] if lines and not said.ok else str(error)

@@ -1,0 +1,245 @@
+"""The files of a host over SFTP, with the extensions of OpenSSH's server (its PROTOCOL file)."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import stat
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from towline.errors import TowlineError
+from towline.hosts.link import Link
+
+if TYPE_CHECKING:
+    from paramiko import SFTPClient, SFTPFile
+
+_EXTENDED = 200
+_FSYNC, _HARDLINK, _STATVFS = "fsync@openssh.com", "hardlink@openssh.com", "statvfs@openssh.com"
+
+
+class SftpFiles:
+    """The files of a host behind SSH."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def read(self, path: Path) -> bytes:
+        """See `Files.read`."""
+        with self._client() as client, client.open(str(path), "rb") as file:
+            file.prefetch()
+            return bytes(file.read())
+
+    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        """See `Files.write`."""
+        with self._client() as client:
+            temporary = self._written(client, path, data, mode)
+            try:
+                client.posix_rename(temporary, str(path))
+            except BaseException:
+                _forget(client, temporary)
+                raise
+
+    def overwrite(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        """See `Files.overwrite`."""
+        with self._client() as client:
+            with self._opened(client, path, "wb") as file:
+                file.write(data)
+                self._sync(client, file)
+            client.chmod(str(path), mode)
+
+    def append(self, path: Path, data: bytes) -> None:
+        """See `Files.append`."""
+        with self._client() as client:
+            new = not self._lstat(client, path)
+            with self._opened(client, path, "ab") as file:
+                if new:
+                    file.chmod(0o600)
+                file.write(data)
+                self._sync(client, file)
+
+    def create(self, path: Path, data: bytes) -> bool:
+        """See `Files.create`; a hard link makes content and existence one step."""
+        with self._client() as client:
+            temporary = self._written(client, path, data, 0o600)
+            try:
+                self._extended(client, _HARDLINK, temporary, str(path))
+            except OSError:
+                if self._lstat(client, path):
+                    return False
+                raise
+            finally:
+                _forget(client, temporary)
+        return True
+
+    def move(self, source: Path, target: Path) -> bool:
+        """See `Files.move`."""
+        with self._client() as client:
+            try:
+                client.posix_rename(str(source), str(target))
+            except FileNotFoundError:
+                return False
+        return True
+
+    def remove(self, path: Path) -> None:
+        """See `Files.remove`."""
+        with self._client() as client:
+            found = self._lstat(client, path)
+            if found is None:
+                return
+            if stat.S_ISDIR(found):
+                _remove_tree(client, str(path))
+            else:
+                client.remove(str(path))
+
+    def names(self, path: Path) -> list[str]:
+        """See `Files.names`."""
+        with self._client() as client:
+            try:
+                return sorted(client.listdir(str(path)))
+            except OSError as error:
+                if error.errno == errno.ENOENT or not self._is_dir(client, path):
+                    return []
+                raise
+
+    def exists(self, path: Path) -> bool:
+        """See `Files.exists`."""
+        with self._client() as client:
+            return _mode(client.stat, path) is not None
+
+    def is_dir(self, path: Path) -> bool:
+        """See `Files.is_dir`."""
+        with self._client() as client:
+            return self._is_dir(client, path)
+
+    def mkdir(self, path: Path, mode: int = 0o755) -> None:
+        """See `Files.mkdir`."""
+        with self._client() as client:
+            self._make(client, path, mode)
+
+    def chown(self, path: Path, uid: int) -> None:
+        """See `Files.chown`."""
+        with self._client() as client:
+            found = client.stat(str(path))
+            try:
+                client.chown(str(path), uid, found.st_gid or 0)
+            except PermissionError:
+                return
+
+    def free_bytes(self, path: Path) -> int:
+        """See `Files.free_bytes`."""
+        with self._client() as client:
+            while _mode(client.stat, path) is None:
+                path = path.parent
+            answer = self._extended(client, _STATVFS, str(path))
+            # bsize, frsize, blocks, bfree, bavail, …: eleven numbers of 64 bits.
+            numbers = struct.unpack(">5Q", answer.get_bytes(40))
+            return int(numbers[1] * numbers[4])
+
+    @contextmanager
+    def _client(self) -> Iterator[SFTPClient]:
+        """The channel; a lost connection becomes an error with a remedy."""
+        from paramiko import SSHException
+
+        try:
+            yield self._link.sftp()
+        except (EOFError, SSHException) as error:
+            raise self._link.lost(error) from None
+        except OSError as error:
+            if str(error) == "Socket is closed":
+                raise self._link.lost(error) from None
+            raise
+
+    def _written(self, client: SFTPClient, path: Path, data: bytes, mode: int) -> str:
+        """A new file beside a path, on the disk."""
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            with self._opened(client, temporary, "wbx") as file:
+                file.chmod(mode)
+                file.write(data)
+                self._sync(client, file)
+        except BaseException:
+            _forget(client, str(temporary))
+            raise
+        return str(temporary)
+
+    def _opened(self, client: SFTPClient, path: Path, mode: str) -> SFTPFile:
+        try:
+            file = client.open(str(path), mode)
+        except FileNotFoundError:
+            self._make(client, path.parent, 0o755)
+            file = client.open(str(path), mode)
+        # Many small writes in flight instead of one round trip each; closing reports their errors.
+        file.set_pipelined(True)
+        return file
+
+    def _sync(self, client: SFTPClient, file: SFTPFile) -> None:
+        file.flush()
+        file.set_pipelined(False)
+        self._extended(client, _FSYNC, file.handle)
+
+    def _extended(self, client: SFTPClient, *words: Any) -> Any:
+        """Send an extended request; Paramiko has no public name for it.
+
+        Raises:
+            OSError: When the server refuses; TowlineError when it does not know the request.
+        """
+        untyped: Any = client
+        try:
+            return untyped._request(_EXTENDED, *words)[1]
+        except OSError as error:
+            if "unsupported" in str(error).lower():
+                raise TowlineError(
+                    f"the SFTP server of {self._link.address.short} does not know {words[0]!r}",
+                    remedy="use OpenSSH's server: Subsystem sftp internal-sftp",
+                ) from None
+            raise
+
+    def _make(self, client: SFTPClient, path: Path, mode: int) -> None:
+        if _mode(client.stat, path) is not None:
+            return
+        self._make(client, path.parent, 0o755)
+        try:
+            client.mkdir(str(path), mode)
+        except OSError:
+            # Another one may have made it at the same time.
+            if not self._is_dir(client, path):
+                raise
+
+    def _is_dir(self, client: SFTPClient, path: Path) -> bool:
+        found = _mode(client.stat, path)
+        return found is not None and stat.S_ISDIR(found)
+
+    def _lstat(self, client: SFTPClient, path: Path) -> int | None:
+        return _mode(client.lstat, path)
+
+
+def _mode(question: Callable[[str], Any], path: Path) -> int | None:
+    try:
+        return int(question(str(path)).st_mode)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return None
+        raise
+
+
+def _forget(client: SFTPClient, path: str) -> None:
+    try:
+        client.remove(path)
+    except OSError:
+        return
+
+
+def _remove_tree(client: SFTPClient, path: str) -> None:
+    for entry in client.listdir_attr(path):
+        inner = f"{path}/{entry.filename}"
+        if stat.S_ISDIR(entry.st_mode or 0):
+            _remove_tree(client, inner)
+        else:
+            client.remove(inner)
+    client.rmdir(path)

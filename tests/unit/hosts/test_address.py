@@ -1,0 +1,47 @@
+import pytest
+
+from towline.errors import UsageError
+from towline.hosts.address import parse
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "shown"),
+    [
+        ("ssh://deploy@10.0.0.5:22", ("10.0.0.5", "deploy", 22), "ssh://deploy@10.0.0.5:22"),
+        ("ssh://web1.example.org", ("web1.example.org", "", None), "ssh://web1.example.org"),
+        ("web1", ("web1", "", None), "ssh://web1"),
+        ("root@Web1:2222", ("Web1", "root", 2222), "ssh://root@Web1:2222"),
+        ("ssh://[2001:db8::1]:2222", ("2001:db8::1", "", 2222), "ssh://[2001:db8::1]:2222"),
+    ],
+)
+def test_addresses(text, parts, shown):
+    address = parse(text)
+    assert (address.host, address.user, address.port) == parts
+    assert str(address) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ssh://",
+        "http://web1",
+        "ssh://web1/path",
+        "ssh://web1:port",
+        "ssh://web1:99999",
+        "ssh://-oProxyCommand=x@web1",
+        "-oProxyCommand=x",
+        "ssh://web1;reboot",
+        "web 1",
+        "unix:///var/run/docker.sock",
+    ],
+)
+def test_what_is_no_address(text):
+    with pytest.raises(UsageError, match="is not the address of a host"):
+        parse(text)
+
+
+def test_a_password_is_refused_and_not_repeated():
+    with pytest.raises(UsageError, match="holds a password") as caught:
+        parse("ssh://deploy:hunter2@web1")
+    assert "hunter2" not in str(caught.value)
