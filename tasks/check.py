@@ -17,7 +17,7 @@ def pre_deploy_check(c: Context, env: str = "local", json: bool = False) -> None
         from towline.findings import Severity
         from towline.rollout.preflight import examine, stop_on_errors
 
-        findings = examine(seam.open_site(env))
+        findings = examine(seam.open_fleet(env))
         if json:
             terminal.say_json([vars_of(finding) for finding in findings])
         else:

@@ -45,17 +45,17 @@ def run(
     with seam.outcome():
         from towline.rollout import operations
 
-        site = seam.open_site(env, strategy=strategy)
-        operation = operations.deploy(site, version=version)
+        fleet = seam.open_fleet(env, strategy=strategy)
+        operation = operations.deploy(fleet, version=version)
         if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
             show(operation.plan, json)
             return
         if not skip_check:
             from towline.rollout.preflight import require
 
-            for finding in require(site):
+            for finding in require(fleet):
                 terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {finding.message}")
-        if site.environment.confirm:
+        if fleet.lead.environment.confirm:
             for line in operation.plan.lines():
                 terminal.tell(line)
             seam.confirm(f"Deploy {operation.plan.release} to {env}?", yes=yes)
@@ -70,7 +70,7 @@ def plan_(
     with seam.outcome():
         from towline.rollout import operations
 
-        operation = operations.deploy(seam.open_site(env, strategy=strategy), version=version)
+        operation = operations.deploy(seam.open_fleet(env, strategy=strategy), version=version)
         show(operation.plan, json)
 
 

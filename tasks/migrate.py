@@ -16,7 +16,7 @@ def migrate(c: Context, env: str = "local", dry_run: bool = False, json: bool = 
 
         from .deploy import show
 
-        operation = operations.migrate(seam.open_site(env))
+        operation = operations.migrate(seam.open_fleet(env))
         if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
             show(operation.plan, json)
             return

@@ -35,14 +35,14 @@ def rollback(
 
         from .deploy import carry_out, show
 
-        site = seam.open_site(env)
+        fleet = seam.open_fleet(env)
         if list_versions:
             from towline.insight.status import kept_rows
 
-            _list(kept_rows(site), json)
+            _list(kept_rows(fleet.lead), json)
             return
         operation = operations.rollback(
-            site, version=version, reason=reason, keep_schema=keep_schema
+            fleet, version=version, reason=reason, keep_schema=keep_schema
         )
         if seam.is_dry(c, dry_run):
             show(operation.plan, json)

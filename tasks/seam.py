@@ -15,7 +15,7 @@ from . import terminal
 
 if TYPE_CHECKING:
     from towline.config.loading import Project
-    from towline.rollout.site import Site
+    from towline.rollout.site import Fleet, Site
 
 ENV_HELP = "Environment of towline.yaml. Default: local."
 DRY_RUN_HELP = "Print what would be done and change nothing. Default: off."
@@ -58,6 +58,15 @@ def open_site(env: str, *, strategy: str = "") -> Site:
     """An environment of the project; `strategy` replaces the configured one."""
     from towline.config.loading import override_strategy
     from towline.rollout.site import open_site as open_
+
+    project = open_project()
+    return open_(override_strategy(project, env, strategy) if strategy else project, env)
+
+
+def open_fleet(env: str, *, strategy: str = "") -> Fleet:
+    """An environment of the project on all its hosts; `strategy` replaces the configured one."""
+    from towline.config.loading import override_strategy
+    from towline.rollout.site import open_fleet as open_
 
     project = open_project()
     return open_(override_strategy(project, env, strategy) if strategy else project, env)

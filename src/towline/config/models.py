@@ -179,6 +179,10 @@ class Rollout(Model):
         30.0, description="How long the old release may finish open requests and WebSockets."
     )
     keep: int = Field(3, ge=1, description="Releases kept for rollback.")
+    hosts_at_once: int = Field(
+        0, ge=0, description="Hosts that are changed at the same time; 0 for all."
+    )
+    parallel: int = Field(10, ge=1, description="Hosts that Towline talks to at the same time.")
 
 
 class Checks(Model):

@@ -1,54 +1,46 @@
 """The executor walks a plan: write the intention, act, pass the gates, write the outcome.
 
-When a step fails, `recovery.py` points the same code at one more stage.
+On several hosts each step is one step: it is done when every host has done it. When one fails,
+`recovery.py` points the same code at one more stage, on all of them.
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from towline.config.services import Role
-from towline.engines.releases import Release, Status
-from towline.errors import TowlineError, UsageError
+from towline.errors import TowlineError
 from towline.rollout import lock
-from towline.rollout.gates import Gates
 from towline.rollout.interrupts import Interrupt, deferred
-from towline.rollout.plan import Plan, Step
+from towline.rollout.lane import HARMLESS, Lane
+from towline.rollout.parallel import HostFailed, on_all, told
 from towline.rollout.progress import Progress
 from towline.rollout.recovery import Recovery
-from towline.rollout.retention import prune
-from towline.rollout.site import Site, observe
-from towline.rollout.stages import Side, Stages
 
-_JOB_LIMIT = 1800.0
-# What never touches an environment; a failure there needs no way back.
-_HARMLESS = ("build", "pull", "ship", "prepare")
-
-Action = Callable[[], str]
+# Two hosts may use one database.
+_ONE_BY_ONE = ("migrate",)
 
 
 @dataclass
 class Executor:
-    """Carries out one plan on one environment.
+    """Carries out one operation on one environment.
 
     Attributes:
-        preparations: Actions for the steps `build`, `pull`, `ship` and `prepare`.
-        reason: Why a person rolls back; kept with the release that is left.
+        lanes: Its hosts; journal and lock lie on the first.
     """
 
-    site: Site
-    plan: Plan
+    lanes: Sequence[Lane]
     progress: Progress
-    preparations: Mapping[str, Action] = field(default_factory=dict)
-    reason: str = ""
     operation: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     _interrupt: Interrupt = field(default_factory=Interrupt)
-    _touched: bool = False
+
+    @property
+    def _lead(self) -> Lane:
+        return self.lanes[0]
 
     def run(self) -> None:
-        """Carry the plan out.
+        """Carry the plans out.
 
         Raises:
             Locked: When someone else is at work here.
@@ -58,114 +50,108 @@ class Executor:
             TowlineError: When a step failed before anything was touched, or there was no old
                 release to go back to.
         """
-        site, plan = self.site, self.plan
-        if plan.nothing_to_do:
+        site, plan = self._lead.site, self._lead.plan
+        if all(lane.plan.nothing_to_do for lane in self.lanes):
             return
         purpose = f"{plan.kind} {plan.release}"
         with lock.held(site.host.files, site.state.lock, purpose), deferred() as self._interrupt:
-            self._still_as_planned()
-            self._write("begin", {"kind": plan.kind, "release": plan.release, "live": plan.live,
-                                  "colour": plan.colour, "strategy": plan.strategy,
-                                  "reason": self.reason})  # fmt: skip
-            for step in plan.steps:
+            self._check()
+            data = {"kind": plan.kind, "release": plan.release, "live": plan.live,
+                    "colour": plan.colour, "strategy": plan.strategy,
+                    "reason": self._lead.reason}  # fmt: skip
+            hosts = {"hosts": [lane.name for lane in self.lanes]} if len(self.lanes) > 1 else {}
+            self._write("begin", {**data, **hosts})
+            for name, lanes in self._schedule():
                 try:
                     self._interrupt.tick()
-                    self._perform(step)
+                    self._perform(name, lanes)
+                except HostFailed as failure:
+                    self._failed(name, failure)
                 except Exception as error:
-                    if step.name == "keep":
-                        self._left_untidy(error)
-                    # Whatever went wrong, users must be served as before.
-                    self._recovery().go_back(step.name, error, touched=self._touched)
+                    self._failed(name, HostFailed(self._lead, error))
             self._write("end", {"ok": True})
 
-    def _perform(self, step: Step) -> None:
-        actions: dict[str, Action] = {
-            **self.preparations,
-            "settle": self._settle,
-            "migrate": self._migrate,
-            "keep": self._keep,
-        }
-        if step.stage is not None:
-            stage = step.stage
-            action: Action = lambda: self._stages(self._interrupt.tick).reach(stage)  # noqa: E731
-        else:
-            action = actions[step.name]
-        if step.name not in _HARMLESS:
-            self._touched = True
+    def _schedule(self) -> Iterator[tuple[str, list[Lane]]]:
+        """Each step, with the hosts that it is for.
+
+        What is before the first change and after the last is done on all hosts; between them the
+        hosts go in batches (`rollout.hosts_at_once`).
+        """
+        names = merged([[step.name for step in lane.plan.steps] for lane in self.lanes])
+        size = self._lead.site.rollout.hosts_at_once or len(self.lanes)
+        batches = [self.lanes[at : at + size] for at in range(0, len(self.lanes), size)]
+        early = [name for name in names if name in HARMLESS]
+        middle = [name for name in names if name not in HARMLESS and name != "keep"]
+        rows = [(name, self.lanes) for name in early]
+        rows += [(name, batch) for batch in batches for name in middle]
+        rows += [(name, self.lanes) for name in names if name == "keep"]
+        for name, lanes in rows:
+            having = [lane for lane in lanes if lane.step(name)]
+            # An image is built once, on this machine.
+            having = having[:1] if name == "build" else having
+            if having:
+                yield name, having
+
+    def _perform(self, name: str, lanes: list[Lane]) -> None:
+        step = lanes[0].step(name)
+        assert step is not None  # noqa: S101 - the schedule names hosts that have the step
+        journal = self._lead.site.journal
+        some = len(lanes) < len(self.lanes) and len(self.lanes) > 1 and name != "build"
+        title = f"{step.title} on {', '.join(lane.name for lane in lanes)}" if some else step.title
         with (
-            self.progress.step(step.title) as note,
-            self.site.journal.step(self.operation, step.name) as outcome,
+            self.progress.step(title) as note,
+            journal.step(self.operation, name) as outcome,
         ):
-            note.text = outcome["note"] = action()
+            at_once = 1 if name in _ONE_BY_ONE else self._lead.site.rollout.parallel
+            notes = on_all(
+                lanes,
+                lambda lane: lane.perform(lane.step(name) or step),
+                at_once=at_once,
+                tick=self._interrupt.tick,
+            )
+            note.text = outcome["note"] = told(lanes, notes)
 
-    @property
-    def _release(self) -> Release:
-        release = self.site.store.get(self.plan.release)
-        if release is None:
-            raise TowlineError(f"release {self.plan.release} is not kept on {self.site.host.name}")
-        return release
+    def _failed(self, name: str, failure: HostFailed) -> NoReturn:
+        if name == "keep":
+            self._left_untidy(failure)
+        # Whatever went wrong, users must be served as before.
+        Recovery(self.lanes, self.operation, self.progress).go_back(name, failure)
 
-    def _gates(self, tick: Callable[[], None]) -> Gates:
-        site = self.site
-        smoke = site.project.settings.smoke
-        return Gates(site.engine, site.rollout, smoke, site.project.deploy_tree, tick)
-
-    def _settle(self) -> str:
-        done = self.site.engine.settle(self._release)
-        figures = self._gates(self._interrupt.tick).kept_healthy(self._release)
-        return "; ".join(filter(None, [*done, figures]))
-
-    def _migrate(self) -> str:
-        release = self._release
-        names = release.named(Role.JOB)
-        for name in names:
-            self.site.engine.run_job(release, self.plan.colour, name, timeout=_JOB_LIMIT)
-        return f"{', '.join(names)} done"
-
-    def _keep(self) -> str:
-        store, plan = self.site.store, self.plan
-        store.mark(self._release, Status.GOOD)
-        if plan.kind == "rollback" and plan.old:
-            store.mark(plan.old, Status.BAD, self.reason or "rolled back")
-        removed = prune(self.site, self._release, self.site.rollout.keep)
-        return f"removed {', '.join(removed)}" if removed else ""
-
-    def _stages(self, tick: Callable[[], None]) -> Stages:
-        plan, site = self.plan, self.site
-        new = site.store.get(plan.release)
-        return Stages(
-            site.engine,
-            self._gates(tick),
-            Side(new, plan.colour) if new else None,
-            Side(plan.old, plan.old_colour) if plan.old and plan.old_colour else None,
-            site.rollout.drain,
-            tick,
-        )
-
-    def _recovery(self) -> Recovery:
-        # Going back is not to be interrupted, however often somebody asks.
-        stages = self._stages(lambda: None)
-        return Recovery(self.site, self.plan, self.operation, self.progress, stages)
-
-    def _left_untidy(self, error: Exception) -> NoReturn:
+    def _left_untidy(self, failure: HostFailed) -> NoReturn:
         """The release serves and is proven: no reason to take it back."""
-        reason = self.site.redactor.redact(str(error))
+        plan = self._lead.plan
+        reason = failure.lane.site.redactor.redact(str(failure.error))
         with suppress(OSError):
             self._write("end", {"ok": False, "error": reason})
         raise TowlineError(
-            f"{self.plan.release} serves all traffic, but tidying up after it failed: {reason}",
-            remedy=f"mend the cause, then run `inv deploy --env {self.plan.environment}` again",
-        ) from error
+            f"{plan.release} serves all traffic, but tidying up after it failed: {reason}",
+            details=failure.others,
+            remedy=f"mend the cause, then run `inv deploy --env {plan.environment}` again",
+        ) from failure.error
 
-    def _still_as_planned(self) -> None:
-        """The plan was made before the lock was taken; someone may have been faster."""
-        now = observe(self.site)
-        if (now.live.id if now.live else "") != self.plan.live:
-            raise UsageError(
-                f"{self.plan.environment} changed since the plan was made: "
-                f"{now.live.id if now.live else 'nothing'} is live now",
-                remedy="look at `inv status`, and run the command again",
-            )
+    def _check(self) -> None:
+        def check(lane: Lane) -> str:
+            lane.still_as_planned()
+            return ""
+
+        try:
+            on_all(self.lanes, check)
+        except HostFailed as failure:
+            raise failure.error from None
 
     def _write(self, event: str, data: Mapping[str, object]) -> None:
-        self.site.journal.write(self.operation, event, data=data)
+        self._lead.site.journal.write(self.operation, event, data=data)
+
+
+def merged(lists: Sequence[Sequence[str]]) -> list[str]:
+    """All names in an order that agrees with each of the lists."""
+    found: list[str] = []
+    for names in lists:
+        place = 0
+        for name in names:
+            if name in found:
+                place = found.index(name) + 1
+            else:
+                found.insert(place, name)
+                place += 1
+    return found

@@ -1,7 +1,6 @@
 """The operations people ask for, each a plan and the executor that carries it out."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from towline.config.services import Role
 from towline.engines.releases import Release, Status
@@ -9,51 +8,91 @@ from towline.errors import UsageError
 from towline.release.version import parse
 from towline.rollout.candidates import before_of, from_kept, kept_version, promoted, read_manifest
 from towline.rollout.executor import Executor
+from towline.rollout.lane import Lane
 from towline.rollout.plan import Plan
 from towline.rollout.planner import Scene, plan_deploy, plan_migration, plan_rollback
 from towline.rollout.prepare import preparation
 from towline.rollout.progress import Progress
-from towline.rollout.site import Observed, Site, observe
+from towline.rollout.site import Fleet, Observed, Site, observe
 
 
 @dataclass(frozen=True)
 class Operation:
-    """A plan that can be carried out."""
+    """Plans that can be carried out together, one a host."""
 
-    site: Site
-    plan: Plan
-    preparations: Mapping[str, Callable[[], str]] = field(default_factory=dict)
-    reason: str = ""
+    lanes: tuple[Lane, ...]
+
+    @property
+    def site(self) -> Site:
+        """The environment on its first host."""
+        return self.lanes[0].site
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the first host that has something to do; it stands for the others."""
+        busy = (lane.plan for lane in self.lanes if not lane.plan.nothing_to_do)
+        plan = next(busy, self.lanes[0].plan)
+        names = tuple(lane.name for lane in self.lanes)
+        return replace(plan, hosts=names if len(names) > 1 or self.site.remote else ())
 
     def run(self, progress: Progress) -> None:
         """Carry it out; see `Executor.run` for what it raises."""
-        Executor(self.site, self.plan, progress, self.preparations, self.reason).run()
+        Executor(self.lanes, progress).run()
 
 
-def deploy(site: Site, *, version: str = "") -> Operation:
+def deploy(fleet: Fleet, *, version: str = "") -> Operation:
     """Deploy the promoted release, or a kept one by its version.
 
     Raises:
         UsageError: When nothing was promoted, or the version is not to be had.
         CheckFailed: When the deploy tree was changed by hand.
     """
-    observed = _look(site)
-    if version and str(parse(version)) != read_manifest(site).version:
-        again = from_kept(site, kept_version(site, version))
-        return Operation(site, plan_deploy(_scene(site, observed), again, site.rollout))
-    found = promoted(site, resolve=False)
-    plan = plan_deploy(_scene(site, observed), found.candidate, site.rollout)
-    if found.candidate.kept:
-        return Operation(site, plan)
-    return Operation(site, plan, preparation(site, found).actions())
+    return Operation(tuple(fleet.each(lambda site: _deploy(site, version))))
 
 
-def migrate(site: Site) -> Operation:
+def migrate(fleet: Fleet) -> Operation:
     """Run the migration jobs of the promoted release; traffic does not move.
 
     Raises:
         UsageError: When nothing was promoted, or no service has role `job`.
     """
+    return Operation(tuple(fleet.each(_migrate)))
+
+
+def rollback(
+    fleet: Fleet, *, version: str = "", reason: str = "", keep_schema: bool = False
+) -> Operation:
+    """Go back to the previous good release, or to a kept one by its version.
+
+    Raises:
+        UsageError: When there is none to go back to, or the schema moved and nobody said what
+            to do about it.
+    """
+    # All hosts go to the release that the first one finds.
+    lead = _rollback(fleet.lead, version, reason, keep_schema=keep_schema)
+    target = lead.plan.release
+
+    def lane(site: Site) -> Lane:
+        if site is fleet.lead:
+            return lead
+        return _rollback(site, target, reason, keep_schema=keep_schema)
+
+    return Operation(tuple(fleet.each(lane)))
+
+
+def _deploy(site: Site, version: str) -> Lane:
+    observed = _look(site)
+    if version and str(parse(version)) != read_manifest(site).version:
+        again = from_kept(site, kept_version(site, version))
+        return Lane(site, plan_deploy(_scene(site, observed), again, site.rollout))
+    found = promoted(site, resolve=False)
+    plan = plan_deploy(_scene(site, observed), found.candidate, site.rollout)
+    if found.candidate.kept:
+        return Lane(site, plan)
+    return Lane(site, plan, preparation(site, found).actions())
+
+
+def _migrate(site: Site) -> Lane:
     found = promoted(site, resolve=False)
     if not found.candidate.named(Role.JOB):
         raise UsageError(
@@ -62,18 +101,10 @@ def migrate(site: Site) -> Operation:
         )
     plan = plan_migration(_scene(site, _look(site)), found.candidate)
     prepared = {} if found.candidate.kept else preparation(site, found).actions()
-    return Operation(site, plan, prepared)
+    return Lane(site, plan, prepared)
 
 
-def rollback(
-    site: Site, *, version: str = "", reason: str = "", keep_schema: bool = False
-) -> Operation:
-    """Go back to the previous good release, or to a kept one by its version.
-
-    Raises:
-        UsageError: When there is none to go back to, or the schema moved and nobody said what
-            to do about it.
-    """
+def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> Lane:
     observed = _look(site)
     live = observed.live
     target = kept_version(site, version, other_than=live.id if live else "") if version else None
@@ -91,7 +122,7 @@ def rollback(
             "nothing is undone in the database",
         )
     plan = plan_rollback(_scene(site, observed), from_kept(site, target), target)
-    return Operation(site, plan, reason=reason)
+    return Lane(site, plan, reason=reason)
 
 
 def _scene(site: Site, observed: Observed) -> Scene:

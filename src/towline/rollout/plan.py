@@ -51,6 +51,7 @@ class Plan:
         steps: In order; none when there is nothing to do.
         changes: What differs between the two releases.
         images: Service -> image reference that the release was planned with.
+        hosts: Names of the hosts, where they are other machines.
     """
 
     kind: str
@@ -68,6 +69,7 @@ class Plan:
     changes: tuple[Change, ...] = ()
     images: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
 
     @property
     def nothing_to_do(self) -> bool:
@@ -88,6 +90,8 @@ class Plan:
         yield f"{self.kind} {self.project} {self.release} to {self.environment} ({self.strategy})"
         yield f"  live now   {self.live or 'nothing'}"
         yield f"  slot       {self.colour}"
+        if self.hosts:
+            yield f"  hosts      {', '.join(self.hosts)}"
         for warning in self.warnings:
             yield f"  warning    {warning}"
         if self.changes:

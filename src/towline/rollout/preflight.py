@@ -1,6 +1,7 @@
 """The pre-deploy check: all findings at once, each with its remedy."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from towline.checks.certificates import check_certificates
 from towline.checks.machine import check_disk, check_engine, check_name, check_ports
@@ -12,17 +13,19 @@ from towline.engines.stack import KEPT, Stack
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.findings import Finding, Severity, errors
 from towline.rollout.candidates import read_manifest
-from towline.rollout.site import Site
+from towline.rollout.site import Fleet, Site
 
 
-def examine(site: Site) -> list[Finding]:
+def examine(fleet: Fleet) -> list[Finding]:
     """Every finding on an environment; changes nothing.
 
     Raises:
         UsageError: When no engine answers, as most checks could not be made.
     """
-    site.host.docker().ping()
+    site = fleet.lead
+    fleet.each(lambda site: site.host.docker().ping())
     found: list[Finding] = [*_release(site), *_variables(site)]
+    stack = None
     try:
         stack = site.resolve("0.0.0", "")
     except UsageError as error:
@@ -30,20 +33,20 @@ def examine(site: Site) -> list[Finding]:
     else:
         found.append(Finding("compose-file", Severity.OK, f"{site.project.compose_file} is valid"))
         found += _stack(site, stack)
-    found += check_engine(site.host)
-    found += check_disk(site.host, site.state.root, site.project.settings.checks.disk_free)
+    for findings in fleet.each(lambda site: _host(site, stack)):
+        found += findings
     found += check_name(site.environment.url)
     order = (Severity.ERROR, Severity.WARNING, Severity.OK)
     return sorted(found, key=lambda finding: order.index(finding.severity))
 
 
-def require(site: Site) -> list[Finding]:
+def require(fleet: Fleet) -> list[Finding]:
     """The warnings of the check.
 
     Raises:
         CheckFailed: When the check found an error.
     """
-    found = examine(site)
+    found = examine(fleet)
     stop_on_errors(found)
     return [finding for finding in found if finding.severity is Severity.WARNING]
 
@@ -95,5 +98,15 @@ def _stack(site: Site, stack: Stack) -> Iterator[Finding]:
     if stack.router:
         days = site.project.settings.checks.certificate_days
         yield from check_certificates(stack.definition(stack.router), days)
-    kept = {name: stack.definition(name) for name in stack.named(*KEPT)}
-    yield from check_ports(site.host, {"services": kept}, site.engine.observe())
+
+
+def _host(site: Site, stack: Stack | None) -> list[Finding]:
+    """What is to be said of one host; it is named where it is another machine."""
+    found = [*check_engine(site.host)]
+    found += check_disk(site.host, site.state.root, site.project.settings.checks.disk_free)
+    if stack is not None:
+        kept = {name: stack.definition(name) for name in stack.named(*KEPT)}
+        found += check_ports(site.host, {"services": kept}, site.engine.observe())
+    if not site.remote:
+        return found
+    return [replace(item, message=f"{site.host.name}: {item.message}") for item in found]

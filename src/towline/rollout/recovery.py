@@ -1,136 +1,144 @@
 """When a step fails: the old release serves everything again, the new one is stopped.
 
-What failed, its figures, the last log lines and the next command to type are said in one
-error; the logs of the failed release are kept beside it, and it is marked bad.
+On several hosts all go back that were touched: no host is left on the new release. What failed,
+its figures, the last log lines and the next command to type are said in one error; the logs of
+the failed release are kept beside it, and it is marked bad.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
-from towline.config.services import Role
-from towline.engines.releases import Status
 from towline.errors import NeedsPerson, RolledBack, TowlineError
 from towline.rollout.interrupts import Interrupted
+from towline.rollout.lane import Lane
+from towline.rollout.parallel import HostFailed, on_all, told
 from towline.rollout.plan import Plan
 from towline.rollout.progress import Progress
-from towline.rollout.site import Site
-from towline.rollout.stages import Stages
-from towline.rollout.strategies import restore
-
-_LOG_LINES = 200
-_SHOWN_LINES = 8
 
 
 @dataclass(frozen=True)
 class Recovery:
     """The way back from one failed operation."""
 
-    site: Site
-    plan: Plan
+    lanes: Sequence[Lane]
     operation: str
     progress: Progress
-    stages: Stages
 
-    def go_back(self, step: str, error: Exception, *, touched: bool) -> NoReturn:
+    @property
+    def _plan(self) -> Plan:
+        return self.lanes[0].plan
+
+    def go_back(self, step: str, failure: HostFailed) -> NoReturn:
         """Bring the old release back and raise what the person must know.
 
-        Args:
-            step: The step that failed.
-            error: Why.
-            touched: Whether anything in the environment may have changed.
-
         Raises:
-            RolledBack: The old release serves again.
+            RolledBack: The old release serves again, on every host.
             NeedsPerson: Going back failed too.
             TowlineError: Nothing was touched, or nothing served before.
         """
-        reason, remedy, details = self._words(error)
-        what = f"{self.plan.kind} {self.plan.release} failed at step {step}: {reason}"
+        error = failure.error
+        reason, remedy, details = _words(failure.lane, error)
+        where = f" on {failure.lane.name}" if len(self.lanes) > 1 else ""
+        what = f"{self._plan.kind} {self._plan.release} failed at step {step}{where}: {reason}"
+        touched = [lane for lane in self.lanes if lane.touched]
         if not touched:
             self._end({"error": reason})
             raise TowlineError(
-                f"{what}; nothing was changed", details=details, remedy=remedy
+                f"{what}; nothing was changed", details=[*failure.others, *details], remedy=remedy
             ) from error
         try:
-            printed = self._keep_logs()
-            details = details or printed
-            self._restore()
+            details = self._keep_logs(touched, failure.lane, details)
+            self._restore(touched)
         except Exception as second:
-            why = self._words(second)[0]
-            self._end({"error": reason, "restore": why})
-            raise NeedsPerson(
-                f"{what}; going back failed too: {why}",
-                details=details,
-                remedy=f"look at `inv status --env {self.plan.environment}`, mend the cause, then "
-                f"`inv rollback --env {self.plan.environment}`",
-            ) from error
-        self._mark_bad(error, reason)
-        old = self.plan.old
-        self._end({"error": reason, "rolled_back": old is not None})
+            self._needs_person(what, reason, second, [*failure.others, *details], error)
+        self._mark_bad(touched, error, reason)
+        before = {lane.plan.old.id for lane in touched if lane.plan.old}
+        self._end({"error": reason, "rolled_back": bool(before)})
         remedy = remedy or self._next_command()
-        if old is None:
+        details = [*failure.others, *details]
+        if not before:
             nothing = f"{what}; nothing served before, and nothing does now"
             raise TowlineError(nothing, details=details, remedy=remedy) from error
-        serves = f"{what}; {old.id} serves all traffic"
+        serves = f"{what}; {self._serving(touched)}"
         raise RolledBack(serves, details=details, remedy=remedy) from error
 
-    def _words(self, error: Exception) -> tuple[str, str, list[str]]:
-        """Reason, remedy and details of an error, without secrets."""
-        redact = self.site.redactor.redact
-        if isinstance(error, TowlineError):
-            details = [redact(line) for line in error.details]
-            return redact(error.message), redact(error.remedy), details
-        return redact(f"{type(error).__name__}: {error}"), "", []
+    def _needs_person(
+        self, what: str, reason: str, second: Exception, details: list[str], error: Exception
+    ) -> NoReturn:
+        lane, cause = self.lanes[0], second
+        if isinstance(second, HostFailed):
+            lane, cause = second.lane, second.error
+            details = [*details, *second.others]
+        why = _words(lane, cause)[0]
+        self._end({"error": reason, "restore": why})
+        where = f" on {lane.name}" if len(self.lanes) > 1 else ""
+        environment = self._plan.environment
+        raise NeedsPerson(
+            f"{what}; going back failed too{where}: {why}",
+            details=details,
+            remedy=f"look at `inv status --env {environment}`, mend the cause, then "
+            f"`inv rollback --env {environment}`",
+        ) from error
 
-    def _restore(self) -> None:
-        old = self.plan.old
-        title = "bring the old release back" if old else "stop the new release"
+    def _serving(self, touched: Sequence[Lane]) -> str:
+        """What serves now, in words; the same on all hosts unless they differed before."""
+        olds = [lane.plan.old.id if lane.plan.old else "nothing" for lane in touched]
+        if len(set(olds)) == 1:
+            everywhere = f" on all {len(self.lanes)} hosts" if len(self.lanes) > 1 else ""
+            return f"{olds[0]} serves all traffic{everywhere}"
+        each = ", ".join(f"{lane.name}: {old}" for lane, old in zip(touched, olds, strict=True))
+        return f"as before, there serves {each}"
+
+    def _restore(self, touched: Sequence[Lane]) -> None:
+        served = any(lane.plan.old for lane in touched)
+        title = "bring the old release back" if served else "stop the new release"
+        journal = self.lanes[0].site.journal
         with self.progress.step(title) as note:
             # A journal that cannot be written (a full disk) must not keep users waiting.
-            with suppress(OSError):
-                self.site.journal.write(self.operation, "intent", "restore")
-            if old:
-                self.site.engine.settle(old)
-            figures = self.stages.reach(restore(old.replicas if old else 0))
-            serving = f"{old.id} serves" if old else "the new release is stopped"
-            note.text = "; ".join(filter(None, [serving, figures]))
-        with suppress(OSError):
+            with suppress(OSError, TowlineError):
+                journal.write(self.operation, "intent", "restore")
+            # One that cannot go back must not keep the others from it.
+            note.text = told(touched, on_all(touched, Lane.restore, tick=None))
+        with suppress(OSError, TowlineError):
             data = {"ok": True, "note": note.text}
-            self.site.journal.write(self.operation, "outcome", "restore", data)
+            journal.write(self.operation, "outcome", "restore", data)
 
     def _end(self, data: dict[str, object]) -> None:
-        with suppress(OSError):
-            self.site.journal.write(self.operation, "end", data={"ok": False, **data})
+        with suppress(OSError, TowlineError):
+            journal = self.lanes[0].site.journal
+            journal.write(self.operation, "end", data={"ok": False, **data})
 
-    def _mark_bad(self, error: Exception, reason: str) -> None:
+    def _mark_bad(self, touched: Sequence[Lane], error: Exception, reason: str) -> None:
         """A release that failed is bad; one that somebody interrupted is only unproven."""
-        release = self.site.store.get(self.plan.release)
-        again = self.plan.old is not None and self.plan.old.id == self.plan.release
-        proven = isinstance(error, Interrupted) or self.plan.kind != "deploy" or again
-        if release and not proven:
-            with suppress(OSError):
-                self.site.store.mark(release, Status.BAD, reason)
+        for lane in touched:
+            again = lane.plan.old is not None and lane.plan.old.id == lane.plan.release
+            if not (isinstance(error, Interrupted) or lane.plan.kind != "deploy" or again):
+                lane.mark_bad(reason)
 
-    def _keep_logs(self) -> list[str]:
-        """Save what the failed containers printed; returns the last lines to show."""
-        release = self.site.store.get(self.plan.release)
-        redact = self.site.redactor.redact
-        shown: list[str] = []
-        for item in self.site.engine.observe().of(self.plan.colour):
-            if release is None or item.release != release.id:
-                continue
-            lines = [redact(line) for line in self.site.engine.logs(item, _LOG_LINES)]
-            path = release.folder / "logs" / f"{item.name}.log"
-            with suppress(OSError):
-                self.site.host.files.write(path, ("\n".join(lines) + "\n").encode(), 0o600)
-            if lines and item.role == Role.APP:
-                shown += [f"last lines of {item.name} (more in {path}):"]
-                shown += [f"  {line}" for line in lines[-_SHOWN_LINES:]]
-        return shown
+    def _keep_logs(self, touched: Sequence[Lane], culprit: Lane, details: list[str]) -> list[str]:
+        """Save the logs of every host; returns what is shown: the lines of the one that failed."""
+        for lane in touched:
+            printed: list[str] = []
+            # A host that cannot be reached must not keep the others from going back.
+            with suppress(OSError, TowlineError):
+                printed = lane.keep_logs()
+            if lane is culprit and not details:
+                details = printed
+        return details
 
     def _next_command(self) -> str:
-        environment = self.plan.environment
-        if self.plan.kind == "rollback":
+        environment = self._plan.environment
+        if self._plan.kind == "rollback":
             return f"`inv rollback --env {environment} --list-versions` shows what else is kept"
         return f"mend it, `inv promote`, then `inv deploy --env {environment}`"
+
+
+def _words(lane: Lane, error: Exception) -> tuple[str, str, list[str]]:
+    """Reason, remedy and details of an error, without secrets."""
+    redact = lane.site.redactor.redact
+    if isinstance(error, TowlineError):
+        details = [redact(line) for line in error.details]
+        return redact(error.message), redact(error.remedy), details
+    return redact(f"{type(error).__name__}: {error}"), "", []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from towline.config.envfile import parse_env
 from towline.config.environments import read_values
@@ -19,12 +21,15 @@ from towline.engines.releases import Release, ReleaseStore, StateFolder
 from towline.engines.render import shared_project
 from towline.engines.stack import Stack, resolve
 from towline.engines.world import World
+from towline.errors import UsageError
 from towline.hosts.address import parse as parse_address
 from towline.hosts.base import Files, Host
 from towline.hosts.local import LocalHost
 from towline.hosts.remote import RemoteHost
 from towline.rollout.journal import Journal
 from towline.routing.nginx import Routes
+
+T = TypeVar("T")
 
 # Who the router runs as where Towline itself is root: the number of the official nginx image.
 _ROUTER_UID = 101
@@ -176,6 +181,50 @@ def _open_remote(project: Project, name: str, address: str) -> Site:
     else:
         root = host.facts.state_root / project.settings.project / name
     return Site(project, name, host, StateFolder(root))
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """An environment on all its hosts, which move as one.
+
+    Attributes:
+        sites: One a host; journal and lock lie on the first.
+    """
+
+    sites: tuple[Site, ...]
+
+    @property
+    def lead(self) -> Site:
+        """The environment on its first host."""
+        return self.sites[0]
+
+    def each(self, act: Callable[[Site], T]) -> list[T]:
+        """Do something on every host at once; the first error wins when all are done."""
+        if len(self.sites) == 1:
+            return [act(self.lead)]
+        with ThreadPoolExecutor(max_workers=self.lead.rollout.parallel) as pool:
+            return [item.result() for item in [pool.submit(act, site) for site in self.sites]]
+
+
+def open_fleet(project: Project, name: str) -> Fleet:
+    """The environment `name` of a project, on all its hosts.
+
+    Raises:
+        UsageError: When there is no such environment, or an address of a host is wrong.
+        TowlineError: When a host cannot be reached.
+    """
+    addresses = project.environment(name).hosts
+    if not addresses:
+        return Fleet((open_site(project, name),))
+    parsed = [parse_address(address) for address in addresses]
+    twice = {str(item) for item in parsed if parsed.count(item) > 1}
+    if twice:
+        raise UsageError(
+            f"environments.{name}.hosts names {min(twice)} twice", remedy="name each host once"
+        )
+    with ThreadPoolExecutor(max_workers=project.rollout(name).parallel) as pool:
+        opened = [pool.submit(_open_remote, project, name, address) for address in addresses]
+        return Fleet(tuple(item.result() for item in opened))
 
 
 def observe(site: Site) -> Observed:

@@ -129,9 +129,12 @@ class FakeSite:
     folder: Path
     engine: FakeEngine = field(default_factory=FakeEngine)
     name: str = "prod"
+    host_name: str = "localhost"
 
     def __post_init__(self):
         self.host = LocalHost()
+        self.host.name = self.host_name
+        self.remote = False
         self.state = StateFolder(self.folder)
         self.store = ReleaseStore(self.host.files, self.state)
         self.redactor = Redactor({"TOKEN": "s3cret-value"})

@@ -12,6 +12,7 @@ from towline.errors import NeedsPerson, RolledBack, TowlineError, UsageError
 from towline.rollout import lock
 from towline.rollout.executor import Executor
 from towline.rollout.journal import unfinished
+from towline.rollout.lane import Lane
 from towline.rollout.planner import Before, Candidate, Scene, plan_deploy, plan_rollback
 from towline.rollout.progress import Silent
 from towline.rollout.site import observe
@@ -54,7 +55,7 @@ def site(tmp_path):
 
 
 def run(site, plan, **changes):
-    Executor(site, plan, Silent(), **changes).run()
+    Executor([Lane(site, plan, **changes)], Silent()).run()
 
 
 @pytest.mark.parametrize("strategy", ["blue-green", "recreate"])

@@ -12,6 +12,7 @@ from towline.errors import UsageError
 from towline.rollout import operations
 from towline.rollout.planner import Before, changes, fingerprint
 from towline.rollout.retention import surplus
+from towline.rollout.site import Fleet
 
 
 def test_a_first_deploy_has_nothing_to_stop(tmp_path):
@@ -83,7 +84,7 @@ def test_what_another_state_folder_deployed_is_not_touched(tmp_path):
     site.engine.containers["blue", "api"] = ("7.0.0", True)
     site.engine.shares = {"blue": 100}
     with pytest.raises(UsageError, match=r"release 7\.0\.0 serves here") as error:
-        operations.rollback(site)
+        operations.rollback(Fleet((site,)))
     assert "TOWLINE_STATE" in error.value.remedy
     assert site.engine.calls == []
 

@@ -1,0 +1,161 @@
+"""One host's part in an operation: the same steps as the others, by its own plan."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from towline.config.services import Role
+from towline.engines.releases import Release, Status
+from towline.errors import TowlineError, UsageError
+from towline.rollout.gates import Gates
+from towline.rollout.plan import Plan, Step
+from towline.rollout.retention import prune
+from towline.rollout.site import Site, observe
+from towline.rollout.stages import Side, Stages
+from towline.rollout.strategies import restore
+
+Action = Callable[[], str]
+
+# What never touches an environment; a failure there needs no way back.
+HARMLESS = ("build", "pull", "ship", "prepare")
+_JOB_LIMIT = 1800.0
+_LOG_LINES = 200
+_SHOWN_LINES = 8
+
+
+def _never() -> None:
+    """Nobody can stop what goes back."""
+
+
+@dataclass
+class Lane:
+    """One host in an operation.
+
+    Attributes:
+        preparations: Actions for the steps of `HARMLESS`.
+        reason: Why a person rolls back; kept with the release that is left.
+        tick: Called in every wait; raises when the operation is to stop.
+        touched: Whether anything on the host may have changed.
+    """
+
+    site: Site
+    plan: Plan
+    preparations: Mapping[str, Action] = field(default_factory=dict)
+    reason: str = ""
+    tick: Callable[[], None] = _never
+    touched: bool = False
+
+    @property
+    def name(self) -> str:
+        """The host's name."""
+        return self.site.host.name
+
+    def step(self, name: str) -> Step | None:
+        """A step of its plan."""
+        return next((step for step in self.plan.steps if step.name == name), None)
+
+    def perform(self, step: Step) -> str:
+        """Carry a step out; returns its figures."""
+        actions: dict[str, Action] = {
+            **self.preparations,
+            "settle": self._settle,
+            "migrate": self._migrate,
+            "keep": self._keep,
+        }
+        self.tick()
+        if step.name not in HARMLESS:
+            self.touched = True
+        if step.stage is not None:
+            return self._stages(self.tick).reach(step.stage)
+        return actions[step.name]()
+
+    def still_as_planned(self) -> None:
+        """The plan was made before the lock was taken; someone may have been faster.
+
+        Raises:
+            UsageError: When another release serves by now.
+        """
+        live = observe(self.site).live
+        if (live.id if live else "") != self.plan.live:
+            raise UsageError(
+                f"{self.plan.environment} changed since the plan was made: "
+                f"{live.id if live else 'nothing'} is live now",
+                remedy="look at `inv status`, and run the command again",
+            )
+
+    def restore(self) -> str:
+        """Bring the old release back, or stop the new one where nothing served before."""
+        old = self.plan.old
+        if old:
+            self.site.engine.settle(old)
+        figures = self._stages(_never).reach(restore(old.replicas if old else 0))
+        serving = f"{old.id} serves" if old else "the new release is stopped"
+        return "; ".join(filter(None, [serving, figures]))
+
+    def keep_logs(self) -> list[str]:
+        """Save what the new containers printed; returns the last lines to show."""
+        release = self.site.store.get(self.plan.release)
+        redact = self.site.redactor.redact
+        shown: list[str] = []
+        for item in self.site.engine.observe().of(self.plan.colour):
+            if release is None or item.release != release.id:
+                continue
+            lines = [redact(line) for line in self.site.engine.logs(item, _LOG_LINES)]
+            path = release.folder / "logs" / f"{item.name}.log"
+            with suppress(OSError):
+                self.site.host.files.write(path, ("\n".join(lines) + "\n").encode(), 0o600)
+            if lines and item.role == Role.APP:
+                shown += [f"last lines of {item.name} (more in {path}):"]
+                shown += [f"  {line}" for line in lines[-_SHOWN_LINES:]]
+        return shown
+
+    def mark_bad(self, reason: str) -> None:
+        """Keep in mind that the release failed."""
+        release = self.site.store.get(self.plan.release)
+        if release:
+            with suppress(OSError):
+                self.site.store.mark(release, Status.BAD, reason)
+
+    @property
+    def _release(self) -> Release:
+        release = self.site.store.get(self.plan.release)
+        if release is None:
+            raise TowlineError(f"release {self.plan.release} is not kept on {self.name}")
+        return release
+
+    def _gates(self, tick: Callable[[], None]) -> Gates:
+        site = self.site
+        smoke = site.project.settings.smoke
+        return Gates(site.engine, site.rollout, smoke, site.project.deploy_tree, tick)
+
+    def _settle(self) -> str:
+        done = self.site.engine.settle(self._release)
+        figures = self._gates(self.tick).kept_healthy(self._release)
+        return "; ".join(filter(None, [*done, figures]))
+
+    def _migrate(self) -> str:
+        release = self._release
+        names = release.named(Role.JOB)
+        for name in names:
+            self.site.engine.run_job(release, self.plan.colour, name, timeout=_JOB_LIMIT)
+        return f"{', '.join(names)} done"
+
+    def _keep(self) -> str:
+        store, plan = self.site.store, self.plan
+        store.mark(self._release, Status.GOOD)
+        if plan.kind == "rollback" and plan.old:
+            store.mark(plan.old, Status.BAD, self.reason or "rolled back")
+        removed = prune(self.site, self._release, self.site.rollout.keep)
+        return f"removed {', '.join(removed)}" if removed else ""
+
+    def _stages(self, tick: Callable[[], None]) -> Stages:
+        plan, site = self.plan, self.site
+        new = site.store.get(plan.release)
+        return Stages(
+            site.engine,
+            self._gates(tick),
+            Side(new, plan.colour) if new else None,
+            Side(plan.old, plan.old_colour) if plan.old and plan.old_colour else None,
+            site.rollout.drain,
+            tick,
+        )

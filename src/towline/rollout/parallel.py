@@ -1,0 +1,107 @@
+"""The same work on all hosts at once, and what each of them says."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from towline.errors import TowlineError
+from towline.rollout.lane import Lane
+
+
+class Halted(TowlineError):
+    """A host stopped because another one failed."""
+
+
+@dataclass
+class HostFailed(Exception):
+    """At least one host failed.
+
+    Attributes:
+        lane: The first that failed by itself.
+        error: Why.
+        others: What the other hosts say, a line each.
+    """
+
+    lane: Lane
+    error: Exception
+    others: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return str(self.error)
+
+
+def on_all(
+    lanes: Sequence[Lane],
+    act: Callable[[Lane], str],
+    *,
+    at_once: int = 10,
+    tick: Callable[[], None] | None = None,
+) -> list[str]:
+    """Do something on every host; returns their figures in the order of the hosts.
+
+    When one fails, those that wait stop waiting. All are waited for, so that nothing is at work
+    any more when the error is raised.
+
+    Args:
+        lanes: The hosts.
+        act: What to do.
+        at_once: Hosts that work at the same time.
+        tick: Asked in every wait of a host; raises when the operation is to stop.
+
+    Raises:
+        HostFailed: When at least one failed.
+    """
+    stop = threading.Event()
+
+    def guarded() -> None:
+        if stop.is_set():
+            raise Halted("stopped, because another host failed")
+        if tick:
+            tick()
+
+    def work(lane: Lane) -> str | Exception:
+        lane.tick = guarded
+        try:
+            return act(lane)
+        except Exception as error:
+            stop.set()
+            return error
+
+    if len(lanes) == 1:
+        outcomes = [work(lanes[0])]
+    else:
+        with ThreadPoolExecutor(max_workers=max(1, min(at_once, len(lanes)))) as pool:
+            outcomes = list(pool.map(work, lanes))
+    failed = [
+        (lane, outcome)
+        for lane, outcome in zip(lanes, outcomes, strict=True)
+        if isinstance(outcome, Exception)
+    ]
+    if failed:
+        raise _failure(lanes, outcomes, failed)
+    return [str(outcome) for outcome in outcomes]
+
+
+def told(lanes: Sequence[Lane], notes: Sequence[str]) -> str:
+    """The figures of all hosts in one line; of one host as they are."""
+    if len(lanes) == 1:
+        return notes[0]
+    said = [f"{lane.name}: {note}" for lane, note in zip(lanes, notes, strict=True) if note]
+    return "; ".join([f"{len(lanes)} hosts", *said])
+
+
+def _failure(
+    lanes: Sequence[Lane],
+    outcomes: Sequence[str | Exception],
+    failed: Sequence[tuple[Lane, Exception]],
+) -> HostFailed:
+    own = [pair for pair in failed if not isinstance(pair[1], Halted)] or list(failed)
+    lane, error = own[0]
+    others = []
+    for other, outcome in zip(lanes, outcomes, strict=True):
+        if other is not lane:
+            redact = other.site.redactor.redact
+            said = f"failed: {redact(str(outcome))}" if isinstance(outcome, Exception) else "passed"
+            others.append(f"{other.name} {'stopped' if isinstance(outcome, Halted) else said}")
+    return HostFailed(lane, error, others)
