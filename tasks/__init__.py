@@ -19,10 +19,12 @@ from . import (
     rollback,
     smoke,
     status,
+    version,
 )
 
 ns = Collection(
     init.ns,
+    version.ns,
     promote.promote,
     check.pre_deploy_check,
     build.build,

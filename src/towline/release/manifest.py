@@ -38,6 +38,8 @@ class Manifest(BaseModel):
             by whomever it was promoted.
         source_paths: Paths in the deploy tree that promotion owns; the rest people own.
         migrations: Names of the schema steps that the release knows.
+        variables: Names that the Compose file and the example of variables give.
+        discarded: Hotfixes in the deploy tree that this promotion overwrote: path and digest.
         files: Path in the deploy tree -> its record.
     """
 
@@ -56,6 +58,8 @@ class Manifest(BaseModel):
     content: str
     source_paths: tuple[str, ...] = ()
     migrations: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    discarded: tuple[str, ...] = ()
     files: dict[str, FileRecord]
 
     @field_validator("version")
@@ -134,6 +138,8 @@ def from_files(
     promoted_by: str = "",
     source_paths: Iterable[str] = (),
     migrations: Sequence[str] = (),
+    variables: Iterable[str] = (),
+    discarded: Iterable[str] = (),
 ) -> Manifest:
     """The manifest of a tree that holds these files; see `build`.
 
@@ -152,6 +158,8 @@ def from_files(
         content=content_digest(project, files),
         source_paths=tuple(sorted(source_paths)),
         migrations=migration_names(files, migrations),
+        variables=tuple(sorted(variables)),
+        discarded=tuple(sorted(discarded)),
         files=files,
     )
 

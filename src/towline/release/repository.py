@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,6 +73,41 @@ class Repository:
         # Headings of a changelog are no comments.
         words = ("tag", "--annotate", "--cleanup=whitespace", "-m", message, name)
         self.ask(*self._identity(), *words)
+
+    def remote(self, name: str) -> str:
+        """The address of a remote; empty when there is none of this name."""
+        return self.ask("config", "--get", f"remote.{name}.url", no="").strip()
+
+    def has_branch(self, name: str) -> bool:
+        """Whether there is such a local branch."""
+        return bool(self.ask("rev-parse", "--verify", "--quiet", f"refs/heads/{name}", no=""))
+
+    def blob(self, name: str) -> bytes:
+        """The content of a file in a commit, such as `HEAD:README.md`.
+
+        Raises:
+            TowlineError: When there is none.
+        """
+        return self._binary("cat-file", "blob", name)
+
+    def write_blob(self, data: bytes) -> str:
+        """Keep a content among Git's objects; returns its hash."""
+        with tempfile.TemporaryDirectory(prefix="towline-") as folder:
+            spool = Path(folder) / "blob"
+            spool.write_bytes(data)
+            return self._binary("hash-object", "-w", "--no-filters", str(spool)).decode().strip()
+
+    def commit_tree(self, message: str, parent: str, *, env: Mapping[str, str]) -> str:
+        """Make a commit of an index that is on no branch; returns its hash.
+
+        Args:
+            message: The commit message.
+            parent: The commit before.
+            env: Names the index.
+        """
+        tree = self.ask("write-tree", env=env).strip()
+        words = ("commit-tree", tree, "-p", parent, "-m", message)
+        return self.ask(*self._identity(), *words, env=env).strip()
 
     def files(self, folder: Path) -> list[str]:
         """Files below a folder that Git tracks or would track, relative to it, with `/`."""
@@ -204,6 +240,21 @@ class Repository:
                 details=lines[1:],
             ) from None
         return str(answer)
+
+    def _binary(self, *words: str) -> bytes:
+        """Run Git and return the bytes that it prints."""
+        from git import GitCommandError
+
+        try:
+            answer = self._git(self.root).execute(
+                ["git", *words],
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+            )
+        except GitCommandError as error:
+            lines = _lines(error)
+            raise TowlineError(f"git {words[0]} failed: {lines[0]}", details=lines[1:]) from None
+        return answer if isinstance(answer, bytes) else str(answer).encode()
 
     @staticmethod
     def _git(folder: Path) -> Git:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -55,8 +55,14 @@ class Standing:
 
     @cached_property
     def written(self) -> Version | None:
-        """The version in the version files; None when none are named."""
+        """The version in the version files; None when none are named.
+
+        Once something is released, the highest counts where they differ.
+        """
         folder, files = files_of(self.project)
+        if self.released and files:
+            found = version_files.written_versions(folder, files)
+            return max(map(parse, found), key=order_key)
         text = version_files.written_version(folder, files)
         return parse(text) if text else None
 
@@ -79,14 +85,24 @@ class Standing:
             commits = [commit for commit in commits if commit.sha in touching]
         return changes(commits, squash=self.project.settings.versions.squash)
 
-    def decide(self, *, version: str = "", bump: str = AUTO) -> Decision:
+    def decide(
+        self, *, version: str = "", bump: str = AUTO, from_released: bool = False
+    ) -> Decision:
         """The next version; see `decision.decide`.
+
+        Args:
+            version: Version that was asked for.
+            bump: Part to raise that was asked for.
+            from_released: Raise the part of the released version, whatever the files say.
 
         Raises:
             UsageError: When what is asked for, the branch or a tag does not allow a decision.
         """
         self.form.refuse_misspelt(self.history.tags, self.last[0] if self.last else None)
-        return decisions.decide(self._scene, version=version, bump=bump)
+        scene = self._scene
+        if from_released and bump != AUTO and self.last:
+            scene = replace(scene, written=None)
+        return decisions.decide(scene, version=version, bump=bump)
 
     @cached_property
     def _scene(self) -> Scene:

@@ -60,6 +60,19 @@ def written_version(folder: Path, files: Sequence[VersionFile]) -> str | None:
     return first[1] if first else None
 
 
+def written_versions(folder: Path, files: Sequence[VersionFile]) -> list[str]:
+    """All versions that files carry, which an interrupted stamp can leave different.
+
+    Raises:
+        UsageError: When a file cannot be read or has no semantic version.
+    """
+    return [
+        version
+        for file in files
+        for version in _versions(folder / name_of(file), _kind_of(folder, file))
+    ]
+
+
 def name_of(file: VersionFile) -> str:
     """The path of a version file as it is configured."""
     return file.file if isinstance(file, VersionPattern) else file

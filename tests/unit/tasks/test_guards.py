@@ -67,7 +67,8 @@ def test_no_body_is_wrapped_and_none_has_pre_tasks(name):
 
 
 CHANGING = ["init", "init.secrets", "init.certificate", "promote", "build", "migrate", "deploy",
-            "rollback", "down"]  # fmt: skip
+            "rollback", "down", "version.bump", "version.set", "version.prepare-release",
+            "version.changelog"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CHANGING)

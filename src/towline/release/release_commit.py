@@ -1,0 +1,237 @@
+"""A release of the project itself: version files, changelog, commit and tag, each step repeatable.
+
+Killed at any point, running it again finishes: files that hold what they should are left alone,
+and a release commit without its tag gets the tag.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from towline.config.loading import FILE, Project
+from towline.errors import TowlineError, UsageError
+from towline.release import version_files
+from towline.release.decision import AUTO, Decision
+from towline.release.release_notes import section_for, written_changelog
+from towline.release.repository import Repository
+from towline.release.standing import Standing, files_of
+from towline.release.version import parse
+from towline.release.version_files import Stamp
+
+_SUBJECT = "chore(release): "
+
+
+@dataclass(frozen=True)
+class ReleasePlan:
+    """What a release would do.
+
+    Attributes:
+        decision: The version, and why.
+        tag: Name of the tag.
+        notes: Text for the tag: the changelog's section.
+        files: Version files and changelog before and after.
+        committed: Whether the commit is there already, and only its tag is missing.
+    """
+
+    decision: Decision
+    tag: str
+    notes: str
+    files: tuple[Stamp, ...]
+    committed: bool = False
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether there is no new version."""
+        return not self.committed and not self.decision.is_new
+
+    @property
+    def message(self) -> str:
+        """The message of the commit; a `chore`, so that it releases nothing by itself."""
+        return f"{_SUBJECT}{self.tag}"
+
+    def lines(self, root: Path, *, commit: bool) -> list[str]:
+        """The plan for people, a line a step."""
+        if self.nothing_to_do:
+            return [f"nothing to release: {self.decision.why}"]
+        before = self.decision.previous or "(no version yet)"
+        lines = [f"release {before} -> {self.decision.version}: {self.decision.why}"]
+        if not self.committed:
+            lines += [
+                f"write {_shown(item.path, root)}"
+                for item in self.files
+                if item.before != item.after
+            ]
+            lines += [f"commit: {self.message}"] if commit else []
+        return [*lines, f"tag {self.tag}"] if commit else lines
+
+
+def plan_release(standing: Standing, *, version: str = "", bump: str = AUTO) -> ReleasePlan:
+    """Work out a release; only reads.
+
+    Args:
+        standing: Where the project stands.
+        version: Version that was asked for.
+        bump: Part to raise that was asked for.
+
+    Raises:
+        UsageError: When there is no decision, the tag exists, or a file cannot be stamped.
+    """
+    unfinished = _unfinished(standing, version)
+    if unfinished is not None:
+        return unfinished
+    # An interrupted run may have stamped some files already.
+    decision = standing.decide(version=version, bump=bump, from_released=True)
+    if not decision.is_new:
+        return ReleasePlan(decision, "", "", ())
+    tag = standing.form.tag(decision.version)
+    if standing.repository.has_tag(tag):
+        raise UsageError(
+            f"the tag {tag} exists already, on a commit that HEAD does not reach",
+            remedy="merge that commit, or ask for another --version",
+        )
+    section = section_for(standing, decision, tag)
+    changelog, notes = written_changelog(standing, [section])
+    folder, files = files_of(standing.project)
+    stamps = version_files.stamps(folder, files, decision.version)
+    return ReleasePlan(decision, tag, notes, (*stamps, changelog))
+
+
+def carry_out(standing: Standing, plan: ReleasePlan, *, commit: bool) -> str:
+    """Carry a release out.
+
+    Args:
+        standing: What the plan was made from.
+        plan: What to do.
+        commit: Commit the files and tag the commit; else they are only written.
+
+    Returns:
+        The commit; empty when none was made.
+
+    Raises:
+        UsageError: When there are uncommitted changes or HEAD is detached.
+        TowlineError: When a file cannot be written or Git refuses; the files are as they were.
+    """
+    repository = standing.repository
+    if commit:
+        refuse_unclean(repository, plan.files)
+    made = ""
+    if not plan.committed:
+        made = _write(repository, plan, commit=commit)
+    if commit:
+        repository.tag(plan.tag, f"{plan.tag}\n\n{plan.notes}")
+    return made or (repository.head() if commit else "")
+
+
+def stamp(project: Project, version: str) -> list[Path]:
+    """Write a version into all version files, or into none.
+
+    Returns:
+        The files that changed.
+
+    Raises:
+        UsageError: When no version file is named, or one cannot be stamped.
+        OSError: When a file cannot be written; none is changed then.
+    """
+    folder, files = files_of(project)
+    if not files:
+        raise UsageError(
+            "no version file is named, so there is nothing to write a version into",
+            remedy=f"name them in versions.files of {FILE}, such as [pyproject.toml]",
+        )
+    changes = version_files.stamps(folder, files, str(parse(version)))
+    version_files.write(changes)
+    return [item.path for item in changes if item.before != item.after]
+
+
+def refuse_unclean(repository: Repository, expected: Iterable[Stamp] = ()) -> None:
+    """Refuse to release what is not committed, or from no branch.
+
+    Args:
+        repository: The repository.
+        expected: Files that may differ from the commit, if they hold what the release writes:
+            an interrupted release leaves them so.
+
+    Raises:
+        UsageError: When tracked files are changed, or HEAD is detached.
+    """
+    if not repository.branch():
+        raise UsageError(
+            f"{repository.root}: HEAD is detached; a release commit would belong to no branch",
+            remedy="check a branch out: git switch main",
+        )
+    written = {item.path for item in expected if item.before == item.after}
+    dirty = [
+        change.path
+        for change in repository.changes(repository.root)
+        if change.tracked and change.path.resolve() not in written
+    ]
+    if dirty:
+        shown = [_shown(path, repository.root) for path in dirty]
+        raise UsageError(
+            f"{len(dirty)} uncommitted changes, the first is {shown[0]}",
+            remedy="git commit or git stash them, and run this again",
+            details=shown[1:10],
+        )
+
+
+def _unfinished(standing: Standing, version: str) -> ReleasePlan | None:
+    """The release whose commit is HEAD and whose tag is missing; None when there is none."""
+    head = standing.history.commits[0]
+    tag = head.subject.removeprefix(_SUBJECT)
+    found = standing.form.version(tag) if tag != head.subject else None
+    if found is None or standing.repository.has_tag(tag):
+        return None
+    if version and parse(version) != found:
+        return None
+    last = standing.last
+    decision = Decision(
+        version=str(found),
+        previous=str(last[0]) if last else "",
+        part="none",
+        why="its commit is there, its tag is not",
+    )
+    return ReleasePlan(decision, tag, _notes(standing, str(found)), (), committed=True)
+
+
+def _notes(standing: Standing, version: str) -> str:
+    from towline.release.changelog import section_text
+
+    path = standing.project.root / standing.project.settings.versions.changelog
+    with suppress(OSError, UnicodeDecodeError):
+        return section_text(path.read_text(encoding="utf-8"), version)
+    return ""
+
+
+def _write(repository: Repository, plan: ReleasePlan, *, commit: bool) -> str:
+    try:
+        version_files.write(plan.files)
+        if not commit:
+            return ""
+        if not _uncommitted(repository, plan.files):
+            return ""
+        with tempfile.TemporaryDirectory(prefix="towline-") as scratch:
+            paths = [item.path for item in plan.files]
+            return repository.commit(plan.message, paths, scratch=Path(scratch))
+    except OSError as error:
+        raise TowlineError(
+            f"{error.filename} cannot be written: {error.strerror}; nothing was changed",
+            remedy="mend that, and run this again",
+        ) from None
+    except BaseException:
+        if repository.subject() != plan.message:
+            version_files.take_back(plan.files)
+        raise
+
+
+def _uncommitted(repository: Repository, files: Iterable[Stamp]) -> bool:
+    """Whether any of the files differs from the commit that is checked out."""
+    paths = {item.path for item in files}
+    return any(change.path.resolve() in paths for change in repository.changes(repository.root))
+
+
+def _shown(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

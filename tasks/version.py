@@ -1,0 +1,273 @@
+"""`inv version.*`: which version is this, which comes next, and the release of it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from invoke import Collection, Context, task
+
+from . import seam, terminal
+
+if TYPE_CHECKING:
+    from towline.release.changes import Change
+    from towline.release.decision import Decision
+    from towline.release.standing import Standing
+
+_BRANCH = "Branch whose channel counts. Default: the one that is checked out."
+_SHOWN = 20
+
+
+@task(default=True, auto_shortflags=False, help={"branch": _BRANCH, "json": seam.JSON_HELP})
+def show(c: Context, branch: str = "", json: bool = False) -> None:
+    """Show the version that is released, what came since, and what comes next."""
+    with seam.outcome():
+        from towline.release.standing import examine
+
+        standing = examine(seam.open_project(), branch=branch)
+        decision = standing.decide()
+        data = _data(standing, decision)
+        if json:
+            terminal.say_json(data)
+            return
+        released = f"{data['version']}  (tag {data['tag']})" if data["tag"] else "none yet"
+        terminal.say(f"released  {released}")
+        terminal.say(f"written   {data['written'] or 'in no version file'}")
+        terminal.say(f"branch    {data['branch'] or '(detached)'}{_channel(data['channel'])}")
+        terminal.say(f"since     {_since(decision)}")
+        terminal.say(f"next      {_next(decision)}")
+
+
+@task(
+    name="next",
+    auto_shortflags=False,
+    help={
+        "branch": _BRANCH,
+        "short": "Print the version alone, for scripts. Default: off.",
+        "json": seam.JSON_HELP,
+    },
+)
+def next_(c: Context, branch: str = "", short: bool = False, json: bool = False) -> None:
+    """Show which version comes next, and the commits that decide."""
+    with seam.outcome():
+        from towline.release.standing import examine
+
+        standing = examine(seam.open_project(), branch=branch)
+        decision = standing.decide()
+        if json:
+            terminal.say_json(_data(standing, decision))
+        elif short:
+            terminal.say(decision.version)
+        else:
+            _explain(decision)
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "type": "auto, major, minor, patch or prerelease. Default: auto, by the commits.",
+        "branch": _BRANCH,
+        "dry_run": seam.DRY_RUN_HELP,
+    },
+)
+def bump(c: Context, type: str = "auto", branch: str = "", dry_run: bool = False) -> None:  # noqa: A002
+    """Write the next version into the version files; commit and tag nothing."""
+    with seam.outcome():
+        from towline.release.standing import examine
+
+        project = seam.open_project()
+        decision = examine(project, branch=branch).decide(bump=type)
+        if not decision.is_new:
+            terminal.say(f"no new version: {decision.why}")
+            return
+        _stamp(project, decision.version, seam.is_dry(c, dry_run))
+
+
+# Default None, not "": Invoke takes a word for a positional only while it has no value.
+@task(
+    name="set",
+    auto_shortflags=False,
+    positional=["version"],
+    help={"version": "The version, such as 1.4.0. Required.", "dry_run": seam.DRY_RUN_HELP},
+)
+def set_(c: Context, version: str | None = None, dry_run: bool = False) -> None:
+    """Write a version into the version files; commit and tag nothing."""
+    with seam.outcome():
+        from towline.errors import UsageError
+        from towline.release.version import parse
+
+        if version in ("--help", "-h"):
+            # A positional takes the flag that follows the task's name.
+            terminal.say("Usage: inv version.set VERSION [--dry-run]\n")
+            terminal.say("Write a version into the version files; commit and tag nothing.")
+            return
+        if not version:
+            raise UsageError("which version?", remedy="inv version.set 1.4.0")
+        _stamp(seam.open_project(), str(parse(version)), seam.is_dry(c, dry_run))
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "type": "auto, major, minor, patch or prerelease. Default: auto, by the commits.",
+        "version": "Version of the release. Default: chosen by --type.",
+        "auto_commit": "Commit the files and tag the commit. Default: off.",
+        "branch": _BRANCH,
+        "dry_run": seam.DRY_RUN_HELP,
+    },
+)
+def prepare_release(
+    c: Context,
+    type: str = "auto",  # noqa: A002 - the option's name
+    version: str = "",
+    auto_commit: bool = False,
+    branch: str = "",
+    dry_run: bool = False,
+) -> None:
+    """Release the project: version files, changelog, commit and annotated tag."""
+    with seam.outcome():
+        from towline.release import release_commit
+        from towline.release.standing import examine
+
+        project = seam.open_project()
+        standing = examine(project, branch=branch)
+        plan = release_commit.plan_release(standing, version=version, bump=type)
+        if seam.is_dry(c, dry_run) or plan.nothing_to_do:
+            for line in plan.lines(project.root, commit=auto_commit):
+                terminal.say(line)
+            return
+        commit = release_commit.carry_out(standing, plan, commit=auto_commit)
+        if auto_commit:
+            terminal.say(f"released {plan.decision.version}: commit {commit[:12]}, tag {plan.tag}")
+            remote = project.settings.promote.remote
+            terminal.say(f"next: `git push {remote} HEAD {plan.tag}`")
+            return
+        for line in plan.lines(project.root, commit=False):
+            terminal.say(line)
+        terminal.say("next: look at it, then `inv version.prepare-release --auto-commit`")
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "all": "Add every version that is missing, not only those above the newest. Default: off.",
+        "version": "Print the notes of one version, or of `next`, and write nothing. Default: off.",
+        "branch": _BRANCH,
+        "dry_run": "Print the whole changelog and change nothing. Default: off.",
+    },
+)
+def changelog(
+    c: Context,
+    all: bool = False,  # noqa: A002 - the option's name
+    version: str = "",
+    branch: str = "",
+    dry_run: bool = False,
+) -> None:
+    """Bring the changelog up to date with the tags; hand-written text stays."""
+    with seam.outcome():
+        from towline.release import release_notes, version_files
+        from towline.release.standing import examine
+
+        project = seam.open_project()
+        standing = examine(project, branch=branch)
+        if version:
+            terminal.say(release_notes.notes(standing, version))
+            return
+        change, added = release_notes.missing(standing, everything=all)
+        name = project.settings.versions.changelog
+        if seam.is_dry(c, dry_run):
+            sys.stdout.write(change.after.decode())
+        elif change.before == change.after:
+            terminal.say(f"{name} is up to date")
+        else:
+            version_files.write([change])
+            terminal.say(f"{name}: {', '.join(added)}")
+
+
+def _stamp(project: Any, version: str, dry: bool) -> None:
+    from towline.release import release_commit, standing, version_files
+
+    folder, files = standing.files_of(project)
+    if dry:
+        for item in version_files.stamps(folder, files, version):
+            terminal.say(f"would write {version} into {item.path.name}")
+        return
+    changed = release_commit.stamp(project, version)
+    for path in changed:
+        terminal.say(f"{version} written into {path.relative_to(project.root)}")
+    if not changed:
+        terminal.say(f"the version files say {version} already")
+
+
+def _data(standing: Standing, decision: Decision) -> dict[str, Any]:
+    last = standing.last
+    return {
+        "version": str(last[0]) if last else "",
+        "tag": last[1] if last else "",
+        "written": str(standing.written or ""),
+        "branch": standing.branch or standing.repository.branch(),
+        "channel": standing.label,
+        "next": decision.version,
+        "next_tag": standing.form.tag(decision.version) if decision.is_new else "",
+        "is_new": decision.is_new,
+        "part": decision.part,
+        "why": decision.why,
+        "changes": [_row(change) for change in decision.changes],
+        "reasons": [_row(change) for change in decision.reasons],
+    }
+
+
+def _row(change: Change) -> dict[str, Any]:
+    message = change.message
+    return {
+        "sha": change.commit.sha,
+        "type": message.type if message else "",
+        "scope": message.scope if message else "",
+        "breaking": message.breaking if message else False,
+        "text": message.description if message else change.commit.subject,
+    }
+
+
+def _explain(decision: Decision) -> None:
+    previous = decision.previous or "(no version yet)"
+    if not decision.is_new:
+        terminal.say(f"no new version after {previous}: {decision.why}")
+    else:
+        arrow = terminal.paint(decision.version, "green")
+        terminal.say(f"{previous} -> {arrow}: {decision.why}")
+    _list("decided by", decision.reasons)
+    rest = [item for item in decision.changes if item.message and item not in decision.reasons]
+    _list("also", rest)
+    _list("without a conventional message", decision.unconventional)
+
+
+def _list(title: str, changes: Any) -> None:
+    if not changes:
+        return
+    terminal.say(f"\n{title}")
+    for change in changes[:_SHOWN]:
+        terminal.say(f"  {change.commit.sha[:9]}  {change.title}")
+    if len(changes) > _SHOWN:
+        terminal.say(f"  and {len(changes) - _SHOWN} more")
+
+
+def _since(decision: Decision) -> str:
+    from collections import Counter
+
+    kinds = Counter(item.message.type if item.message else "other" for item in decision.changes)
+    total = sum(kinds.values())
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    return f"{total} change{'' if total == 1 else 's'}" + (f": {told}" if told else "")
+
+
+def _next(decision: Decision) -> str:
+    if not decision.is_new:
+        return f"none: {decision.why}"
+    return f"{terminal.paint(decision.version, 'green')}  ({decision.why})"
+
+
+def _channel(label: str | None) -> str:
+    return f"  (channel {label})" if label else ""
+
+
+ns = Collection("version", show, next_, bump, set_, prepare_release, changelog)
