@@ -79,12 +79,13 @@ def backported_marks(repository: Repository, since: str) -> set[str]:
     """
     if not since or not repository.head():
         return set()
-    words = ("log", "--format=%B", f"--grep=^{TRAILER}: ", f"{since}..HEAD")
+    # Not at the start of a line: `git merge --squash` indents the messages that it lists.
+    words = ("log", "--format=%B", f"--grep={TRAILER}: ")
     try:
-        text = repository.ask(*words)
+        text = repository.ask(*words, f"{since}..HEAD")
     except TowlineError:
         # The history was rewritten: the commit of the promotion is gone.
-        text = repository.ask("log", "--format=%B", f"--grep=^{TRAILER}: ", "HEAD")
+        text = repository.ask(*words, "HEAD")
     start = f"{TRAILER}: "
     lines = (line.strip() for line in text.splitlines())
     return {line.removeprefix(start) for line in lines if line.startswith(start)}

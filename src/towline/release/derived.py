@@ -24,14 +24,21 @@ def derived_files(project: Project, version: str) -> dict[str, bytes]:
         UsageError: When the example of variables cannot be read.
     """
     release = f"# Written by `inv promote`.\nTOWLINE_VERSION={version}\n"
-    named = _named_in(project.compose_file)
-    example = example_file(project)
-    if example.is_file():
-        named |= read_env(example, {}).keys()
-    secrets = sorted(name for name in named if is_secret_name(name))
+    secrets = sorted(name for name in variables(project) if is_secret_name(name))
     lines = ["# Written by `inv promote`: the secrets of a deployment, without values.", *secrets]
     text = "\n".join([lines[0], *(f"{name}=" for name in lines[1:])]) + "\n"
     return {f"{FOLDER}/release.env": release.encode(), f"{FOLDER}/secrets.example": text.encode()}
+
+
+def variables(project: Project) -> set[str]:
+    """Names of the variables that the Compose file and the example of variables give.
+
+    Raises:
+        UsageError: When the example cannot be read.
+    """
+    named = _named_in(project.compose_file)
+    example = example_file(project)
+    return named | read_env(example, {}).keys() if example.is_file() else named
 
 
 def _named_in(compose_file: Path) -> set[str]:

@@ -13,9 +13,11 @@ from towline.config.loading import FILE
 from towline.errors import CheckFailed, UsageError
 from towline.release import manifest as manifests
 from towline.release import version_files
-from towline.release.decision import AUTO, next_version
-from towline.release.derived import FOLDER, derived_files
+from towline.release.backport import backported_marks
+from towline.release.decision import AUTO, Decision
+from towline.release.derived import FOLDER, derived_files, variables
 from towline.release.manifest import Manifest
+from towline.release.promotion_version import promotion_version
 from towline.release.repository import Repository, open_repository, user_name
 from towline.release.sources import copy_mapping, select
 from towline.release.swap import leftovers
@@ -80,6 +82,7 @@ class PromotionPlan:
         owned: What people changed in the deploy tree's other files since the last promotion.
         stamps: Version files before and after.
         commit_paths: What the commit holds; empty outside Git or when Git ignores the tree.
+        decision: How the version was chosen.
         notes: What is worth knowing besides.
         nothing_to_do: Whether the deploy tree is as it should be already.
     """
@@ -97,6 +100,7 @@ class PromotionPlan:
     stamps: tuple[Stamp, ...]
     commit: bool
     commit_paths: tuple[Path, ...]
+    decision: Decision
     notes: tuple[str, ...]
     nothing_to_do: bool
 
@@ -122,8 +126,15 @@ class PromotionPlan:
 
     @property
     def message(self) -> str:
-        """The message of the commit."""
-        return f"chore(release): promote {self.project} {self.version}"
+        """The message of the commit; a `chore`, so that it releases nothing by itself."""
+        first = f"chore(release): promote {self.project} {self.version}"
+        discarded = [f"Discarded-hotfix: {mark}" for mark in self.manifest.discarded]
+        return "\n".join([first, "", *discarded] if discarded else [first])
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether the tree differs, but no commit since the last promotion releases."""
+        return self.nothing_to_do and bool(self.promoted or self.owned)
 
     def lines(self, *, run_tests: bool = True, commit: bool | None = None) -> list[str]:
         """The plan for people, a line a step.
@@ -133,9 +144,15 @@ class PromotionPlan:
             commit: Whether a commit will be made; None for what the configuration says.
         """
         source, deploy = self.source_tree.name, self.deploy_tree.name
+        if self.is_held_back:
+            return [
+                f"no new version after {self.project} {self.previous}: {self.decision.why}",
+                "next: `inv promote --bump patch` promotes all the same; see versions.types",
+            ]
         if self.nothing_to_do:
             return [f"nothing to promote: {deploy}/ is {self.project} {self.version} already"]
-        lines = [f"promote {self.project} {self.previous or '(first time)'} -> {self.version}"]
+        before = self.previous or "(first time)"
+        lines = [f"promote {self.project} {before} -> {self.version}: {self.decision.why}"]
         if self.test and run_tests:
             lines.append(f"run {shlex.join(self.test)} in {source}/")
         lines += [
@@ -149,14 +166,20 @@ class PromotionPlan:
             lines.append(f"{verb} {deploy}/{target}: {part}")
         if self.owned:
             lines.append(f"record the files of your own in {deploy}/: {self.owned}")
+        lines += [f"discard the hotfix in {deploy}/{mark}" for mark in self.manifest.discarded]
         lines.append(f"write {deploy}/{MANIFEST_FILE}")
         if self.commit_paths and (self.commit if commit is None else commit):
-            lines.append(f"commit: {self.message}")
+            lines.append(f"commit: {self.message.splitlines()[0]}")
         return [*lines, *(f"note: {note}" for note in self.notes)]
 
 
 def plan_promotion(
-    project: Project, *, version: str = "", bump: str = AUTO, allow_dirty: bool = False
+    project: Project,
+    *,
+    version: str = "",
+    bump: str = AUTO,
+    allow_dirty: bool = False,
+    discard_hotfix: bool = False,
 ) -> PromotionPlan:
     """Work out what a promotion would do; only reads.
 
@@ -165,6 +188,7 @@ def plan_promotion(
         version: Version to give the tree, when not to be derived.
         bump: `auto`, or the part to raise; see `version.PARTS`.
         allow_dirty: Promote uncommitted changes too; the manifest records it.
+        discard_hotfix: Overwrite what was changed in the deploy tree; the manifest records it.
 
     Raises:
         UsageError: When the configuration, a version or uncommitted changes do not allow it.
@@ -184,7 +208,9 @@ def plan_promotion(
     incoming = {path: record(source) for path, source in sources.items()}
     # A version alone is no change: what is derived is compared as of the last one.
     incoming |= _records(derived_files(project, last.version if last else ""))
-    _refuse_changes_by_hand(project, repository, last, current, incoming, tuple(copies))
+    discarded = _changes_by_hand(
+        project, repository, last, current, incoming, tuple(copies), discard=discard_hotfix
+    )
 
     owned = {path: item for path, item in current.items() if not within(path, tuple(copies))}
     written = (
@@ -194,15 +220,27 @@ def plan_promotion(
     )
     planned = {**owned, **incoming}
     changed = last is None or _differs(project, last, planned, copies)
-    chosen = next_version(
-        last.version if last else None, written, changed=changed, version=version, bump=bump
+    uncommitted = bool(dirty) or _has_changes(repository, tree, owned)
+    decision = promotion_version(
+        project,
+        repository,
+        last,
+        written,
+        changed=changed,
+        uncommitted=uncommitted,
+        version=version,
+        bump=bump,
     )
+    chosen = decision.version
+    held_back = changed and last is not None and chosen == last.version
     stamps = version_files.stamps(project.source_tree, settings.version_files, chosen)
     incoming.update(_stamped(sources, incoming, stamps))
     derived = derived_files(project, chosen)
     incoming.update(_records(derived))
     planned.update(incoming)
 
+    promoted = Difference.between(_only(current, tuple(copies)), incoming)
+    done = _is_done(last, chosen, stamps, changed=changed) and not discarded
     commit_paths = _commit_paths(project, repository, stamps)
     return PromotionPlan(
         source_tree=project.source_tree,
@@ -217,18 +255,21 @@ def plan_promotion(
             promoted_by=repository.author() if repository else user_name(),
             source_paths=tuple(copies),
             migrations=settings.migrations,
+            variables=variables(project),
+            discarded=discarded,
         ),
         last=last,
         copies=copies,
         sources=sources,
         derived=derived,
-        promoted=Difference.between(_only(current, tuple(copies)), incoming),
+        promoted=promoted,
         owned=Difference.between(_owned_before(last, tuple(copies)), owned),
         stamps=tuple(stamps),
         commit=settings.commit,
         commit_paths=commit_paths,
+        decision=decision,
         notes=tuple(_notes(project, repository, last, copies, dirty, commit_paths)),
-        nothing_to_do=_is_done(last, chosen, stamps, changed=changed),
+        nothing_to_do=held_back or done,
     )
 
 
@@ -274,19 +315,36 @@ def _refuse_dirty(project: Project, dirty: Sequence[Path]) -> UsageError:
     )
 
 
-def _refuse_changes_by_hand(
+def _has_changes(repository: Repository | None, tree: Path, owned: Files) -> bool:
+    """Whether people's own files in the deploy tree are not committed."""
+    if repository is None:
+        return True
+    paths = {tree / path for path in owned}
+    return any(change.path in paths for change in repository.changes(tree))
+
+
+def _changes_by_hand(
     project: Project,
     repository: Repository | None,
     last: Manifest | None,
     current: Files,
     incoming: Files,
     copies: tuple[str, ...],
-) -> None:
-    """A promotion must not overwrite what somebody changed in the deploy tree.
+    *,
+    discard: bool,
+) -> list[str]:
+    """Refuse to overwrite what somebody changed in the deploy tree, unless it is to be discarded.
 
-    A change that is the same in the source tree is none. Paths that were never promoted have
-    nothing to be compared with: there, what would be lost for good counts, that is, what is not
-    in Git's last commit.
+    A change that is the same in the source tree is none, and neither is one that was backported:
+    a commit since the promotion says so. Paths that were never promoted have nothing to be
+    compared with: there, what would be lost for good counts, that is, what is not in Git's last
+    commit.
+
+    Returns:
+        What is discarded: path and digest.
+
+    Raises:
+        CheckFailed: When something would be overwritten.
     """
     tree = project.deploy_tree
     now = _only(current, copies)
@@ -297,8 +355,17 @@ def _refuse_changes_by_hand(
         for path in sorted(before.keys() | now.keys())
         if now.get(path) not in (before.get(path), incoming.get(path))
     ]
+    marks = {path: _mark(path, now.get(path)) for path in differing}
     by_hand = [path for path in differing if within(path, promoted_before)]
-    remedy = f"make the change in the source tree, and undo it here: git checkout -- {tree.name}"
+    if by_hand and repository is not None and last is not None:
+        contained = backported_marks(repository, last.commit)
+        by_hand = [path for path in by_hand if marks[path] not in contained]
+    if by_hand and discard:
+        return [marks[path] for path in by_hand]
+    remedy = (
+        "`inv promote.drift` shows them, `inv promote.backport` brings them into the source tree; "
+        "--discard-hotfix overwrites them"
+    )
     if not by_hand:
         never = [path for path in now if not within(path, promoted_before)]
         by_hand = _not_in_git(
@@ -312,6 +379,11 @@ def _refuse_changes_by_hand(
             remedy=remedy,
             details=_some([f"{tree.name}/{path}" for path in by_hand]),
         )
+    return []
+
+
+def _mark(path: str, item: FileRecord | None) -> str:
+    return f"{path} {item.sha256 if item else 'removed'}"
 
 
 def _not_in_git(tree: Path, paths: Sequence[str], repository: Repository | None) -> list[str]:

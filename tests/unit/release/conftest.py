@@ -49,6 +49,6 @@ def commit(project: Project) -> Callable[..., None]:
     def write_and_commit(**files: str) -> None:
         write(project.root, files)
         git(project.root, "add", "-A")
-        git(project.root, "commit", "-q", "-m", "feat: more")
+        git(project.root, "commit", "-q", "-m", "fix: more")
 
     return write_and_commit

@@ -92,7 +92,7 @@ def test_a_change_bumps_the_patch_and_stamps_it(project, commit):
     commit(**{"app/src/shop/main.py": "print('two')\n", "app/src/shop/new.py": ""})
     plan = plan_promotion(project)
     assert plan.lines() == [
-        "promote shop 1.0.0 -> 1.0.1",
+        "promote shop 1.0.0 -> 1.0.1: 1 change raises the patch part",
         "stamp 1.0.1 in pyproject.toml",
         "stamp 1.0.1 in src/shop/__init__.py",
         "copy src -> deploy/src: 2 changed, 1 added, 1 removed",
@@ -253,11 +253,11 @@ class TestRefusals:
     )
     def test_promoted_files_changed_by_hand(self, project, touch):
         touch(project.deploy_tree)
-        self.refuse(project, CheckFailed, "changed in deploy/ itself", "git checkout -- deploy")
+        self.refuse(project, CheckFailed, "changed in deploy/ itself", "inv promote.backport")
 
     def test_a_committed_change_by_hand(self, project, commit):
         commit(**{"deploy/src/shop/main.py": "hot fix", "app/src/shop/new.py": ""})
-        self.refuse(project, CheckFailed, "deploy/src/shop/main.py", "in the source tree")
+        self.refuse(project, CheckFailed, "deploy/src/shop/main.py", "into the source tree")
 
     def test_a_change_by_hand_that_the_source_has_too_is_fine(self, project, commit):
         commit(**{"deploy/src/shop/main.py": "hot fix", "app/src/shop/main.py": "hot fix"})
@@ -273,7 +273,7 @@ class TestRefusals:
     def test_a_version_that_is_not_higher(self, project, commit):
         commit(**{"app/src/shop/main.py": "print('two')\n"})
         self.refuse(
-            project, UsageError, "1.0.0 is not higher than 1.0.0", "--bump patch", version="1.0.0"
+            project, UsageError, "1.0.0 is not higher than 1.0.0", "above 1.0.0", version="1.0.0"
         )
 
     def test_a_version_that_is_none(self, project):

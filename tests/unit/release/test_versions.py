@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from towline.errors import UsageError
 from towline.release import version as versions
-from towline.release.decision import next_version
 
 numbers = st.integers(0, 10**6)
 words = st.one_of(
@@ -115,45 +114,3 @@ def test_an_unknown_part_is_refused():
     with pytest.raises(UsageError, match="'mayor' is not a part") as caught:
         versions.bump(versions.parse("1.0.0"), "mayor")
     assert "major, minor, patch, prerelease" in caught.value.remedy
-
-
-@pytest.mark.parametrize(
-    ("last", "written", "changed", "wish", "expected"),
-    [
-        (None, None, True, {}, "0.1.0"),
-        (None, "1.4.0", True, {}, "1.4.0"),
-        (None, "1.4.0", True, {"bump": "minor"}, "1.5.0"),
-        (None, "1.4.0", True, {"version": "v2.0.0"}, "2.0.0"),
-        ("1.4.0", "1.4.0", False, {}, "1.4.0"),
-        ("1.4.0", "1.4.0", True, {}, "1.4.1"),
-        ("1.4.0", None, True, {}, "1.4.1"),
-        ("1.4.0", "1.3.0", True, {}, "1.4.1"),
-        ("1.4.0", "1.3.0", False, {}, "1.4.0"),
-        ("1.4.0", "1.6.0", True, {}, "1.6.0"),
-        ("1.4.0", "1.6.0", False, {}, "1.6.0"),
-        ("1.4.0", "1.6.0", True, {"bump": "patch"}, "1.6.1"),
-        ("1.4.0", "1.4.0", False, {"bump": "major"}, "2.0.0"),
-        ("1.4.0", "1.4.0", False, {"version": "1.4.0"}, "1.4.0"),
-        ("1.4.0-rc.1", "1.4.0-rc.1", True, {}, "1.4.0-rc.2"),
-    ],
-)
-def test_the_next_version(last, written, changed, wish, expected):
-    assert next_version(last, written, changed=changed, **wish) == expected
-
-
-@pytest.mark.parametrize(
-    ("changed", "wish", "message"),
-    [
-        (True, {"version": "1.4.0"}, "version 1.4.0 is not higher than 1.4.0"),
-        (True, {"version": "1.3.9"}, "version 1.3.9 is not higher than 1.4.0"),
-        (False, {"version": "1.3.9"}, "version 1.3.9 is not higher than 1.4.0"),
-        (True, {"version": "1.4.0+other"}, "is not higher than 1.4.0"),
-        (True, {"version": "1.5.0", "bump": "minor"}, "were both asked for"),
-        (True, {"version": "next"}, "'next' is not a semantic version"),
-        (True, {"bump": "tiny"}, "'tiny' is not a part"),
-    ],
-)
-def test_a_version_that_cannot_be(changed, wish, message):
-    with pytest.raises(UsageError, match=message.replace("+", r"\+")) as caught:
-        next_version("1.4.0", "1.4.0", changed=changed, **wish)
-    assert caught.value.remedy
