@@ -25,7 +25,7 @@ from . import (
 ns = Collection(
     init.ns,
     version.ns,
-    promote.promote,
+    promote.ns,
     check.pre_deploy_check,
     build.build,
     migrate.migrate,
@@ -38,3 +38,5 @@ ns = Collection(
     logs.logs,
     down.down,
 )
+# Where people come from, this is a script's name.
+ns.add_task(promote.run, name="promote-to-deploy")

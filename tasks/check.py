@@ -1,5 +1,7 @@
 """`inv pre-deploy-check`."""
 
+from typing import Any
+
 from invoke import Context, task
 
 from . import seam, terminal
@@ -27,11 +29,15 @@ def pre_deploy_check(c: Context, env: str = "local", json: bool = False) -> None
             )
             for item in findings:
                 if item.severity is not Severity.OK and item.remedy:
-                    terminal.say(f"\n{item.check}: {item.message}\n  -> {item.remedy}")
+                    lines = [
+                        f"\n{item.check}: {item.message}",
+                        *(f"     {x}" for x in item.details),
+                    ]
+                    terminal.say("\n".join([*lines, f"  -> {item.remedy}"]))
         stop_on_errors(findings)
 
 
-def vars_of(finding: object) -> dict[str, str]:
+def vars_of(finding: object) -> dict[str, Any]:
     """A finding as plain data."""
     from dataclasses import asdict
 

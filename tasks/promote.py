@@ -1,50 +1,205 @@
-"""`inv promote`."""
+"""`inv promote`, `inv promote.drift` and `inv promote.backport`."""
 
-from invoke import Context, task
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from invoke import Collection, Context, task
 
 from . import seam, terminal
 
+if TYPE_CHECKING:
+    from towline.config.loading import Project
+    from towline.release.promotion import Promoted, PromotionPlan
+    from towline.release.summary import Summary
+
 
 @task(
-    aliases=["promote-to-deploy"],
+    default=True,
     auto_shortflags=False,
     help={
+        "bump": "auto, major, minor, patch or prerelease. Default: auto, by the commits.",
         "version": "Version of the release. Default: chosen by --bump.",
-        "bump": "auto, major, minor or patch. Default: auto.",
+        "plan": "Print what would be done and change nothing, as --dry-run. Default: off.",
         "no_tests": "Do not run the configured test command. Default: off.",
         "allow_dirty": "Promote uncommitted changes; recorded in the manifest. Default: off.",
+        "discard_hotfix": "Overwrite changes made in the deploy tree; recorded. Default: off.",
+        "relock": "Lock the requirements anew, though they did not change. Default: off.",
         "no_commit": "Leave the result uncommitted. Default: off.",
+        "branch": "Commit on a new branch of this name. Default: the one that is checked out.",
+        "push": "Push the branch, deploy/promote-VERSION without --branch. Default: off.",
+        "pr": "Push, and open a pull request on GitHub. Default: off.",
         "dry_run": seam.DRY_RUN_HELP,
     },
 )
-def promote(
+def run(
     c: Context,
-    version: str = "",
     bump: str = "auto",
+    version: str = "",
+    plan: bool = False,
     no_tests: bool = False,
     allow_dirty: bool = False,
+    discard_hotfix: bool = False,
+    relock: bool = False,
     no_commit: bool = False,
+    branch: str = "",
+    push: bool = False,
+    pr: bool = False,
     dry_run: bool = False,
 ) -> None:
     """Make the source tree a release in the deploy tree: test, copy, stamp, record, commit."""
     with seam.outcome():
+        from towline.errors import UsageError
         from towline.release import promotion, promotion_plan
+        from towline.release.promotion_summary import summarise
 
         project = seam.open_project()
-        dry = seam.is_dry(c, dry_run)
+        dry = seam.is_dry(c, dry_run or plan)
+        if no_commit and (branch or push or pr):
+            raise UsageError(
+                "--no-commit leaves nothing for a branch", remedy="leave one of the two out"
+            )
         if not dry and promotion.recover(project):
             terminal.tell("settled what an interrupted promotion left behind")
         commit = False if no_commit else None
-        plan = promotion_plan.plan_promotion(
-            project, version=version, bump=bump, allow_dirty=allow_dirty
+        wanted = promotion_plan.plan_promotion(
+            project,
+            version=version,
+            bump=bump,
+            allow_dirty=allow_dirty,
+            discard_hotfix=discard_hotfix,
+            relock=relock,
         )
-        if dry or plan.nothing_to_do:
-            for line in plan.lines(run_tests=not no_tests, commit=commit):
+        summary = summarise(wanted)
+        if dry or wanted.nothing_to_do:
+            for line in wanted.lines(run_tests=not no_tests, commit=commit):
                 terminal.say(line)
+            if not wanted.nothing_to_do:
+                _show(summary)
             return
-        with terminal.Steps().step(f"promote {plan.project} {plan.version}") as note:
-            done = promotion.promote(project, plan, run_tests=not no_tests, commit=commit)
-            note.text = f"{done.difference} in promoted files"
+        name = branch or (f"deploy/promote-{wanted.version}" if push or pr else "")
+        with _on_branch(project, name):
+            done = _carry_out(project, wanted, run_tests=not no_tests, commit=commit)
+        _show(summary)
         sealed = f", commit {done.commit[:12]}" if done.commit else ""
-        terminal.say(f"{plan.deploy_tree.name}/ is {plan.project} {done.version} now{sealed}")
-        terminal.say("next: `inv deploy`")
+        place = f" on {name}" if name else ""
+        tree = wanted.deploy_tree.name
+        terminal.say(f"\n{tree}/ is {wanted.project} {done.version} now{sealed}{place}")
+        if push or pr:
+            _publish(project, name, summary, pr=pr)
+        elif name:
+            terminal.say(f"next: `git push -u {project.settings.promote.remote} {name}`")
+        else:
+            terminal.say("next: `inv deploy`")
+
+
+@task(auto_shortflags=False, help={"json": seam.JSON_HELP})
+def drift(c: Context, json: bool = False) -> None:
+    """Show what was changed in the deploy tree itself since the promotion, as a diff."""
+    with seam.outcome():
+        from towline.release.drift import find
+
+        project = seam.open_project()
+        found = find(project)
+        if json:
+            rows = [
+                {"path": x.path, "kind": x.kind, "source": x.source, "backported": x.is_backported}
+                for x in found.files
+            ]
+            terminal.say_json({"version": found.version, "files": rows})
+            return
+        if not found.files:
+            tree, what = project.deploy_tree.name, found.version or "nothing yet"
+            terminal.say(f"{tree}/ is what was promoted: {what}")
+            return
+        sys.stdout.write(found.diff())
+        if all(item.is_backported for item in found.files):
+            terminal.tell("the source tree holds the same: `inv promote` goes on")
+        else:
+            terminal.tell("next: `inv promote.backport`, or `inv promote --discard-hotfix`")
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "branch": "Name of the branch. Default: hotfix/backport-VERSION.",
+        "dry_run": seam.DRY_RUN_HELP,
+    },
+)
+def backport(c: Context, branch: str = "", dry_run: bool = False) -> None:
+    """Bring what was changed in the deploy tree into the source tree, as a branch."""
+    with seam.outcome():
+        from towline.release import backport as backports
+        from towline.release.drift import find
+
+        project = seam.open_project()
+        if seam.is_dry(c, dry_run):
+            left = [item for item in find(project).files if not item.is_backported]
+            for item in left:
+                terminal.say(
+                    f"would backport {item.path} to {project.settings.source}/{item.source}"
+                )
+            if not left:
+                terminal.say("nothing to backport")
+            return
+        done = backports.backport(project, branch=branch)
+        if not done.branch:
+            terminal.say("nothing to backport: the source tree holds what the deploy tree holds")
+            return
+        terminal.say(f"{done.branch} is checked out, with commit {done.commit[:12]}")
+        for path in done.files:
+            terminal.say(f"  {path}")
+        terminal.say("next: test it, merge it, then `inv promote`")
+
+
+def _on_branch(project: Project, name: str) -> AbstractContextManager[None]:
+    from towline.release.publishing import on_branch
+    from towline.release.standing import repository_of
+
+    return on_branch(repository_of(project), name) if name else nullcontext()
+
+
+def _carry_out(
+    project: Project, plan: PromotionPlan, *, run_tests: bool, commit: bool | None
+) -> Promoted:
+    from towline.release import promotion
+
+    with terminal.Steps().step(f"promote {plan.project} {plan.version}") as note:
+        done = promotion.promote(project, plan, run_tests=run_tests, commit=commit)
+        note.text = f"{done.difference} in promoted files"
+    return done
+
+
+def _show(summary: Summary) -> None:
+    terminal.say()
+    for line in summary.lines():
+        terminal.say(line)
+
+
+def _publish(project: Project, branch: str, summary: Summary, *, pr: bool) -> None:
+    from towline.release import remote as remotes
+    from towline.release.publishing import push
+    from towline.release.standing import repository_of
+
+    repository, settings = repository_of(project), project.settings.promote
+    push(repository, settings.remote, branch)
+    terminal.say(f"pushed {branch} to {settings.remote}")
+    if not pr:
+        terminal.say(f"next: open a pull request for {branch}")
+        return
+    from towline.release.pull_request import open_pull_request
+
+    request = open_pull_request(
+        remotes.parse(repository.remote(settings.remote)),
+        branch=branch,
+        title=summary.title,
+        body=summary.markdown(),
+        base=settings.base,
+    )
+    word = "opened" if request.created else "updated"
+    terminal.say(f"{word} pull request #{request.number}: {request.url}")
+
+
+ns = Collection("promote", run, drift, backport)

@@ -22,12 +22,14 @@ class Finding:
         severity: Whether it stops a deploy.
         message: What was found, and where.
         remedy: How to mend it; empty when all is well.
+        details: More of it, a line each, such as a diff.
     """
 
     check: str
     severity: Severity
     message: str
     remedy: str = ""
+    details: tuple[str, ...] = ()
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:

@@ -17,7 +17,7 @@ FOLDER = "generated"
 _VARIABLE = re.compile(r"(?<!\$)\$(?:\{(?P<braced>[A-Za-z_]\w*)|(?P<plain>[A-Za-z_]\w*))")
 
 
-def derived_files(project: Project, version: str) -> dict[str, bytes]:
+def derived_files(project: Project, version: str, *, relock: bool = False) -> dict[str, bytes]:  # noqa: ARG001
     """Path in the deploy tree -> content.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,13 @@ from towline.release import version_files
 from towline.release.backport import backported_marks
 from towline.release.decision import AUTO, Decision
 from towline.release.derived import FOLDER, derived_files, variables
+from towline.release.digests import Digests, open_digests
 from towline.release.manifest import Manifest
 from towline.release.promotion_version import promotion_version
 from towline.release.repository import Repository, open_repository, user_name
 from towline.release.sources import copy_mapping, select
 from towline.release.swap import leftovers
-from towline.release.tree import MANIFEST_FILE, FileRecord, bytes_record, record, scan, within
+from towline.release.tree import MANIFEST_FILE, FileRecord, bytes_record, record_all, scan, within
 from towline.release.version_files import Stamp
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class PromotionPlan:
         decision: How the version was chosen.
         notes: What is worth knowing besides.
         nothing_to_do: Whether the deploy tree is as it should be already.
+        known: Digests of files, learnt here and saved by the promotion.
     """
 
     source_tree: Path
@@ -103,6 +105,7 @@ class PromotionPlan:
     decision: Decision
     notes: tuple[str, ...]
     nothing_to_do: bool
+    known: Digests = field(repr=False, compare=False)
 
     @property
     def project(self) -> str:
@@ -180,6 +183,7 @@ def plan_promotion(
     bump: str = AUTO,
     allow_dirty: bool = False,
     discard_hotfix: bool = False,
+    relock: bool = False,
 ) -> PromotionPlan:
     """Work out what a promotion would do; only reads.
 
@@ -189,6 +193,7 @@ def plan_promotion(
         bump: `auto`, or the part to raise; see `version.PARTS`.
         allow_dirty: Promote uncommitted changes too; the manifest records it.
         discard_hotfix: Overwrite what was changed in the deploy tree; the manifest records it.
+        relock: Lock the requirements anew, though they did not change.
 
     Raises:
         UsageError: When the configuration, a version or uncommitted changes do not allow it.
@@ -201,13 +206,14 @@ def plan_promotion(
     copies = copy_mapping(project)
     sources = select(project, copies, repository)
     copies = {**copies, FOLDER: ""}
-    current = scan(tree)
+    known = open_digests(repository.root if repository else project.root)
+    current = scan(tree, known)
     dirty = _uncommitted(project, sources, repository)
     if dirty and not allow_dirty:
         raise _refuse_dirty(project, dirty)
-    incoming = {path: record(source) for path, source in sources.items()}
+    incoming = record_all(sources, known)
     # A version alone is no change: what is derived is compared as of the last one.
-    incoming |= _records(derived_files(project, last.version if last else ""))
+    incoming |= _records(derived_files(project, last.version if last else "", relock=relock))
     discarded = _changes_by_hand(
         project, repository, last, current, incoming, tuple(copies), discard=discard_hotfix
     )
@@ -270,6 +276,7 @@ def plan_promotion(
         decision=decision,
         notes=tuple(_notes(project, repository, last, copies, dirty, commit_paths)),
         nothing_to_do=held_back or done,
+        known=known,
     )
 
 

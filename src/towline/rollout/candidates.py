@@ -8,12 +8,15 @@ from towline.engines.releases import Release, Status
 from towline.engines.stack import Stack
 from towline.errors import CheckFailed, UsageError
 from towline.findings import errors
+from towline.release import drift
 from towline.release import manifest as manifests
 from towline.release.manifest import Manifest
 from towline.release.tree import MANIFEST_FILE
 from towline.release.version import parse
 from towline.rollout.planner import Before, Candidate, fingerprint
 from towline.rollout.site import Site, frozen_values
+
+_DIFF_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,15 @@ def read_manifest(site: Site) -> Manifest:
     manifest = manifests.read(tree)
     wrong = errors(manifests.verify(tree, manifest))
     if wrong:
+        found = drift.find(site.project)
+        shown = [site.redactor.redact(line) for line in found.diff().splitlines()[:_DIFF_LINES]]
         raise CheckFailed(
             f"{tree} is not what was promoted as {manifest.version}: {wrong[0].message}",
-            details=[finding.message for finding in wrong[1:6]],
-            remedy="`inv promote` makes it a release, `git checkout` takes the change back",
+            details=[*(finding.message for finding in wrong[1:6]), *shown],
+            remedy="`inv promote.drift` shows it; `inv promote.backport` brings it into the source "
+            "tree, and `inv promote` makes it a release"
+            if found.files
+            else "`inv promote` makes it a release, `git checkout` takes the change back",
         )
     return manifest
 

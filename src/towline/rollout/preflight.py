@@ -59,7 +59,11 @@ def stop_on_errors(findings: list[Finding]) -> None:
     details = [
         line
         for finding in wrong
-        for line in (f"{finding.check}: {finding.message}", f"    -> {finding.remedy}")
+        for line in (
+            f"{finding.check}: {finding.message}",
+            *(f"    {detail}" for detail in finding.details),
+            f"    -> {finding.remedy}",
+        )
     ]
     noun = "error" if len(wrong) == 1 else "errors"
     raise CheckFailed(
@@ -73,7 +77,8 @@ def _release(site: Site) -> Iterator[Finding]:
     try:
         manifest = read_manifest(site)
     except TowlineError as error:
-        yield Finding("release", Severity.ERROR, error.message, error.remedy)
+        details = tuple(error.details)
+        yield Finding("release", Severity.ERROR, error.message, error.remedy, details)
     else:
         yield Finding("release", Severity.OK, f"{manifest.version} is promoted and unchanged")
 

@@ -1,0 +1,75 @@
+"""The summary of a planned promotion: what differs between the two releases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from towline.release.dependencies import Upgrade, merged, pins, upgrades
+from towline.release.derived import FOLDER
+from towline.release.promotion_plan import PromotionPlan
+from towline.release.summary import Summary
+
+LOCKED = f"{FOLDER}/requirements.txt"
+
+
+def summarise(plan: PromotionPlan) -> Summary:
+    """Compare what is promoted with what lies in the deploy tree now; only reads."""
+    last = plan.last
+    new_variables = set(plan.manifest.variables)
+    old_variables = set(last.variables) if last else set()
+    return Summary(
+        project=plan.project,
+        previous=plan.previous,
+        version=plan.version,
+        changes=plan.decision.changes,
+        files=_files(plan),
+        dependencies=_dependencies(plan),
+        migrations=sorted(set(plan.manifest.migrations) - set(last.migrations if last else ())),
+        variables=[
+            *(f"+ {name}" for name in sorted(new_variables - old_variables)),
+            *(f"- {name}" for name in sorted(old_variables - new_variables)),
+        ],
+        discarded=[mark.partition(" ")[0] for mark in plan.manifest.discarded],
+    )
+
+
+def _files(plan: PromotionPlan) -> list[str]:
+    marks: list[tuple[str, str]] = []
+    for difference in (plan.promoted, plan.owned):
+        marks += [(path, "+") for path in difference.added]
+        marks += [(path, "~") for path in difference.changed]
+        marks += [(path, "-") for path in difference.removed]
+    return [f"{mark} {path}" for path, mark in sorted(marks)]
+
+
+def _dependencies(plan: PromotionPlan) -> list[Upgrade]:
+    """What the lock says, and without one the requirements that are promoted."""
+    before = _texts(plan, old=True)
+    after = _texts(plan, old=False)
+    # The lock names every package, also those that requirements name too.
+    if LOCKED in after and (LOCKED in before or not before):
+        return upgrades(pins(before.get(LOCKED, "")), pins(after[LOCKED]))
+    return upgrades(_all(before), _all(after))
+
+
+def _all(texts: Mapping[str, str]) -> dict[str, str]:
+    return merged(text for path, text in sorted(texts.items()) if path != LOCKED)
+
+
+def _texts(plan: PromotionPlan, *, old: bool) -> dict[str, str]:
+    if old:
+        paths: Iterable[str] = plan.last.files if plan.last else ()
+        places = {path: plan.deploy_tree / path for path in paths if _is_requirements(path)}
+    else:
+        places = {path: file for path, file in plan.sources.items() if _is_requirements(path)}
+    found = {
+        path: file.read_text("utf-8", "replace") for path, file in places.items() if file.is_file()
+    }
+    if not old and LOCKED in plan.derived:
+        found[LOCKED] = plan.derived[LOCKED].decode("utf-8", "replace")
+    return found
+
+
+def _is_requirements(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name.startswith("requirements") and name.endswith(".txt")

@@ -1,0 +1,164 @@
+"""Pull requests on GitHub, by its REST API (https://docs.github.com/rest/pulls/pulls)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
+
+from towline.errors import TowlineError, UsageError
+from towline.release.remote import Remote
+
+if TYPE_CHECKING:
+    from github import Github, GithubException
+    from github.Repository import Repository as Hosted
+
+TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
+_SECONDS = 20
+_RETRIES = 2
+_PUBLIC = "github.com"
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """A pull request.
+
+    Attributes:
+        number: Its number.
+        url: Its page.
+        created: Whether it is new; else one was there, and was brought up to date.
+    """
+
+    number: int
+    url: str
+    created: bool
+
+
+def open_pull_request(
+    remote: Remote | None, *, branch: str, title: str, body: str, base: str = ""
+) -> PullRequest:
+    """Open a pull request for a pushed branch, or bring the open one up to date.
+
+    The token comes from the environment alone (`GITHUB_TOKEN`, then `GH_TOKEN`), the address of
+    the API from `GITHUB_API_URL` where it is set, as in GitHub Actions.
+
+    Args:
+        remote: The repository; None for the one that `GITHUB_REPOSITORY` names.
+        branch: The branch, in the same repository.
+        title: Its title.
+        body: Its text, in Markdown.
+        base: The branch that it goes to; the repository's default branch when empty.
+
+    Raises:
+        UsageError: When there is no token or no repository, or GitHub does not accept them.
+        TowlineError: When GitHub cannot be reached or refuses.
+    """
+    from github import GithubException
+    from requests import RequestException
+
+    path = remote.path if remote else os.environ.get("GITHUB_REPOSITORY", "")
+    if path.count("/") != 1:
+        raise UsageError(
+            f"the remote is no repository on GitHub ({path or 'no address'})",
+            remedy="push with --push, and open the request by hand; or set GITHUB_REPOSITORY",
+        )
+    client = _client(_token(), _api(remote))
+    try:
+        repository = client.get_repo(path)
+        return _opened(repository, branch, title, body, base or repository.default_branch)
+    except GithubException as error:
+        _refused(error, path, branch)
+    except RequestException as error:
+        raise TowlineError(
+            f"GitHub cannot be reached: {type(error).__name__}; {branch} is pushed",
+            remedy="try again, or open the request by hand",
+        ) from None
+    finally:
+        client.close()
+
+
+def _opened(repository: Hosted, branch: str, title: str, body: str, base: str) -> PullRequest:
+    head = f"{repository.owner.login}:{branch}"
+    for found in repository.get_pulls(state="open", head=head, base=base):
+        found.edit(title=title, body=body)
+        return PullRequest(found.number, found.html_url, created=False)
+    made = repository.create_pull(base=base, head=branch, title=title, body=body)
+    return PullRequest(made.number, made.html_url, created=True)
+
+
+def _client(token: str, api: str) -> Github:
+    from github import Auth, Github
+    from urllib3 import Retry
+
+    # The library's own way of trying again waits for minutes.
+    retry = Retry(total=_RETRIES, backoff_factor=0.5, status_forcelist=(502, 503, 504))
+    return Github(
+        auth=Auth.Token(token),
+        base_url=api,
+        timeout=_SECONDS,
+        retry=retry,
+        # It paces those who make thousands of requests; these are three.
+        seconds_between_requests=0,
+        seconds_between_writes=0,
+    )
+
+
+def _token() -> str:
+    for name in TOKENS:
+        if os.environ.get(name):
+            return os.environ[name]
+    raise UsageError(
+        "there is no token for GitHub",
+        remedy="export GITHUB_TOKEN=…, with the permissions contents:read and pull-requests:write",
+    )
+
+
+def _api(remote: Remote | None) -> str:
+    given = os.environ.get("GITHUB_API_URL", "").rstrip("/")
+    if given:
+        parts = urlsplit(given)
+        if parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1"):
+            return given
+        raise UsageError(
+            "GITHUB_API_URL is no https address: the token would travel in the clear",
+            remedy="write https://HOST/api/v3",
+        )
+    if remote is None or remote.host == _PUBLIC:
+        return f"https://api.{_PUBLIC}"
+    return f"https://{remote.host}/api/v3"
+
+
+def _refused(error: GithubException, path: str, branch: str) -> NoReturn:
+    said = error.data.get("message", "") if isinstance(error.data, dict) else ""
+    pushed = f"; {branch} is pushed"
+    wait = (error.headers or {}).get("retry-after", "")
+    if error.status == 401:
+        raise UsageError(
+            f"GitHub does not accept the token{pushed}",
+            remedy="export GITHUB_TOKEN=… with a new one",
+        ) from None
+    if error.status in (403, 429) and (wait or "rate limit" in said.lower()):
+        when = f"in {wait} s" if wait else "later"
+        raise TowlineError(
+            f"GitHub limits our requests: {said}{pushed}", remedy=f"try again {when}"
+        ) from None
+    if error.status == 403:
+        raise UsageError(
+            f"GitHub forbids it: {said}{pushed}",
+            remedy="give the token pull-requests:write; in GitHub Actions: permissions",
+        ) from None
+    if error.status == 404:
+        raise UsageError(
+            f"GitHub does not show us {path}{pushed}",
+            remedy="check the remote's address, and that the token may read the repository",
+        ) from None
+    errors = error.data.get("errors", []) if isinstance(error.data, dict) else []
+    details = [
+        str(item.get("message", item)) if isinstance(item, dict) else str(item) for item in errors
+    ]
+    raise TowlineError(
+        f"GitHub refuses the pull request ({error.status}): {said}{pushed}",
+        details=details,
+        remedy="mend what it says, or open the request by hand",
+    ) from None
