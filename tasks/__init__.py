@@ -38,5 +38,4 @@ ns = Collection(
     logs.logs,
     down.down,
 )
-# Where people come from, this is a script's name.
-ns.add_task(promote.run, name="promote-to-deploy")
+ns.add_task(promote.promote_to_deploy, name="promote-to-deploy")

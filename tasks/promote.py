@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from typing import TYPE_CHECKING
 
 from invoke import Collection, Context, task
@@ -203,3 +204,7 @@ def _publish(project: Project, branch: str, summary: Summary, *, pr: bool) -> No
 
 
 ns = Collection("promote", run, drift, backport)
+# Where people come from, this is the name of a script. A copy, because Invoke takes the help out
+# of a task when it is listed.
+promote_to_deploy = copy(run)
+promote_to_deploy.help = dict(run.help)

@@ -156,7 +156,8 @@ def make_project(folder, *, watch="1s"):
     root.mkdir(parents=True)
     skip = shutil.ignore_patterns("__pycache__", "*.pem", ".pytest_cache", "*.egg-info")
     shutil.copytree(ROOT / "sample", root / "sample", ignore=skip)
-    for part in ("docker", "security", "monitoring"):
+    # With the lock: it stays while its input is the same, and nothing is asked of an index.
+    for part in ("docker", "security", "monitoring", "generated"):
         shutil.copytree(ROOT / "deploy" / part, root / "deploy" / part, ignore=skip)
     for file in ("tasks.py", ".gitignore"):
         shutil.copy(ROOT / file, root / file)

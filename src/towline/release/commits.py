@@ -14,7 +14,7 @@ _HEADER = re.compile(
 )
 # A token is one word; only the breaking one may hold a space, and only it must be upper-case.
 _FOOTER = re.compile(
-    r"(?P<token>BREAKING CHANGE|[A-Za-z][A-Za-z0-9-]*)(?::(?![:/])[ \t]*| (?=#))(?P<value>.*)"
+    r"^(?P<token>BREAKING CHANGE|[A-Za-z][A-Za-z0-9-]*)(?::(?![:/])[ \t]*| (?=#))", re.MULTILINE
 )
 _BREAKING = ("BREAKING CHANGE", "BREAKING-CHANGE")
 
@@ -78,7 +78,7 @@ def parse(text: str) -> Message | None:
     Footers begin at the first line that looks like one, and a footer's value goes on to the next
     (rule 10). A breaking footer must start its line: indented or quoted, it is only mentioned.
     """
-    first, *rest = text.replace("\r\n", "\n").strip("\n").split("\n")
+    first, _, rest = text.replace("\r\n", "\n").strip("\n").partition("\n")
     header = _HEADER.fullmatch(first.strip())
     if header is None:
         return None
@@ -93,16 +93,16 @@ def parse(text: str) -> Message | None:
     )
 
 
-def _split(lines: list[str]) -> tuple[str, tuple[Footer, ...]]:
-    body: list[str] = []
-    footers: list[tuple[str, list[str]]] = []
-    for line in lines:
-        found = _FOOTER.match(line)
-        if found:
-            footers.append((found["token"], [found["value"]]))
-        elif footers:
-            footers[-1][1].append(line)
-        else:
-            body.append(line)
-    values = ((token, "\n".join(value).strip()) for token, value in footers)
-    return "\n".join(body).strip("\n"), tuple(Footer(token, value) for token, value in values)
+def _split(text: str) -> tuple[str, tuple[Footer, ...]]:
+    """Body and footers."""
+    if not text:
+        return "", ()
+    marks = list(_FOOTER.finditer(text))
+    if not marks:
+        return text.strip("\n"), ()
+    ends = [*(mark.start() for mark in marks[1:]), len(text)]
+    footers = (
+        Footer(mark["token"], text[mark.end() : end].strip())
+        for mark, end in zip(marks, ends, strict=True)
+    )
+    return text[: marks[0].start()].strip("\n"), tuple(footers)

@@ -34,6 +34,12 @@ def pins(text: str) -> dict[str, str]:
     return {normalised(match["name"]): match["version"] for match in found if match}
 
 
+def is_requirements(path: str) -> bool:
+    """Whether a file's name says that it holds requirements."""
+    name = path.rpartition("/")[2]
+    return name.startswith("requirements") and name.endswith(".txt")
+
+
 def normalised(name: str) -> str:
     """A package's name in the form that is compared (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from towline.errors import UsageError
 from towline.release.repository import Repository
@@ -17,8 +17,7 @@ FORMAT = "--format=tformat:" + "%x00".join(_FIELDS)
 _TAG = "tag: refs/tags/"
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """One commit.
 
     Attributes:
@@ -43,55 +42,82 @@ class Commit:
         return self.message.lstrip("\n").partition("\n")[0].strip()
 
 
-@dataclass(frozen=True)
 class History:
-    """All commits that HEAD reaches, newest first."""
+    """All commits that HEAD reaches, newest first.
 
-    commits: Sequence[Commit]
+    It keeps the columns that Git printed; a commit is made of them when somebody asks for it,
+    as most of 27,000 are only walked past.
+    """
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        """Take the fields of all commits, one after the other, as `FORMAT` prints them."""
+        width = len(_FIELDS)
+        whole = len(fields) // width * width
+        columns = [fields[at:whole:width] for at in range(width)]
+        self._shas, self._parents, self._tags, self._dates, self._authors, self._messages = columns
+
+    def __len__(self) -> int:
+        return len(self._shas)
+
+    def __getitem__(self, place: int) -> Commit:
+        return Commit(
+            self._shas[place],
+            tuple(self._parents[place].split()),
+            _tags(self._tags[place]),
+            self._dates[place],
+            self._authors[place],
+            self._messages[place],
+        )
 
     @cached_property
-    def tags(self) -> Mapping[str, Commit]:
-        """Every tag that HEAD reaches."""
-        return {tag: commit for commit in self.commits for tag in commit.tags}
+    def tags(self) -> Mapping[str, str]:
+        """Every tag that HEAD reaches -> hash of its commit."""
+        found = zip(self._tags, self._shas, strict=True)
+        return {tag: sha for names, sha in found if names for tag in _tags(names)}
 
     def find(self, sha: str) -> Commit | None:
         """A commit of this history by its full hash."""
-        return next((commit for commit in self.commits if commit.sha == sha), None)
+        place = self._places.get(sha)
+        return None if place is None else self[place]
 
     def since(self, sha: str) -> list[Commit]:
         """Commits that a commit does not reach, newest first; all of them for an empty hash."""
-        if not sha:
-            return list(self.commits)
-        known = self._reached((sha,))
-        return [commit for commit in self.commits if commit.sha not in known]
+        known = self._reached(sha, set()) if sha else set()
+        return [self[place] for place, item in enumerate(self._shas) if item not in known]
 
-    def segments(self, shas: Sequence[str]) -> Iterator[list[Commit]]:
+    def segments(self, shas: Iterable[str]) -> Iterator[list[Commit]]:
         """Split the history at releases, oldest first: what each reaches and none before it.
 
         One walk of the history for all of them, however many there are.
         """
         known: set[str] = set()
-        order = {commit.sha: place for place, commit in enumerate(self.commits)}
         for sha in shas:
-            new = self._reached((sha,), beyond=known)
+            new = self._reached(sha, known)
             known |= new
-            yield [self.commits[place] for place in sorted(order[item] for item in new)]
+            yield [self[place] for place in sorted(self._places[item] for item in new)]
 
-    def _reached(self, start: Iterable[str], *, beyond: set[str] | None = None) -> set[str]:
+    def _reached(self, start: str, before: set[str]) -> set[str]:
+        """What a commit reaches, without going on from what is known."""
+        parents = self._parents_of
         known: set[str] = set()
-        before = beyond or set()
-        queue = list(start)
+        queue = [start]
         while queue:
             sha = queue.pop()
-            if sha in known or sha in before or sha not in self._parents:
+            if sha in known or sha in before or sha not in parents:
                 continue
             known.add(sha)
-            queue += self._parents[sha]
+            above = parents[sha]
+            # Most commits have one parent, and splitting takes longer than looking.
+            queue += above.split() if " " in above else (above,)
         return known
 
     @cached_property
-    def _parents(self) -> Mapping[str, tuple[str, ...]]:
-        return {commit.sha: commit.parents for commit in self.commits}
+    def _parents_of(self) -> Mapping[str, str]:
+        return dict(zip(self._shas, self._parents, strict=True))
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {sha: place for place, sha in enumerate(self._shas)}
 
 
 def read(repository: Repository) -> History:
@@ -110,14 +136,11 @@ def read(repository: Repository) -> History:
             remedy="git fetch --unshallow --tags; in GitHub Actions: actions/checkout with "
             "fetch-depth: 0",
         )
-    text = repository.ask(
+    data = repository.stream(
         *("log", "-z", "--decorate=full", "--decorate-refs=refs/tags/", "--encoding=UTF-8"),
         *("--no-show-signature", "--no-color", FORMAT, "HEAD"),
     )
-    if not text.isascii():
-        # GitPython keeps bytes that are no UTF-8 as surrogates, which no terminal takes.
-        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return History(list(_commits(text.split("\0"))))
+    return History(data.decode("utf-8", "replace").split("\0"))
 
 
 def touching(repository: Repository, since: str, paths: Iterable[Path]) -> set[str]:
@@ -135,13 +158,6 @@ def touching(repository: Repository, since: str, paths: Iterable[Path]) -> set[s
     span = f"{since}..HEAD" if since else "HEAD"
     text = repository.ask("rev-list", "--full-history", "--show-pulls", span, "--", *names)
     return set(text.split())
-
-
-def _commits(fields: Sequence[str]) -> Iterator[Commit]:
-    width = len(_FIELDS)
-    for start in range(0, len(fields) - width + 1, width):
-        sha, parents, tags, date, author, message = fields[start : start + width]
-        yield Commit(sha, tuple(parents.split()), _tags(tags), date, author, message)
 
 
 def _tags(decoration: str) -> tuple[str, ...]:

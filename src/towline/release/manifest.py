@@ -84,9 +84,7 @@ class Manifest(BaseModel):
     def text(self) -> str:
         """The file's content: pretty JSON in a stable order, with a newline at its end."""
         data: dict[str, Any] = self.model_dump(by_alias=True, exclude={"files"})
-        data["files"] = {
-            path: item.model_dump(exclude_defaults=True) for path, item in self.files.items()
-        }
+        data["files"] = {path: item.data() for path, item in self.files.items()}
         return json.dumps(data, indent=2) + "\n"
 
 
@@ -174,6 +172,8 @@ def content_digest(project: str, files: Mapping[str, FileRecord]) -> str:
 
 def migration_names(files: Iterable[str], patterns: Sequence[str]) -> tuple[str, ...]:
     """Names of the files that one of the patterns (gitignore syntax) matches, sorted."""
+    if not patterns:
+        return ()
     from pathspec import GitIgnoreSpec
 
     spec = GitIgnoreSpec.from_lines(patterns)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.release import manifest as manifests
 from towline.release import swap as swaps
-from towline.release import version_files
+from towline.release.collector import collector_off
 from towline.release.manifest import Manifest
 from towline.release.promotion_plan import Difference, PromotionPlan, plan_promotion
 from towline.release.repository import Repository, open_repository
-from towline.release.tree import MANIFEST_FILE, FileRecord, counts, record, scan, walk_all, within
+from towline.release.staging import stage, stale
+from towline.release.tree import MANIFEST_FILE, FileRecord, scan, within
 from towline.release.version_files import Stamp
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def recover(project: Project) -> bool:
         return swaps.recover(tree, open_repository(project.root))
 
 
+@collector_off()
 def promote(
     project: Project, plan: PromotionPlan, *, run_tests: bool = True, commit: bool | None = None
 ) -> Promoted:
@@ -86,6 +87,7 @@ def promote(
         NeedsPerson: When the old tree could not be put back.
     """
     if plan.nothing_to_do:
+        plan.known.save()
         return Promoted(plan.version, plan.previous, Difference(), "", plan.manifest)
     if run_tests and plan.test:
         _run_tests(plan)
@@ -95,14 +97,16 @@ def promote(
     paths = plan.commit_paths if wants_commit else ()
     repository = open_repository(project.root)
     with swaps.locked(tree):
-        return _promote(plan, repository, paths)
+        done = _promote(plan, repository, paths)
+    plan.known.save()
+    return done
 
 
 def _promote(
     plan: PromotionPlan, repository: Repository | None, paths: tuple[Path, ...]
 ) -> Promoted:
     tree = plan.deploy_tree
-    current = scan(tree)
+    current = scan(tree, plan.known)
     _refuse_stale(plan, current)
     manifest = _manifest_now(plan, current)
     try:
@@ -111,9 +115,8 @@ def _promote(
         raise TowlineError(f"{tree} cannot be written: {error.strerror}") from None
     try:
         targets = [target for target in plan.copies if plan.promoted.below(target)]
-        for target in targets:
-            _stage(plan, target, current, staging / "new")
-        manifests.write(staging / "new", manifest)
+        copied = stage(plan, tuple(targets), current, staging / "new")
+        sealed = manifests.write(staging / "new", manifest).stat()
     except OSError as error:
         swaps.discard(staging)
         raise _unwritten(plan, error) from None
@@ -142,6 +145,11 @@ def _promote(
         swap.settle(repository)
         raise
     swaps.discard(staging)
+    for path, state, digest in copied:
+        # Whoever wrote to it since it is in its place did so after the manifest was written, and
+        # so left a later time, unless the file system's clock stood still.
+        if state.st_ctime_ns < sealed.st_ctime_ns:
+            plan.known.learn_own(os.fspath(tree / path), state, digest)
     return Promoted(plan.version, plan.previous, plan.promoted, commit, manifest)
 
 
@@ -189,7 +197,7 @@ def _refuse_stale(plan: PromotionPlan, current: Mapping[str, FileRecord]) -> Non
         and _promoted_now(plan, current) == plan.promoted
     )
     if not unchanged:
-        raise _stale(f"{plan.deploy_tree} or a version file")
+        raise stale(f"{plan.deploy_tree} or a version file")
 
 
 def _promoted_now(plan: PromotionPlan, current: Mapping[str, FileRecord]) -> Difference:
@@ -211,76 +219,10 @@ def _manifest_now(plan: PromotionPlan, current: Mapping[str, FileRecord]) -> Man
     return plan.manifest.with_files(files)
 
 
-def _stage(plan: PromotionPlan, target: str, current: Mapping[str, FileRecord], new: Path) -> None:
-    """Lay out one promoted path; what does not change is linked, not written.
-
-    Raises:
-        OSError: When a file cannot be written.
-        CheckFailed: When a source file changed since the plan was made.
-    """
-    for path, wanted in plan.manifest.files.items():
-        if not within(path, (target,)):
-            continue
-        place = new / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if current.get(path) == wanted and _link(plan.deploy_tree / path, place):
-            continue
-        if path in plan.derived:
-            place.write_bytes(plan.derived[path])
-            place.chmod(int(wanted.mode, 8))
-            continue
-        source = plan.sources[path]
-        if wanted.mode == "link":
-            place.symlink_to(wanted.target)
-        else:
-            _copy(source, place, version_files.content_after(source, plan.stamps))
-            place.chmod(int(wanted.mode, 8))
-        if record(place) != wanted:
-            raise _stale(str(source))
-    _keep_host_files(plan.deploy_tree, target, new)
-
-
-def _copy(source: Path, place: Path, stamped: bytes | None) -> None:
-    if stamped is not None:
-        place.write_bytes(stamped)
-        return
-    try:
-        shutil.copyfile(source, place, follow_symlinks=False)
-    except FileNotFoundError:
-        raise _stale(str(source)) from None
-
-
-def _keep_host_files(tree: Path, target: str, new: Path) -> None:
-    """Take along what is no part of a release but lies in a promoted folder, such as a `.env`."""
-    if not (tree / target).is_dir() or (tree / target).is_symlink():
-        return
-    for path in walk_all(tree, target):
-        if not counts(path):
-            place = new / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if not _link(tree / path, place):
-                shutil.copy2(tree / path, place, follow_symlinks=False)
-
-
-def _link(existing: Path, place: Path) -> bool:
-    """Make a second name of a file; not every file system can."""
-    with suppress(OSError):
-        os.link(existing, place, follow_symlinks=False)
-        return True
-    return False
-
-
 def _holds(stamp: Stamp) -> bool:
     with suppress(OSError):
         return stamp.path.read_bytes() == stamp.before
     return False
-
-
-def _stale(what: str) -> CheckFailed:
-    return CheckFailed(
-        f"{what} was changed while the promotion was at work; nothing was promoted",
-        remedy="run `inv promote` again",
-    )
 
 
 def _unwritten(plan: PromotionPlan, error: OSError) -> TowlineError:

@@ -14,12 +14,15 @@ from towline.errors import CheckFailed, UsageError
 from towline.release import manifest as manifests
 from towline.release import version_files
 from towline.release.backport import backported_marks
+from towline.release.collector import collector_off
 from towline.release.decision import AUTO, Decision
-from towline.release.derived import FOLDER, derived_files, variables
+from towline.release.dependencies import is_requirements
+from towline.release.derived import FOLDER, LOCK, derived_files, variables
 from towline.release.digests import Digests, open_digests
 from towline.release.manifest import Manifest
 from towline.release.promotion_version import promotion_version
 from towline.release.repository import Repository, open_repository, user_name
+from towline.release.requirements import lock
 from towline.release.sources import copy_mapping, select
 from towline.release.swap import leftovers
 from towline.release.tree import MANIFEST_FILE, FileRecord, bytes_record, record_all, scan, within
@@ -77,7 +80,8 @@ class PromotionPlan:
         last: What it says now; None before the first promotion.
         copies: Path in the deploy tree -> path in the source tree: `promote.copy`, and the
             folder of derived files.
-        sources: File to copy by its path in the deploy tree.
+        sources: Absolute path of the file to copy by its path in the deploy tree; text, since
+            ten thousand `Path` take long.
         derived: Content of derived files by their path in the deploy tree.
         promoted: What changes in the promoted paths.
         owned: What people changed in the deploy tree's other files since the last promotion.
@@ -95,7 +99,7 @@ class PromotionPlan:
     manifest: Manifest
     last: Manifest | None
     copies: Mapping[str, str]
-    sources: Mapping[str, Path]
+    sources: Mapping[str, str]
     derived: Mapping[str, bytes]
     promoted: Difference
     owned: Difference
@@ -176,6 +180,7 @@ class PromotionPlan:
         return [*lines, *(f"note: {note}" for note in self.notes)]
 
 
+@collector_off()
 def plan_promotion(
     project: Project,
     *,
@@ -213,7 +218,11 @@ def plan_promotion(
         raise _refuse_dirty(project, dirty)
     incoming = record_all(sources, known)
     # A version alone is no change: what is derived is compared as of the last one.
-    incoming |= _records(derived_files(project, last.version if last else "", relock=relock))
+    before = last.version if last else ""
+    locked = lock(project, _present(tree / LOCK), relock=relock)
+    requirements = _requirements(sources)
+    derived = derived_files(project, before, lock=locked, requirements=requirements)
+    incoming |= _records(derived)
     discarded = _changes_by_hand(
         project, repository, last, current, incoming, tuple(copies), discard=discard_hotfix
     )
@@ -226,7 +235,7 @@ def plan_promotion(
     )
     planned = {**owned, **incoming}
     changed = last is None or _differs(project, last, planned, copies)
-    uncommitted = bool(dirty) or _has_changes(repository, tree, owned)
+    uncommitted = changed and (bool(dirty) or _has_changes(repository, tree, owned))
     decision = promotion_version(
         project,
         repository,
@@ -241,7 +250,10 @@ def plan_promotion(
     held_back = changed and last is not None and chosen == last.version
     stamps = version_files.stamps(project.source_tree, settings.version_files, chosen)
     incoming.update(_stamped(sources, incoming, stamps))
-    derived = derived_files(project, chosen)
+    if chosen != before:
+        for path in derived:
+            incoming.pop(path)
+        derived = derived_files(project, chosen, lock=locked, requirements=requirements)
     incoming.update(_records(derived))
     planned.update(incoming)
 
@@ -290,7 +302,7 @@ def _refuse_leftovers(tree: Path) -> None:
 
 
 def _uncommitted(
-    project: Project, sources: Mapping[str, Path], repository: Repository | None
+    project: Project, sources: Mapping[str, str], repository: Repository | None
 ) -> list[Path]:
     """Uncommitted files of the source tree; untracked ones only where they would be copied."""
     if repository is None:
@@ -300,16 +312,13 @@ def _uncommitted(
         (project.source_tree / version_files.name_of(item)).resolve()
         for item in project.settings.promote.version_files
     }
-    tree, deploy = project.source_tree, project.deploy_tree
+    tree = project.source_tree
     return [
         change.path
-        for change in repository.changes(project.root)
-        if not change.path.is_relative_to(deploy)
-        and (
-            change.path in copied
-            or change.path in stamped
-            or (change.tracked and change.path.is_relative_to(tree))
-        )
+        for change in repository.changes(project.root, outside=project.deploy_tree)
+        if os.fspath(change.path) in copied
+        or change.path in stamped
+        or (change.tracked and change.path.is_relative_to(tree))
     ]
 
 
@@ -416,12 +425,24 @@ def _is_done(last: Manifest | None, chosen: str, stamps: Sequence[Stamp], *, cha
     return last is not None and not changed and chosen == last.version and stamped
 
 
+def _present(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _requirements(sources: Mapping[str, str]) -> dict[str, str]:
+    """The requirements files among what is copied, by their path in the deploy tree."""
+    files = {path: Path(file) for path, file in sources.items() if is_requirements(path)}
+    return {
+        path: file.read_text("utf-8", "replace") for path, file in files.items() if file.is_file()
+    }
+
+
 def _records(derived: Mapping[str, bytes]) -> dict[str, FileRecord]:
     return {path: bytes_record(content, "0644") for path, content in derived.items()}
 
 
 def _stamped(
-    sources: Mapping[str, Path], incoming: Files, stamps: Sequence[Stamp]
+    sources: Mapping[str, str], incoming: Files, stamps: Sequence[Stamp]
 ) -> dict[str, FileRecord]:
     """Records of the version files that are copied, as they are after the stamp."""
     records = {}

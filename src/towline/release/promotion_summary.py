@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
-from towline.release.dependencies import Upgrade, merged, pins, upgrades
-from towline.release.derived import FOLDER
+from towline.release.dependencies import Upgrade, is_requirements, merged, pins, upgrades
+from towline.release.derived import LOCK
 from towline.release.promotion_plan import PromotionPlan
 from towline.release.summary import Summary
-
-LOCKED = f"{FOLDER}/requirements.txt"
 
 
 def summarise(plan: PromotionPlan) -> Summary:
@@ -47,29 +46,24 @@ def _dependencies(plan: PromotionPlan) -> list[Upgrade]:
     before = _texts(plan, old=True)
     after = _texts(plan, old=False)
     # The lock names every package, also those that requirements name too.
-    if LOCKED in after and (LOCKED in before or not before):
-        return upgrades(pins(before.get(LOCKED, "")), pins(after[LOCKED]))
+    if LOCK in after and (LOCK in before or not before):
+        return upgrades(pins(before.get(LOCK, "")), pins(after[LOCK]))
     return upgrades(_all(before), _all(after))
 
 
 def _all(texts: Mapping[str, str]) -> dict[str, str]:
-    return merged(text for path, text in sorted(texts.items()) if path != LOCKED)
+    return merged(text for path, text in sorted(texts.items()) if path != LOCK)
 
 
 def _texts(plan: PromotionPlan, *, old: bool) -> dict[str, str]:
     if old:
         paths: Iterable[str] = plan.last.files if plan.last else ()
-        places = {path: plan.deploy_tree / path for path in paths if _is_requirements(path)}
+        places = {path: plan.deploy_tree / path for path in paths if is_requirements(path)}
     else:
-        places = {path: file for path, file in plan.sources.items() if _is_requirements(path)}
+        places = {path: Path(file) for path, file in plan.sources.items() if is_requirements(path)}
     found = {
         path: file.read_text("utf-8", "replace") for path, file in places.items() if file.is_file()
     }
-    if not old and LOCKED in plan.derived:
-        found[LOCKED] = plan.derived[LOCKED].decode("utf-8", "replace")
+    if not old and LOCK in plan.derived:
+        found[LOCK] = plan.derived[LOCK].decode("utf-8", "replace")
     return found
-
-
-def _is_requirements(path: str) -> bool:
-    name = path.rpartition("/")[2]
-    return name.startswith("requirements") and name.endswith(".txt")

@@ -15,6 +15,7 @@ from pathlib import Path
 from towline.config.loading import FILE, Project
 from towline.errors import TowlineError, UsageError
 from towline.release import version_files
+from towline.release.changelog import section_text
 from towline.release.decision import AUTO, Decision
 from towline.release.release_notes import section_for, written_changelog
 from towline.release.repository import Repository
@@ -94,7 +95,8 @@ def plan_release(standing: Standing, *, version: str = "", bump: str = AUTO) -> 
             remedy="merge that commit, or ask for another --version",
         )
     section = section_for(standing, decision, tag)
-    changelog, notes = written_changelog(standing, [section])
+    changelog = written_changelog(standing, [section])
+    notes = section_text(changelog.after.decode(), decision.version)
     folder, files = files_of(standing.project)
     stamps = version_files.stamps(folder, files, decision.version)
     return ReleasePlan(decision, tag, notes, (*stamps, changelog))
@@ -180,7 +182,7 @@ def refuse_unclean(repository: Repository, expected: Iterable[Stamp] = ()) -> No
 
 def _unfinished(standing: Standing, version: str) -> ReleasePlan | None:
     """The release whose commit is HEAD and whose tag is missing; None when there is none."""
-    head = standing.history.commits[0]
+    head = standing.history[0]
     tag = head.subject.removeprefix(_SUBJECT)
     found = standing.form.version(tag) if tag != head.subject else None
     if found is None or standing.repository.has_tag(tag):
@@ -198,8 +200,6 @@ def _unfinished(standing: Standing, version: str) -> ReleasePlan | None:
 
 
 def _notes(standing: Standing, version: str) -> str:
-    from towline.release.changelog import section_text
-
     path = standing.project.root / standing.project.settings.versions.changelog
     with suppress(OSError, UnicodeDecodeError):
         return section_text(path.read_text(encoding="utf-8"), version)

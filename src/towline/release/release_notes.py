@@ -11,6 +11,7 @@ from towline.release import changelog
 from towline.release import remote as remotes
 from towline.release.changelog import Section
 from towline.release.changelog_headings import identity, order
+from towline.release.collector import collector_off
 from towline.release.decision import Decision
 from towline.release.standing import Standing
 from towline.release.version import parse
@@ -20,9 +21,7 @@ from towline.release.version_files import Stamp
 def section_for(standing: Standing, decision: Decision, tag: str) -> Section:
     """The section of a version that is about to be released, dated today (UTC)."""
     is_prerelease = "-" in decision.version.partition("+")[0]
-    before = [
-        name for version, name in standing.released if is_prerelease or not version.prerelease
-    ]
+    before = [name for version, name in standing.recent if is_prerelease or not version.prerelease]
     return Section(
         version=decision.version,
         tag=tag,
@@ -32,22 +31,24 @@ def section_for(standing: Standing, decision: Decision, tag: str) -> Section:
     )
 
 
+@collector_off()
 def sections(standing: Standing) -> list[Section]:
     """The sections of all released versions, newest first.
 
     A final version tells of everything since the final version before it; a prerelease of what
     came since the version before.
     """
-    finals = [(str(version), tag) for version, tag in standing.released if not version.prerelease]
-    everything = [(str(version), tag) for version, tag in standing.released]
+    versions = [(standing.version(tag), tag) for tag in standing.tags]
+    finals = [(str(version), tag) for version, tag in versions if not version.prerelease]
+    everything = [(str(version), tag) for version, tag in versions]
     found = {item.tag: item for item in _sections(standing, everything)}
     if len(finals) != len(everything):
         found |= {item.tag: item for item in _sections(standing, finals)}
     return [found[tag] for _, tag in reversed(everything)]
 
 
-def written_changelog(standing: Standing, new: Sequence[Section]) -> tuple[Stamp, str]:
-    """The changelog before and after it gets sections, and the text of the first of them.
+def written_changelog(standing: Standing, new: Sequence[Section]) -> Stamp:
+    """The changelog before and after it gets sections.
 
     Raises:
         UsageError: When the file cannot be read.
@@ -62,8 +63,7 @@ def written_changelog(standing: Standing, new: Sequence[Section]) -> tuple[Stamp
         url=web,
         compare=lambda old, tag: remotes.compare_url(web, old, tag),
     )
-    text = changelog.section_text(after, new[0].version) if new else ""
-    return Stamp(path.resolve(), before, after.encode()), text
+    return Stamp(path.resolve(), before, after.encode())
 
 
 def missing(standing: Standing, *, everything: bool = False) -> tuple[Stamp, list[str]]:
@@ -81,7 +81,7 @@ def missing(standing: Standing, *, everything: bool = False) -> tuple[Stamp, lis
     if known and not everything:
         highest = max(order(version) for version in known)
         wanted = [item for item in wanted if order(item.version) > highest]
-    change, _ = written_changelog(standing, wanted)
+    change = written_changelog(standing, wanted)
     there = {identity(version) for version in known}
     return change, [item.version for item in wanted if identity(item.version) not in there]
 
@@ -105,8 +105,8 @@ def notes(standing: Standing, version: str) -> str:
         return written
     for section in sections(standing):
         if section.version == wanted:
-            _, told = written_changelog(standing, [section])
-            return told
+            change = written_changelog(standing, [section])
+            return changelog.section_text(change.after.decode(), wanted)
     raise UsageError(
         f"there is no version {wanted}", remedy="`inv version.show` tells what is released"
     )
@@ -130,13 +130,14 @@ def _file(standing: Standing) -> Path:
 
 
 def _sections(standing: Standing, versions: Sequence[tuple[str, str]]) -> list[Section]:
-    commits = [standing.history.tags[tag] for _, tag in versions]
-    segments = standing.history.segments([commit.sha for commit in commits])
+    history = standing.history
+    segments = history.segments(history.tags[tag] for _, tag in versions)
     previous = ""
     found = []
-    for (version, tag), commit, segment in zip(versions, commits, segments, strict=True):
+    for (version, tag), segment in zip(versions, segments, strict=True):
         changes = tuple(standing.counted(segment))
-        found.append(Section(version, tag, commit.date, previous, changes))
+        commit = history.find(history.tags[tag])
+        found.append(Section(version, tag, commit.date if commit else "", previous, changes))
         previous = tag
     return found
 

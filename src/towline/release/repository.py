@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from towline.errors import TowlineError, UsageError
 
@@ -116,14 +116,22 @@ class Repository:
         )
         return sorted(set(names.split("\0")) - {""})
 
-    def changes(self, folder: Path) -> list[Change]:
-        """What differs from the commit that is checked out, below a folder."""
+    def changes(self, folder: Path, *, outside: Path | None = None) -> list[Change]:
+        """What differs from the commit that is checked out, below a folder.
+
+        Args:
+            folder: The folder.
+            outside: A folder in it to leave out.
+        """
         text = self.ask(
             *("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"),
             *("--", "."),
             folder=folder,
         )
-        return [Change(item[:2], self.root / item[3:]) for item in text.split("\0") if item]
+        # Compared as text: a deploy tree that is not committed has ten thousand changes.
+        beyond = f"{os.path.relpath(outside, self.root)}/" if outside else "\0"
+        items = (item for item in text.split("\0") if item and not item.startswith(beyond, 3))
+        return [Change(item[:2], self.root / item[3:]) for item in items]
 
     def ignores(self, path: Path) -> bool:
         """Whether Git leaves a path alone."""
@@ -255,6 +263,22 @@ class Repository:
             lines = _lines(error)
             raise TowlineError(f"git {words[0]} failed: {lines[0]}", details=lines[1:]) from None
         return answer if isinstance(answer, bytes) else str(answer).encode()
+
+    def stream(self, *words: str) -> bytes:
+        """Run Git and return all that it prints, however much that is.
+
+        GitPython's usual way reads in small pieces; for a long history that takes longer than
+        Git itself.
+
+        Raises:
+            TowlineError: When Git fails.
+        """
+        process: Any = self._git(self.root).execute(["git", *words], as_process=True)
+        data: bytes = process.stdout.read()
+        said = process.stderr.read().decode("utf-8", "replace").strip()
+        if process.proc.wait():
+            raise TowlineError(f"git {words[0]} failed: {said}", remedy="mend what Git says")
+        return data
 
     @staticmethod
     def _git(folder: Path) -> Git:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from towline.config.loading import FILE, Project
@@ -41,52 +41,102 @@ def copy_mapping(project: Project) -> dict[str, str]:
 
 def select(
     project: Project, mapping: dict[str, str], repository: Repository | None
-) -> dict[str, Path]:
-    """The files to copy: path in the deploy tree -> file in the source tree.
+) -> dict[str, str]:
+    """The files to copy: path in the deploy tree -> absolute path of the file, as text.
 
     In a Git repository these are the files that Git tracks or would track; elsewhere all of them.
-    `promote.exclude` is left behind, and so are `.env` files, caches and the deploy tree itself,
-    whatever it says.
+    What `promote.include` does not match, if it is given, or `promote.exclude` does is left behind,
+    and so are `.env` files, caches and the deploy tree itself, whatever they say.
 
     Raises:
         UsageError: When nothing is left to copy of an entry, or a symbolic link leads out of the
             deploy tree.
     """
-    from pathspec import GitIgnoreSpec
-
-    tree = project.source_tree
-    excluded = GitIgnoreSpec.from_lines(project.settings.promote.exclude)
-    names = [name for name in _names(project, repository) if not excluded.match_file(name)]
-    chosen: dict[str, Path] = {}
+    names = _wanted(project, _names(project, repository))
+    tree = os.fspath(project.source_tree)
+    chosen: dict[str, str] = {}
     for target, source in mapping.items():
         before = len(chosen)
-        for name in names:
+        for name, is_link in names.items():
             path = _moved(name, source, target)
             if path is not None and counts(path):
-                chosen[path] = tree / name
-                _check_link(tree / name, path)
+                chosen[path] = f"{tree}/{name}"
+                if is_link:
+                    _check_link(project.source_tree / name, path)
         if len(chosen) == before:
             raise UsageError(
-                f"{tree / source} holds no file to promote",
-                remedy=f"look into promote.exclude in {FILE}, and into .gitignore",
+                f"{project.source_tree / source} holds no file to promote",
+                remedy=f"look into promote.include and exclude in {FILE}, and into .gitignore",
             )
     return dict(sorted(chosen.items()))
 
 
-def _names(project: Project, repository: Repository | None) -> Iterator[str]:
-    """Paths in the source tree that may be copied, but for the deploy tree's own."""
+def _wanted(project: Project, names: Mapping[str, bool]) -> Mapping[str, bool]:
+    """Those of the names that the patterns of the configuration choose."""
+    from pathspec import GitIgnoreSpec
+
+    settings = project.settings.promote
+    excluded = set(GitIgnoreSpec.from_lines(settings.exclude).match_files(names))
+    kept = {name: is_link for name, is_link in names.items() if name not in excluded}
+    if not settings.include:
+        return kept
+    included = set(GitIgnoreSpec.from_lines(settings.include).match_files(kept))
+    return {name: is_link for name, is_link in kept.items() if name in included}
+
+
+def _names(project: Project, repository: Repository | None) -> dict[str, bool]:
+    """Paths in the source tree that may be copied, and whether each is a symbolic link.
+
+    The deploy tree's own are left out, and so is what Git knows but is not there any more.
+    """
     tree, own = project.source_tree, project.deploy_tree
-    inside = own.relative_to(tree).as_posix() if own.is_relative_to(tree) else None
+    inside = (own.relative_to(tree).as_posix(),) if own.is_relative_to(tree) else ()
     listed = repository.files(tree) if repository else walk_all(tree)
+    kinds = _Kinds(tree)
+    names: dict[str, bool] = {}
     for name in listed:
-        if inside is not None and within(name, (inside,)):
+        if within(name, inside):
             continue
-        path = tree / name
-        if path.is_dir() and not path.is_symlink():
+        kind = kinds.of(name.rstrip("/"))
+        if kind == _FOLDER:
             # Git names a submodule or a nested repository by its folder.
-            yield from walk_all(tree, name.rstrip("/"))
-        elif os.path.lexists(path):
-            yield name
+            nested = walk_all(tree, name.rstrip("/"))
+            names |= {path: kinds.of(path) == _LINK for path in nested}
+        elif kind:
+            names[name] = kind == _LINK
+    return names
+
+
+_FILE, _LINK, _FOLDER = "file", "link", "folder"
+
+
+class _Kinds:
+    """What lies at paths of a tree: each folder is listed once, instead of asking for each file."""
+
+    def __init__(self, tree: Path) -> None:
+        self._tree = tree
+        self._folders: dict[str, dict[str, str]] = {}
+
+    def of(self, path: str) -> str:
+        """`file`, which may be something special too, `link`, `folder`, or nothing."""
+        folder, _, name = path.rpartition("/")
+        known = self._folders.get(folder)
+        if known is None:
+            known = self._folders[folder] = dict(self._list(folder))
+        return known.get(name, "")
+
+    def _list(self, folder: str) -> Iterator[tuple[str, str]]:
+        try:
+            with os.scandir(self._tree / folder) as entries:
+                for entry in entries:
+                    if entry.is_symlink():
+                        yield entry.name, _LINK
+                    else:
+                        yield entry.name, _FOLDER if entry.is_dir() else _FILE
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise UsageError(f"{self._tree / folder} cannot be read: {error.strerror}") from None
 
 
 def _moved(name: str, source: str, target: str) -> str | None:
@@ -128,8 +178,6 @@ def _check_target(project: Project, written: str, target: str) -> None:
 
 def _check_link(source: Path, path: str) -> None:
     """The deploy tree must be self-contained: links in it stay in it."""
-    if not source.is_symlink():
-        return
     target = os.readlink(source)  # noqa: PTH115 - Path would tidy the target up
     end = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
     if end.startswith(("/", "../")) or end == "..":

@@ -32,7 +32,7 @@ class Standing:
         repository: Its repository.
         history: All commits that HEAD reaches.
         form: How versions are written as tags.
-        released: Every version that leads to HEAD, with its tag, lowest first.
+        tags: The tags of all versions that lead to HEAD, lowest version first.
         branch: Branch to take for the channel; empty for the one that is checked out.
     """
 
@@ -40,13 +40,29 @@ class Standing:
     repository: Repository
     history: History
     form: TagForm
-    released: Sequence[tuple[Version, str]]
+    tags: Sequence[str]
     branch: str = ""
 
     @property
     def last(self) -> tuple[Version, str] | None:
         """The highest version, with its tag."""
-        return self.released[-1] if self.released else None
+        return (self.version(self.tags[-1]), self.tags[-1]) if self.tags else None
+
+    @cached_property
+    def recent(self) -> list[tuple[Version, str]]:
+        """The last final version and all versions above it; all versions when none is final."""
+        found = []
+        for tag in reversed(self.tags):
+            found.append((self.version(tag), tag))
+            if not found[-1][0].prerelease:
+                break
+        return found[::-1]
+
+    def version(self, tag: str) -> Version:
+        """The version that one of the tags names."""
+        found = self.form.version(tag)
+        assert found is not None  # noqa: S101 - it is one of the tags that name versions
+        return found
 
     @property
     def rules(self) -> Rules:
@@ -60,7 +76,7 @@ class Standing:
         Once something is released, the highest counts where they differ.
         """
         folder, files = files_of(self.project)
-        if self.released and files:
+        if self.tags and files:
             found = version_files.written_versions(folder, files)
             return max(map(parse, found), key=order_key)
         text = version_files.written_version(folder, files)
@@ -74,7 +90,7 @@ class Standing:
 
     def changes_since(self, tag: str) -> list[Change]:
         """What changed after a tag, newest first; since the beginning for an empty one."""
-        start = self.history.tags[tag].sha if tag else ""
+        start = self.history.tags[tag] if tag else ""
         return self.counted(self.history.since(start), start)
 
     def counted(self, commits: Sequence[Commit], since: str = "") -> list[Change]:
@@ -98,7 +114,8 @@ class Standing:
         Raises:
             UsageError: When what is asked for, the branch or a tag does not allow a decision.
         """
-        self.form.refuse_misspelt(self.history.tags, self.last[0] if self.last else None)
+        others = self.history.tags.keys() - set(self.tags)
+        self.form.refuse_misspelt(sorted(others), self.last[0] if self.last else None)
         scene = self._scene
         if from_released and bump != AUTO and self.last:
             scene = replace(scene, written=None)
@@ -106,13 +123,13 @@ class Standing:
 
     @cached_property
     def _scene(self) -> Scene:
-        finals = [tag for version, tag in self.released if not version.prerelease]
+        finals = [tag for version, tag in self.recent if not version.prerelease]
         since_final = self.changes_since(finals[-1] if finals else "")
         last_tag = self.last[1] if self.last else ""
         is_final = bool(finals) and finals[-1] == last_tag
         return Scene(
             rules=self.rules,
-            released=[version for version, _ in self.released],
+            released=[version for version, _ in self.recent],
             since_final=since_final,
             since_last=since_final if is_final else self.changes_since(last_tag),
             label=self.label,
@@ -120,7 +137,7 @@ class Standing:
             first=self.project.settings.versions.first,
         )
 
-    @property
+    @cached_property
     def _paths(self) -> list[Path] | None:
         """The paths that count; None when every commit does."""
         settings = self.project.settings
@@ -155,9 +172,7 @@ def examine(project: Project, *, branch: str = "") -> Standing:
     history = log.read(repository)
     settings = project.settings.versions
     form = TagForm(settings.tag, tuple(settings.ignore_tags))
-    # The tag's text decides between versions that only differ in build metadata.
-    released = sorted(form.versions(history.tags), key=lambda item: (order_key(item[0]), item[1]))
-    return Standing(project, repository, history, form, released, branch)
+    return Standing(project, repository, history, form, form.ordered(history.tags), branch)
 
 
 def repository_of(project: Project) -> Repository:

@@ -11,6 +11,7 @@ from functools import cached_property
 from semver import Version
 
 from towline.errors import UsageError
+from towline.release.version import precedence
 
 _PLACE = "{version}"
 _NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -48,15 +49,31 @@ class TagForm:
         major, minor, patch, prerelease, build = found.groups()
         return Version(int(major), int(minor), int(patch), prerelease, build)
 
-    def versions(self, tags: Iterable[str]) -> list[tuple[Version, str]]:
-        """All versions among tags, each with its tag."""
-        found = ((self.version(tag), tag) for tag in tags)
-        return [(version, tag) for version, tag in found if version is not None]
+    def ordered(self, tags: Iterable[str]) -> list[str]:
+        """The tags that name versions, from the lowest version to the highest.
+
+        The tag's text decides between versions that only differ in build metadata.
+        """
+        start, end = self._ends
+        found = []
+        for tag in tags:
+            if not tag.startswith(start) or not tag.endswith(end):
+                continue
+            numbers = _SEMVER.fullmatch(tag, len(start), len(tag) - len(end))
+            if numbers and not self._is_ignored(tag):
+                major, minor, patch, prerelease, _ = numbers.groups()
+                key = precedence(int(major), int(minor), int(patch), prerelease)
+                found.append((key, tag))
+        return [tag for _, tag in sorted(found)]
 
     def refuse_misspelt(self, tags: Iterable[str], highest: Version | None) -> None:
         """Refuse to decide past a tag that was meant as a higher version, but is none.
 
         `v1.3.0rc1` above `v1.2.3` would otherwise be passed over in silence.
+
+        Args:
+            tags: All tags, or those that name no version.
+            highest: The highest version.
 
         Raises:
             UsageError: When there is one.
@@ -88,4 +105,4 @@ class TagForm:
         return start, end
 
     def _is_ignored(self, tag: str) -> bool:
-        return any(fnmatchcase(tag, pattern) for pattern in self.ignored)
+        return bool(self.ignored) and any(fnmatchcase(tag, pattern) for pattern in self.ignored)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from towline.errors import UsageError
+from towline.release import copying
+from towline.release.threads import for_each
+
+if TYPE_CHECKING:
+    from towline.release.digests import Digests
 
 MANIFEST_FILE = "release.json"
 STAGING_PREFIX = ".promoting-"
@@ -22,11 +29,15 @@ _HOST_FOLDERS = ("security/ssl", "security/secrets")
 Mode = Literal["0644", "0755", "link"]
 
 
-class FileRecord(BaseModel):
+@dataclass(frozen=True, slots=True)
+class FileRecord:
     """One file of a tree.
 
     Only the executable bit of the mode is kept, as in Git: the rest depends on the umask of
     whoever checked the tree out.
+
+    No pydantic model, though pydantic validates it in a manifest: tens of thousands are made and
+    compared in a run.
 
     Attributes:
         sha256: Digest of the content; of the target's path for a symbolic link.
@@ -34,25 +45,48 @@ class FileRecord(BaseModel):
         target: Where a symbolic link points; empty for a file.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     mode: Mode
     target: str = ""
 
+    def data(self) -> dict[str, str]:
+        """What a manifest says of it."""
+        plain = {"sha256": self.sha256, "mode": self.mode}
+        return {**plain, "target": self.target} if self.target else plain
 
-def scan(tree: Path) -> dict[str, FileRecord]:
+
+def scan(tree: Path, known: Digests | None = None) -> dict[str, FileRecord]:
     """Records of a deploy tree's files by their path in it, with `/`, sorted.
 
     Left out are the manifest itself, caches, what a promotion is staging, and what belongs to a
     host and not to a release: `.env` files (not `.env.*example`), `security/ssl/*` and
     `security/secrets/*`. A tree that does not exist holds nothing.
 
+    Args:
+        tree: The deploy tree.
+        known: Digests of files that need not be read; without them every file is read.
+
     Raises:
         UsageError: When a file cannot be read, has a name that is not UTF-8, or is neither a
             file nor a symbolic link.
     """
-    return {path: record(tree / path) for path in sorted(walk(tree))}
+    found = {path: entry for path, entry in _entries(tree, "") if counts(path)}
+    return _records(_entry_states(found), known)
+
+
+def record_all(files: Mapping[str, str], known: Digests | None = None) -> dict[str, FileRecord]:
+    """Records of files by the names that they are given under, in their order.
+
+    Args:
+        files: Path of the file or symbolic link for each name.
+        known: Digests of files that need not be read; without them every file is read.
+
+    Raises:
+        UsageError: As `record`.
+    """
+    return _records(_file_states(files), known)
 
 
 def walk(tree: Path) -> Iterator[str]:
@@ -74,8 +108,13 @@ def walk_all(tree: Path, below: str = "") -> Iterator[str]:
     Raises:
         UsageError: When a folder cannot be read.
     """
+    return (path for path, _ in _entries(tree, below))
+
+
+def _entries(tree: Path, below: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     try:
-        entries = list(os.scandir(tree / below))
+        with os.scandir(tree / below) as found:
+            entries = list(found)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -85,19 +124,23 @@ def walk_all(tree: Path, below: str = "") -> Iterator[str]:
             continue
         path = f"{below}/{entry.name}" if below else entry.name
         if not entry.is_dir(follow_symlinks=False):
-            yield path
+            yield path, entry
         elif entry.name not in _CACHES:
-            yield from walk_all(tree, path)
+            yield from _entries(tree, path)
 
 
 def counts(path: str) -> bool:
     """Whether a path in a deploy tree is part of the release, rather than of a host."""
     folder, _, name = path.rpartition("/")
-    if path == MANIFEST_FILE or within(path, _HOST_FOLDERS):
-        return False
-    if not _CACHES.isdisjoint(folder.split("/")):
+    if path == MANIFEST_FILE or path in _HOST_FOLDERS or not _folder_counts(folder):
         return False
     return name != ".env" and (not name.startswith(".env.") or name.endswith("example"))
+
+
+# Ten thousand files lie in few folders.
+@lru_cache(maxsize=1024)
+def _folder_counts(folder: str) -> bool:
+    return _CACHES.isdisjoint(folder.split("/")) and not within(folder, _HOST_FOLDERS)
 
 
 def record(path: Path) -> FileRecord:
@@ -106,38 +149,91 @@ def record(path: Path) -> FileRecord:
     Raises:
         UsageError: When it cannot be read, has a name that is not UTF-8, or is something else.
     """
-    try:
-        os.fspath(path).encode()
-        mode = path.lstat().st_mode
-        if stat.S_ISLNK(mode):
-            return link_record(os.readlink(path))  # noqa: PTH115 - Path would tidy the target up
-        if not stat.S_ISREG(mode):
+    return _records(_file_states({"": os.fspath(path)}), None)[""]
+
+
+# The name that a record gets, the file's path, and what lstat says of it.
+_State = tuple[str, str, os.stat_result]
+
+
+def _entry_states(entries: Mapping[str, os.DirEntry[str]]) -> Iterator[_State]:
+    for name in sorted(entries):
+        entry = entries[name]
+        try:
+            yield name, entry.path, entry.stat(follow_symlinks=False)
+        except OSError as error:
+            raise _unreadable(entry.path, error) from None
+
+
+def _file_states(files: Mapping[str, str]) -> Iterator[_State]:
+    for name, path in files.items():
+        try:
+            yield name, path, os.lstat(path)
+        except OSError as error:
+            raise _unreadable(path, error) from None
+
+
+def _records(states: Iterable[_State], known: Digests | None) -> dict[str, FileRecord]:
+    """Records in the order of `states`; what is not known is read in a few threads."""
+    records: dict[str, FileRecord] = {}
+    unread: list[tuple[str, str]] = []
+    for name, path, state in states:
+        if not path.isascii():
+            _check_name(path)
+        if stat.S_ISLNK(state.st_mode):
+            records[name] = _link_at(path)
+            continue
+        if not stat.S_ISREG(state.st_mode):
             raise UsageError(
                 f"{path} is neither a file nor a symbolic link", remedy="remove it from the tree"
             )
-        with path.open("rb", buffering=0) as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = known.find(path, state) if known else None
+        if sha256 is None:
+            unread.append((name, path))
+        # An unread file gets its place here and its digest below.
+        records[name] = FileRecord(sha256 or "", file_mode(state.st_mode))
+
+    def read(item: tuple[str, str]) -> None:
+        name, path = item
+        try:
+            sha256, state = copying.digest(path)
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        records[name] = FileRecord(sha256, file_mode(state.st_mode))
+        if known:
+            known.learn(path, state, sha256)
+
+    for_each(read, unread)
+    return records
+
+
+def _check_name(path: str) -> None:
+    try:
+        path.encode()
     except UnicodeEncodeError:
-        raise UsageError(
-            f"the name of {os.fspath(path)!a} is not UTF-8", remedy="rename the file"
-        ) from None
+        raise UsageError(f"the name of {path!a} is not UTF-8", remedy="rename the file") from None
+
+
+def _link_at(path: str) -> FileRecord:
+    try:
+        # Path would tidy the target up.
+        return link_record(os.readlink(path))  # noqa: PTH115
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}", remedy="mend its permissions"
-        ) from None
-    # Built without validation: ten thousand of these are made in a run.
-    return FileRecord.model_construct(sha256=digest, mode=file_mode(mode))
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str, error: OSError) -> UsageError:
+    return UsageError(f"{path} cannot be read: {error.strerror}", remedy="mend its permissions")
 
 
 def link_record(target: str) -> FileRecord:
     """Record of a symbolic link to `target`."""
-    digest = hashlib.sha256(os.fsencode(target)).hexdigest()
-    return FileRecord(sha256=digest, mode="link", target=target)
+    return FileRecord(hashlib.sha256(os.fsencode(target)).hexdigest(), "link", target)
 
 
 def bytes_record(data: bytes, mode: Mode) -> FileRecord:
     """Record of a file with this content."""
-    return FileRecord(sha256=hashlib.sha256(data).hexdigest(), mode=mode)
+    return FileRecord(hashlib.sha256(data).hexdigest(), mode)
 
 
 def file_mode(mode: int) -> Mode:
@@ -147,4 +243,9 @@ def file_mode(mode: int) -> Mode:
 
 def within(path: str, folders: tuple[str, ...]) -> bool:
     """Whether a path is one of these paths or lies below one of them."""
-    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
+    return path in folders or path.startswith(_below(folders))
+
+
+@lru_cache(maxsize=64)
+def _below(folders: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{folder}/" for folder in folders)

@@ -14,6 +14,7 @@ from towline.errors import UsageError
 Part = Literal["major", "minor", "patch", "prerelease"]
 PARTS: tuple[Part, ...] = get_args(Part)
 _SHOWN = 60
+_FINAL = (1, ())
 
 
 def parse(text: str) -> Version:
@@ -62,10 +63,16 @@ def is_newer(candidate: str, than: str) -> bool:
 
 def order_key(version: Version) -> tuple[object, ...]:
     """A key that sorts as precedence does (semver.org, rule 11), fast for many versions."""
-    words = (version.prerelease or "").split(".")
+    return precedence(version.major, version.minor, version.patch, version.prerelease)
+
+
+def precedence(major: int, minor: int, patch: int, prerelease: str | None) -> tuple[object, ...]:
+    """The key of a version that is given in parts; see `order_key`."""
+    if not prerelease:
+        return (major, minor, patch, _FINAL)
+    words = prerelease.split(".")
     identifiers = tuple((0, int(word), "") if word.isdigit() else (1, 0, word) for word in words)
-    prerelease = (0, identifiers) if version.prerelease else (1, ())
-    return (version.major, version.minor, version.patch, prerelease)
+    return (major, minor, patch, (0, identifiers))
 
 
 def in_order(versions: Iterable[str]) -> list[str]:

@@ -125,11 +125,11 @@ def take_back(changes: Sequence[Stamp]) -> None:
                 change.path.unlink()
 
 
-def content_after(file: Path, changes: Sequence[Stamp]) -> bytes | None:
+def content_after(file: str, changes: Sequence[Stamp]) -> bytes | None:
     """What a file that is no symbolic link holds after the stamps; None when none concerns it."""
     for change in changes:
         # The names are compared first: finding the real path of ten thousand files takes long.
-        if file.name == change.path.name and file.resolve() == change.path:
+        if file.endswith(change.path.name) and Path(file).resolve() == change.path:
             return change.after
     return None
 

@@ -7,8 +7,13 @@ from pathlib import Path
 from towline.release.tree import STAGING_PREFIX
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Replace a file's content; its mode stays. A new file gets 0644.
+
+    Args:
+        path: The file.
+        data: Its new content.
+        durable: Wait until the content is on disk, for a machine that loses its power.
 
     Raises:
         OSError: When it cannot be written.
@@ -20,7 +25,8 @@ def replace_file(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -131,7 +131,7 @@ def check_killed_everywhere(prepared, place, *, commit):
         outcomes.append(found == new)
         if commit:
             said = git(project.root, "log", "-1", "--format=%s")
-            assert ("promote shop 1.0.1" in said) == (found == new)
+            assert ("promote shop 1.1.0" in said) == (found == new)
             assert git(project.root, "status", "--porcelain") == "", f"step {step}"
         if through:
             break
@@ -192,7 +192,7 @@ def test_every_failing_rename_is_taken_back(prepared, tmp_path, monkeypatch):
             assert git(project.root, "status", "--porcelain") == ""
         else:
             # A file's exchange falls back on two renames, so a failure may be got over.
-            assert manifests.read(project.deploy_tree).version == "1.0.1"
+            assert manifests.read(project.deploy_tree).version == "1.1.0"
         assert swaps.leftovers(project.deploy_tree) == []
         assert manifests.verify(project.deploy_tree, manifests.read(project.deploy_tree)) == []
         if len(calls) < count:

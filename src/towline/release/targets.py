@@ -1,0 +1,52 @@
+"""What Prometheus is to scrape, from the services of the Compose file.
+
+The format is that of file-based service discovery:
+https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from towline.config.services import service_settings
+from towline.errors import UsageError
+
+
+def targets(project: str, services: Mapping[str, Any]) -> bytes | None:
+    """The targets, as JSON; None when no service has metrics.
+
+    Args:
+        project: Name of the project; it stands before each job.
+        services: The Compose file's services.
+
+    Raises:
+        UsageError: When an `x-towline` section is wrong, or has metrics but no port.
+    """
+    groups = []
+    for name, definition in sorted(services.items()):
+        try:
+            settings = service_settings(definition or {})
+        except ValidationError as error:
+            raise UsageError(
+                f"service {name}, x-towline: {error.errors()[0]['msg']}",
+                remedy="docs/configuration.md lists the keys of x-towline",
+            ) from None
+        if not settings.metrics:
+            continue
+        if settings.port is None:
+            raise UsageError(
+                f"service {name} has metrics but no port",
+                remedy="add `port: NUMBER` to its x-towline section",
+            )
+        labels = {
+            "job": f"{project}-{name}",
+            "service": name,
+            "role": str(settings.role),
+            "__metrics_path__": settings.metrics,
+        }
+        groups.append({"targets": [f"{name}:{settings.port}"], "labels": labels})
+    return (json.dumps(groups, indent=2) + "\n").encode() if groups else None
