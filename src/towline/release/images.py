@@ -93,11 +93,12 @@ def _digest(reference: str) -> str:
         found = _DIGEST.search(item)
         if found:
             return found[1]
+    # Not {{.Manifest.Digest}}: some versions of buildx answer that with a page for people.
     asked = _answer(
-        "docker", "buildx", "imagetools", "inspect", reference, "--format", "{{.Manifest.Digest}}"
+        "docker", "buildx", "imagetools", "inspect", reference, "--format", "{{json .Manifest}}"
     )
-    if asked.startswith("sha256:"):
-        return asked
+    if asked:
+        return str(json.loads(asked)["digest"])
     raise UsageError(
         f"nobody knows the digest of {reference}, and promote.pin_images asks for it",
         remedy=f"docker pull {reference}, or name the digest in the compose file, or leave "

@@ -10,6 +10,7 @@ from towline.release.changes import Change
 from towline.release.dependencies import Upgrade
 
 _SHOWN = 15
+_SHOWN_IN_ROW = 6
 # Headings in the order in which readers care.
 _KINDS = {"feat": "feature", "fix": "fix", "perf": "performance gain", "revert": "revert"}
 
@@ -59,7 +60,9 @@ class Summary:
         for name, items in rows:
             if items:
                 lines.append(f"{name:<14}{items[0]}")
-                lines += _some([f"{'':<14}{item}" for item in items[1:]])
+                lines += [f"{'':<14}{item}" for item in items[1:_SHOWN_IN_ROW]]
+                more = len(items) - _SHOWN_IN_ROW
+                lines += [f"{'':<14}and {more} more"] if more > 0 else []
         return lines
 
     def markdown(self) -> str:
