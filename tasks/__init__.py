@@ -13,6 +13,7 @@ from . import (
     health,
     history,
     init,
+    lab,
     logs,
     migrate,
     promote,
@@ -37,5 +38,6 @@ ns = Collection(
     history.history,
     logs.logs,
     down.down,
+    lab.ns,
 )
 ns.add_task(promote.promote_to_deploy, name="promote-to-deploy")

@@ -166,7 +166,12 @@ class Link:
                 remedy=f"try `ssh {where}`; see `hosts` in towline.yaml",
             ) from None
         except SSHException as error:
-            raise TowlineError(f"{where}: {error}", remedy=f"try `ssh {where}`") from None
+            # Paramiko's words for a server that says nothing.
+            silent = "No existing session" in str(error) or "banner" in str(error)
+            why = f"no answer within {CONNECT_SECONDS} s" if silent else str(error)
+            raise TowlineError(
+                f"{where} cannot be reached: {why}", remedy=f"try `ssh {where}`"
+            ) from None
         return connection
 
     def _prepared(self) -> Connection:

@@ -218,7 +218,7 @@ def docker(tmp_path, monkeypatch):
     script.write_text(
         "#!/bin/sh\n"
         f'case "$*" in *inspect*known*json*|*json*known*) echo \'["known@{digest}"]\';;\n'
-        f"  *imagetools*remote*) echo '{{\"digest\": \"{digest}\"}}';; *) exit 1;; esac\n"
+        f'  *imagetools*remote*) echo \'{{"digest": "{digest}"}}\';; *) exit 1;; esac\n'
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")

@@ -4,8 +4,8 @@ import logging
 import threading
 
 import pytest
-from github_server import GitHub, pull
 
+from github_server import GitHub, pull
 from towline.errors import TowlineError, UsageError
 from towline.release.pull_request import open_pull_request
 from towline.release.remote import Remote

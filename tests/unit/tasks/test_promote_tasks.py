@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+
 from github_server import GitHub
 
 FILES = {

@@ -1,0 +1,71 @@
+"""`inv lab.up`, `inv lab.status` and `inv lab.down`: container hosts to try a fleet with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke import Collection, Context, task
+
+from . import seam, terminal
+
+if TYPE_CHECKING:
+    from towline.lab.fleet import Lab
+
+_FOLDER = Path(".towline/lab")
+
+
+@task(
+    auto_shortflags=False,
+    help={"hosts": "How many hosts. Default: 3.", "dry_run": seam.DRY_RUN_HELP},
+)
+def up(c: Context, hosts: str = "3", dry_run: bool = False) -> None:
+    """Start container hosts, each with sshd and a Docker engine of its own."""
+    with seam.outcome():
+        from towline.config.envfile import read_env
+        from towline.lab import fleet
+
+        count = seam.count(hosts, "--hosts")
+        if seam.is_dry(c, dry_run):
+            terminal.say(f"would start {count} container hosts, with their keys in {_FOLDER}/")
+            return
+        root = seam.open_project().root
+        # Where official images cannot be had, this names stand-ins.
+        settings = root / ".towline" / "lab.env"
+        with terminal.Steps().step(f"start {count} container hosts") as note:
+            lab = fleet.up(
+                root / _FOLDER,
+                hosts=count,
+                settings=read_env(settings, {}) if settings.is_file() else {},
+            )
+            note.text = f"keys and ssh_config in {_FOLDER}/"
+        _show(lab)
+        names = ", ".join(host.name for host in lab.hosts)
+        terminal.say("\nname them in an environment of towline.yaml:")
+        terminal.say(f"  lab: {{ hosts: [{names}], ssh_config: {_FOLDER}/ssh_config }}")
+        terminal.say("next: `inv deploy.plan --env lab`; `inv lab.down` removes them")
+
+
+@task(auto_shortflags=False, help={"dry_run": seam.DRY_RUN_HELP})
+def down(c: Context, dry_run: bool = False) -> None:
+    """Remove the container hosts of the lab, with all that they hold; nothing else."""
+    with seam.outcome():
+        from towline.lab import fleet
+
+        if seam.is_dry(c, dry_run):
+            terminal.say("would remove the container hosts of the lab, and their keys")
+            return
+        removed = fleet.down(seam.open_project().root / _FOLDER)
+        terminal.say(f"removed {', '.join(removed)}" if removed else "there is no lab")
+
+
+def _show(lab: Lab) -> None:
+    rows = [
+        [host.name, f"127.0.0.1:{host.ssh}", *(f"127.0.0.1:{port}" for port in host.ports.values())]
+        for host in lab.hosts
+    ]
+    header = ["host", "ssh", *(f"port {port}" for port in lab.hosts[0].ports)]
+    terminal.table(header, rows)
+
+
+ns = Collection("lab", up, down)

@@ -1,0 +1,177 @@
+"""Three real Docker hosts behind SSH, as one fleet: container hosts of the lab."""
+
+import json
+import urllib.request
+
+import pytest
+
+from loadgen import Load
+from projects import LAB, docker, remove
+from towline.config.envfile import read_env
+from towline.lab import fleet
+from toy import APP, toy
+
+FAULT = """
+if os.path.exists("/fault/broken"):
+    raise SystemExit("broken on this host")
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab") / "lab"
+    name = f"t{folder.parent.name[-8:]}lab".replace("_", "")
+    settings = read_env(LAB, {}) if LAB.exists() else {}
+    try:
+        yield fleet.up(folder, hosts=3, name=name, settings=settings)
+    finally:
+        fleet.down(folder, name=name)
+
+
+@pytest.fixture(scope="module")
+def project(lab, tmp_path_factory):
+    """A small service on the three hosts; a file on a host breaks it there."""
+    made = toy(tmp_path_factory.mktemp("fleet"))
+    compose = made.root / "deploy/docker/docker-compose.prod.yml"
+    text = compose.read_text().replace(f'"127.0.0.1:{made.http}:8080"', '"8080:8080"')
+    # The second container of the toy is not needed here.
+    start, _, rest = text.partition("  notes:\n")
+    text = start + "networks:" + rest.partition("networks:")[2]
+    compose.write_text(
+        text.replace(
+            "x-towline: {role: app", "volumes: [/srv:/fault:ro]\n    x-towline: {role: app"
+        )
+    )
+    config = made.root / "towline.yaml"
+    hosts = ", ".join(host.name for host in lab.hosts)
+    config.write_text(
+        config.read_text().replace(
+            "local: {", f"local: {{hosts: [{hosts}], ssh_config: '{lab.ssh_config}', "
+        )
+    )
+    write(made, "1.0.0")
+    yield made
+    remove(made)
+
+
+def write(project, version):
+    (project.root / "app/app.py").write_text(
+        APP.replace("import http.server, json, os, signal, socket",
+                    f"import http.server, json, os, signal, socket\n{FAULT}") + f"# {version}\n"
+    )  # fmt: skip
+    project.commit(f"feat: {version}")
+    project.inv("promote", "--version", version).ok()
+
+
+def url(host):
+    return f"http://127.0.0.1:{host.ports[8080]}"
+
+
+def serving(lab):
+    found = []
+    for host in lab.hosts:
+        with urllib.request.urlopen(url(host), timeout=5) as answer:
+            found.append(json.loads(answer.read())["version"])
+    return found
+
+
+def test_an_unknown_host_key_is_refused_with_its_fingerprint(project, lab):
+    known = lab.folder / "known_hosts"
+    kept = known.read_text()
+    known.write_text("")
+    try:
+        said = project.inv("deploy.plan")
+    finally:
+        known.write_text(kept)
+    assert said.code == 2, said.text
+    assert "is not known: it shows ED25519 SHA256:" in said.err
+    assert "ssh-keyscan -p" in said.err
+
+
+def test_a_changed_host_key_is_refused(project, lab):
+    known = lab.folder / "known_hosts"
+    kept = known.read_text()
+    one, two = kept.splitlines()[:2]
+    known.write_text(
+        f"{one.split()[0]} {' '.join(two.split()[1:])}\n" + "\n".join(kept.splitlines()[1:]) + "\n"
+    )
+    try:
+        said = project.inv("deploy.plan")
+    finally:
+        known.write_text(kept)
+    assert said.code == 2, said.text
+    assert "has changed" in said.err
+    assert "ssh-keygen -R" in said.err
+
+
+def test_the_first_release_comes_to_every_host(project, lab):
+    plan = project.inv("deploy.plan").ok().out
+    assert "hosts      lab1, lab2, lab3" in plan
+    assert "send missing layers of" in plan
+    said = project.inv("deploy").ok()
+    assert serving(lab) == ["1.0.0"] * 3
+    # The layers of the base image went once, with the first of the two images.
+    assert "layers" in said.err
+    assert "1.0.0 is already live" in project.inv("deploy").ok().text
+
+
+def test_a_new_release_loses_no_request_on_any_host(project, lab):
+    write(project, "1.1.0")
+    loads = [Load(url(host)) for host in lab.hosts]
+    for load in loads:
+        load.__enter__()
+    try:
+        said = project.inv("deploy").ok()
+    finally:
+        for load in loads:
+            load.__exit__(None, None, None)
+    assert serving(lab) == ["1.1.0"] * 3
+    for load in loads:
+        assert load.tally.lost == []
+        assert load.tally.failed == 0
+        assert set(load.tally.releases) == {"1.0.0", "1.1.0"}
+    assert "3 hosts" in said.err
+
+
+def test_when_one_host_fails_all_go_back(project, lab):
+    write(project, "1.2.0")
+    docker("exec", lab.hosts[1].container, "touch", "/srv/broken")
+    said = project.inv("deploy")
+    assert said.code == 4, said.text
+    assert "on lab2" in said.err
+    assert "1.1.0 serves all traffic on all 3 hosts" in said.err
+    assert "broken on this host" in said.err
+    assert serving(lab) == ["1.1.0"] * 3
+    assert project.inv("history", "--verify").ok()
+    docker("exec", lab.hosts[1].container, "rm", "/srv/broken")
+
+
+def test_a_host_that_is_not_there_stops_it_before_anything_changes(project, lab):
+    docker("pause", lab.hosts[2].container)
+    try:
+        said = project.inv("deploy")
+    finally:
+        docker("unpause", lab.hosts[2].container)
+    assert said.code == 1, said.text
+    assert "lab3 cannot be reached" in said.err
+    assert serving(lab) == ["1.1.0"] * 3
+
+
+def test_it_goes_on_when_the_hosts_are_well_again(project, lab):
+    write(project, "1.2.1")
+    project.inv("deploy").ok()
+    assert serving(lab) == ["1.2.1"] * 3
+
+
+def test_a_rollback_takes_every_host_back(project, lab):
+    said = project.inv("rollback", "--auto-approve").ok()
+    assert serving(lab) == ["1.1.0"] * 3
+    assert said.seconds < 60
+
+
+def test_no_secret_file_of_a_host_is_readable_by_others(lab):
+    for host in lab.hosts:
+        found = docker(
+            "exec", host.container, "find", "/var/lib/towline", "-name", "env", "-perm", "/077"
+        )
+        assert found == ""
