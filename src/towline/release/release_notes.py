@@ -31,7 +31,6 @@ def section_for(standing: Standing, decision: Decision, tag: str) -> Section:
     )
 
 
-@collector_off()
 def sections(standing: Standing) -> list[Section]:
     """The sections of all released versions, newest first.
 
@@ -66,6 +65,7 @@ def written_changelog(standing: Standing, new: Sequence[Section]) -> Stamp:
     return Stamp(path.resolve(), before, after.encode())
 
 
+@collector_off()
 def missing(standing: Standing, *, everything: bool = False) -> tuple[Stamp, list[str]]:
     """The changelog before and after it gets the released versions that it lacks, and those.
 
