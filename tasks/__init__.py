@@ -12,6 +12,7 @@ from . import (
     down,
     health,
     history,
+    hold,
     init,
     lab,
     logs,
@@ -37,6 +38,8 @@ ns = Collection(
     status.status,
     history.history,
     logs.logs,
+    hold.ns,
+    hold.unlock,
     down.down,
     lab.ns,
 )

@@ -29,6 +29,7 @@ _HELP = {
         "yes": seam.YES_HELP,
         "dry_run": seam.DRY_RUN_HELP,
         "skip_check": "Do not run the pre-deploy check first. Default: off.",
+        "wait": "Wait so long, such as 5m, for someone else to end. Default: do not wait.",
     },
 )
 def run(
@@ -39,6 +40,7 @@ def run(
     yes: bool = False,
     dry_run: bool = False,
     skip_check: bool = False,
+    wait: str = "0",
     json: bool = False,
 ) -> None:
     """Bring the promoted release to an environment, without losing a request."""
@@ -59,7 +61,7 @@ def run(
             for line in operation.plan.lines():
                 terminal.tell(line)
             seam.confirm(f"Deploy {operation.plan.release} to {env}?", yes=yes)
-        carry_out(operation, json)
+        carry_out(operation, json, wait=seam.duration(wait, "--wait"))
 
 
 @task(name="plan", auto_shortflags=False, help=_HELP)
@@ -83,13 +85,13 @@ def show(plan: Plan, json: bool) -> None:
             terminal.say(line)
 
 
-def carry_out(operation: Operation, json: bool) -> None:
+def carry_out(operation: Operation, json: bool, *, wait: float = 0.0) -> None:
     """Carry a plan out, showing each step, and say what serves now."""
     plan = operation.plan
     terminal.tell(f"{plan.kind} {plan.project} {plan.release} to {plan.environment}")
     for warning in plan.warnings:
         terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {warning}")
-    operation.run(terminal.Steps())
+    operation.run(terminal.Steps(), wait=wait)
     if json:
         terminal.say_json({"ok": True, **plan.data()})
         return

@@ -24,7 +24,7 @@ def _show(data: dict[str, Any]) -> None:
     terminal.say(f"{data['project']} in {data['environment']}: {_headline(data)}")
     if data["live"]:
         _show_live(data)
-    for word, style in (("interrupted", "red"), ("lock", "yellow")):
+    for word, style in (("interrupted", "red"), ("hold", "yellow"), ("lock", "yellow")):
         if data[word]:
             terminal.say(f"  {terminal.paint(f'{word:<8}', style)}  {data[word]}")
     if data["interrupted"]:

@@ -100,6 +100,7 @@ def test_killed_at_every_entry_of_a_deploy_and_of_a_rollback(two):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_goes_back_by_itself(two, number):
+    two.inv("hold.lift").ok()
     two.inv("deploy", "--version", "1.0.0", "--skip-check")
     two.inv("deploy", "--skip-check")
     assert two.version() == "1.1.0"

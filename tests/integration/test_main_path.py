@@ -179,6 +179,18 @@ def test_a_rollback_under_load_brings_back_image_and_configuration(project):
     assert (left["status"], left["reason"]) == ("bad", "a bug")
 
 
+def test_a_rollback_holds_deploys_back_until_someone_lifts_the_hold(project):
+    assert "rolled back from 1.1.0: a bug" in project.inv("status").ok().out
+    before = snapshot(project)
+    done = project.inv("deploy")
+    assert done.code == 3, done.text
+    assert "local is on hold: rolled back from 1.1.0: a bug" in done.err
+    assert "inv hold.lift --env local" in done.err
+    assert snapshot(project) == before
+    assert "lifted the hold of local" in project.inv("hold.lift").ok().out
+    assert "local is not on hold" in project.inv("hold.lift").ok().out
+
+
 def test_a_router_configuration_that_nginx_refuses_changes_nothing(project):
     conf = project.root / "deploy/security/nginx/nginx.conf"
     good = conf.read_text()
@@ -202,6 +214,7 @@ def test_new_variables_alone_are_a_release_that_can_be_left_again(project):
     assert "1.6.0+r2 is live" in project.inv("deploy").ok().out
     assert project.version() == "1.6.0"
     assert "1.6.0 is live" in project.inv("rollback", "--auto-approve").ok().out
+    project.inv("hold.lift").ok()
     frozen = project.folder / "releases"
     assert "rotated" in (frozen / "1.6.0+r2/env").read_text()
     assert "rotated" not in (frozen / "1.6.0/env").read_text()

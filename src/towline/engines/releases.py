@@ -59,6 +59,11 @@ class StateFolder:
         """The lock file."""
         return self.root / "lock"
 
+    @property
+    def hold(self) -> Path:
+        """The file that holds deploys back."""
+        return self.root / "hold.json"
+
 
 @dataclass(frozen=True)
 class Release:

@@ -6,7 +6,7 @@ from typing import Any
 
 from towline.config.units import format_duration
 from towline.engines.releases import Release
-from towline.rollout import lock
+from towline.rollout import hold, lock
 from towline.rollout.journal import unfinished
 from towline.rollout.site import Site, observe
 
@@ -42,6 +42,7 @@ def status(site: Site) -> dict[str, Any]:
             for item in seen.world.containers
         ],
         "kept": kept_rows(site),
+        "hold": str(hold.read(site.host.files, site.state) or "") or None,
         "lock": f"{held.user} on {held.machine}: {held.operation}" if held else None,
         # Under a lock it is not interrupted but at work.
         "interrupted": f"{left.kind} {left.release} at step {left.step or 'begin'}, {left.at}"

@@ -4,8 +4,9 @@ On several hosts each step is one step: it is done when every host has done it. 
 `recovery.py` points the same code at one more stage, on all of them.
 """
 
+import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -18,8 +19,14 @@ from towline.rollout.parallel import HostFailed, on_all, told
 from towline.rollout.progress import Progress
 from towline.rollout.recovery import Recovery
 
+# Seconds between two ticks after which the lock is looked at again.
+_LOOK_AGAIN = 10.0
 # Two hosts may use one database.
 _ONE_BY_ONE = ("migrate",)
+
+
+def _nothing() -> None:
+    """Before the lock is held there is nothing to guard."""
 
 
 @dataclass
@@ -28,12 +35,16 @@ class Executor:
 
     Attributes:
         lanes: Its hosts; journal and lock lie on the first.
+        wait: Seconds to wait for someone else who is at work.
     """
 
     lanes: Sequence[Lane]
     progress: Progress
+    wait: float = 0.0
     operation: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     _interrupt: Interrupt = field(default_factory=Interrupt)
+    _guard: Callable[[], None] = _nothing
+    _holder: lock.Holder | None = None
 
     @property
     def _lead(self) -> Lane:
@@ -43,7 +54,7 @@ class Executor:
         """Carry the plans out.
 
         Raises:
-            Locked: When someone else is at work here.
+            Locked: When someone else is at work here, or took over while this process slept.
             UsageError: When the environment changed since the plan was made.
             RolledBack: When a step failed and the old release serves again.
             NeedsPerson: When going back failed too.
@@ -54,7 +65,13 @@ class Executor:
         if all(lane.plan.nothing_to_do for lane in self.lanes):
             return
         purpose = f"{plan.kind} {plan.release}"
-        with lock.held(site.host.files, site.state.lock, purpose), deferred() as self._interrupt:
+        files, path = site.host.files, site.state.lock
+        with (
+            lock.held(files, path, purpose, wait=self.wait) as holder,
+            deferred() as self._interrupt,
+        ):
+            self._holder = holder
+            self._guard = _Guard(self._still_ours)
             self._check()
             data = {"kind": plan.kind, "release": plan.release, "live": plan.live,
                     "colour": plan.colour, "strategy": plan.strategy,
@@ -63,7 +80,8 @@ class Executor:
             self._write("begin", {**data, **hosts})
             for name, lanes in self._schedule():
                 try:
-                    self._interrupt.tick()
+                    self._still_ours()
+                    self._tick()
                     self._perform(name, lanes)
                 except HostFailed as failure:
                     self._failed(name, failure)
@@ -103,15 +121,36 @@ class Executor:
             journal.step(self.operation, name) as outcome,
         ):
             at_once = 1 if name in _ONE_BY_ONE else self._lead.site.rollout.parallel
-            notes = on_all(
-                lanes,
-                lambda lane: lane.perform(lane.step(name) or step),
-                at_once=at_once,
-                tick=self._interrupt.tick,
-            )
+            try:
+                notes = on_all(
+                    lanes,
+                    lambda lane: lane.perform(lane.step(name) or step),
+                    at_once=at_once,
+                    tick=self._tick,
+                )
+            finally:
+                # Before its outcome is written: a step may have slept for long.
+                self._still_ours()
             note.text = outcome["note"] = told(lanes, notes)
 
+    def _still_ours(self) -> None:
+        site = self._lead.site
+        try:
+            if self._holder:
+                lock.check(site.host.files, site.state.lock, self._holder)
+        except lock.Fenced:
+            # The journal goes on in another hand; a line of ours would break its chain.
+            site.journal.leave()
+            raise
+
+    def _tick(self) -> None:
+        self._guard()
+        self._interrupt.tick()
+
     def _failed(self, name: str, failure: HostFailed) -> NoReturn:
+        if isinstance(failure.error, lock.Fenced):
+            # Whoever has the lock now decides what serves.
+            raise failure.error
         if name == "keep":
             self._left_untidy(failure)
         # Whatever went wrong, users must be served as before.
@@ -141,6 +180,21 @@ class Executor:
 
     def _write(self, event: str, data: Mapping[str, object]) -> None:
         self._lead.site.journal.write(self.operation, event, data=data)
+
+
+class _Guard:
+    """Looks at the lock again where this process may have slept."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        self._check = check
+        self._last = time.time()
+
+    def __call__(self) -> None:
+        """Check, unless that was done a moment ago."""
+        now = time.time()
+        if now - self._last > _LOOK_AGAIN:
+            self._check()
+        self._last = now
 
 
 def merged(lists: Sequence[Sequence[str]]) -> list[str]:

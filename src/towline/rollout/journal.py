@@ -46,6 +46,11 @@ class Journal:
     path: Path
     redact: Callable[[Any], Any] = lambda data: data
     _last: Entry | None = None
+    _left: bool = False
+
+    def leave(self) -> None:
+        """Write nothing any more: the journal is somebody else's now."""
+        self._left = True
 
     def entries(self) -> list[Entry]:
         """All entries; a half-written last line (a crash) is left out.
@@ -74,6 +79,8 @@ class Journal:
         self, operation: str, event: str, step: str = "", data: Mapping[str, Any] | None = None
     ) -> Entry:
         """Append one entry and wait until it is on the disk."""
+        if self._left:
+            return {}
         last = self._last or self._repair()
         entry: Entry = {
             "v": SCHEMA,

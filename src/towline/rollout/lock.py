@@ -2,6 +2,9 @@
 
 The holder renews the lease while it works; a lock whose lease ran out belongs to nobody, so a
 killed deployer never blocks the next one for longer than `LEASE` seconds.
+
+Each holder gets a number above all before (a fencing token). One that slept past its lease, while
+another took the lock, finds a higher number when it wakes, and does nothing any more.
 """
 
 import getpass
@@ -13,7 +16,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,11 +26,17 @@ from towline.hosts.base import Files
 LEASE = 60.0
 _RENEW = 15.0
 _CLAIM = 10.0
+_POLL = 0.1
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock; `expires` is Unix time in seconds."""
+    """Who holds a lock.
+
+    Attributes:
+        expires: Unix time in seconds.
+        fence: Number of the holder; each one's is higher than all before.
+    """
 
     token: str
     user: str
@@ -36,6 +45,7 @@ class Holder:
     operation: str
     since: str
     expires: float
+    fence: int = 0
 
     @property
     def expired(self) -> bool:
@@ -65,14 +75,49 @@ def read(files: Files, path: Path) -> Holder | None:
         return Holder("", "unknown", "unknown", 0, "unknown", "", 0.0)
 
 
-@contextmanager
-def held(files: Files, path: Path, operation: str) -> Iterator[Holder]:
-    """Hold the lock while the body runs.
+class Fenced(Locked):
+    """The lock was lost while the holder slept; someone else is at work."""
+
+
+def check(files: Files, path: Path, holder: Holder) -> None:
+    """Make sure that a holder may still act.
 
     Raises:
-        Locked: When someone else holds it.
+        Fenced: When the lock is somebody else's, or was.
     """
-    holder = _take(files, path, operation)
+    current = read(files, path)
+    if current and current.token == holder.token and _fence(files, path) <= holder.fence:
+        return
+    who = f"{current.user} on {current.machine}: {current.operation}" if current else "it was freed"
+    raise Fenced(
+        f"the lock was lost meanwhile ({who}); nothing more was done",
+        remedy="look at `inv status`, and run the command again",
+    )
+
+
+def free(files: Files, path: Path, holder: Holder) -> bool:
+    """Take a lock away from its holder; False when it is somebody else's by now."""
+    current = read(files, path)
+    if current is None or current.token != holder.token:
+        return False
+    files.remove(path)
+    return True
+
+
+@contextmanager
+def held(files: Files, path: Path, operation: str, *, wait: float = 0.0) -> Iterator[Holder]:
+    """Hold the lock while the body runs.
+
+    Args:
+        files: The host's files.
+        path: The lock.
+        operation: What it is for, for others to read.
+        wait: Seconds to wait for another holder to end.
+
+    Raises:
+        Locked: When someone else holds it, for longer than that.
+    """
+    holder = _taken(files, path, operation, wait)
     stop = threading.Event()
     renewal = threading.Thread(target=_renew, args=(files, path, holder, stop), daemon=True)
     renewal.start()
@@ -84,6 +129,35 @@ def held(files: Files, path: Path, operation: str) -> Iterator[Holder]:
         current = read(files, path)
         if current and current.token == holder.token:
             files.remove(path)
+
+
+def _taken(files: Files, path: Path, operation: str, wait: float) -> Holder:
+    ends = time.monotonic() + wait
+    while True:
+        try:
+            holder = _take(files, path, operation)
+        except Locked:
+            if time.monotonic() >= ends:
+                raise
+            time.sleep(_POLL)
+            continue
+        # Under the lock nobody else counts.
+        numbered = replace(holder, fence=_fence(files, path) + 1)
+        files.write(_fence_path(path), f"{numbered.fence}\n".encode(), 0o600)
+        files.write(path, json.dumps(asdict(numbered)).encode(), 0o600)
+        return numbered
+
+
+def _fence_path(path: Path) -> Path:
+    return path.with_name("fence")
+
+
+def _fence(files: Files, path: Path) -> int:
+    """The number of the last holder."""
+    try:
+        return int(files.read(_fence_path(path)))
+    except (FileNotFoundError, ValueError):
+        return 0
 
 
 def _take(files: Files, path: Path, operation: str) -> Holder:
@@ -133,7 +207,8 @@ def _locked(holder: Holder) -> Locked:
     return Locked(
         f"{holder.user} on {holder.machine} is at work here: {holder.operation} "
         f"(since {holder.since}, process {holder.pid})",
-        remedy=f"wait for it to end; a dead one frees itself within {LEASE:.0f} s",
+        remedy=f"wait for it (--wait 5m); a dead one frees itself within {LEASE:.0f} s; "
+        "`inv unlock` takes it away",
     )
 
 

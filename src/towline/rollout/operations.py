@@ -6,6 +6,7 @@ from towline.config.services import Role
 from towline.engines.releases import Release, Status
 from towline.errors import UsageError
 from towline.release.version import parse
+from towline.rollout import hold
 from towline.rollout.candidates import before_of, from_kept, kept_version, promoted, read_manifest
 from towline.rollout.executor import Executor
 from towline.rollout.lane import Lane
@@ -18,9 +19,17 @@ from towline.rollout.site import Fleet, Observed, Site, observe
 
 @dataclass(frozen=True)
 class Operation:
-    """Plans that can be carried out together, one a host."""
+    """Plans that can be carried out together, one a host.
+
+    Attributes:
+        respects_hold: Whether a hold stops it: what automation does, and not what a person asks
+            for by its version.
+        hold_reason: Why no deploy may follow until someone lifts the hold; empty sets none.
+    """
 
     lanes: tuple[Lane, ...]
+    respects_hold: bool = False
+    hold_reason: str = ""
 
     @property
     def site(self) -> Site:
@@ -35,9 +44,19 @@ class Operation:
         names = tuple(lane.name for lane in self.lanes)
         return replace(plan, hosts=names if len(names) > 1 or self.site.remote else ())
 
-    def run(self, progress: Progress) -> None:
-        """Carry it out; see `Executor.run` for what it raises."""
-        Executor(self.lanes, progress).run()
+    def run(self, progress: Progress, *, wait: float = 0.0) -> None:
+        """Carry it out; see `Executor.run` for what it raises.
+
+        Args:
+            progress: Shows the steps.
+            wait: Seconds to wait for someone else who is at work.
+        """
+        site = self.site
+        if self.respects_hold and not self.plan.nothing_to_do:
+            hold.refuse(site.host.files, site.state, site.name)
+        Executor(self.lanes, progress, wait=wait).run()
+        if self.hold_reason:
+            hold.put(site.host.files, site.state, self.hold_reason)
 
 
 def deploy(fleet: Fleet, *, version: str = "") -> Operation:
@@ -47,7 +66,8 @@ def deploy(fleet: Fleet, *, version: str = "") -> Operation:
         UsageError: When nothing was promoted, or the version is not to be had.
         CheckFailed: When the deploy tree was changed by hand.
     """
-    return Operation(tuple(fleet.each(lambda site: _deploy(site, version))))
+    lanes = tuple(fleet.each(lambda site: _deploy(site, version)))
+    return Operation(lanes, respects_hold=not version)
 
 
 def migrate(fleet: Fleet) -> Operation:
@@ -77,7 +97,8 @@ def rollback(
             return lead
         return _rollback(site, target, reason, keep_schema=keep_schema)
 
-    return Operation(tuple(fleet.each(lane)))
+    why = f"rolled back from {lead.plan.live or 'nothing'}" + (f": {reason}" if reason else "")
+    return Operation(tuple(fleet.each(lane)), hold_reason=why)
 
 
 def _deploy(site: Site, version: str) -> Lane:

@@ -49,6 +49,7 @@ class Stages:
         if stage.old and self.old:
             self._start(self.old, Role.APP)
         notes = [self._pass(gate) for gate in stage.gates if gate is not Gate.WATCH]
+        self.tick()
         self._hand_over_workers(stage.workers)
         self._move_traffic(stage)
         notes += [self._pass(gate) for gate in stage.gates if gate is Gate.WATCH]

@@ -2,6 +2,7 @@
 
 import errno
 import signal
+import time
 
 import pytest
 from fakes import FakeSite
@@ -11,7 +12,7 @@ from towline.engines.releases import Status
 from towline.errors import NeedsPerson, RolledBack, TowlineError, UsageError
 from towline.rollout import lock
 from towline.rollout.executor import Executor
-from towline.rollout.journal import unfinished
+from towline.rollout.journal import Journal, unfinished
 from towline.rollout.lane import Lane
 from towline.rollout.planner import Before, Candidate, Scene, plan_deploy, plan_rollback
 from towline.rollout.progress import Silent
@@ -287,3 +288,46 @@ def test_a_live_release_that_lost_its_worker_is_deployed_again(site):
     run(site, plan)
     assert site.engine.containers["green", "worker"] == ("1.0.0", True)
     assert site.engine.shares == {"green": 100}
+
+
+def test_a_deployer_that_lost_its_lock_does_no_further_step(site):
+    plan = deploy_plan(site, site.store.get("1.0.1"))
+    job = site.engine.run_job
+
+    def paused(*arguments, **options):
+        """Another one takes the lock, works and goes on writing the journal."""
+        site.state.lock.unlink()
+        with lock.held(site.host.files, site.state.lock, "rollback"):
+            other = Journal(site.host.files, site.state.journal)
+            other.write("other", "begin", data={"kind": "rollback"})
+            other.write("other", "end", data={"ok": True})
+        return job(*arguments, **options)
+
+    site.engine.run_job = paused
+    with pytest.raises(lock.Fenced) as error:
+        run(site, plan)
+    assert error.value.exit_code == 5
+    assert site.engine.shares == {"blue": 100}
+    assert "start 1.0.1 api" not in site.engine.calls
+    assert [entry["op"] for entry in site.journal.entries()][-2:] == ["other", "other"]
+    assert site.journal.verify() == []
+
+
+def test_one_that_slept_within_a_step_stops_at_its_next_look(site, monkeypatch):
+    plan = deploy_plan(site, site.store.get("1.0.1"))
+    start = site.engine.start
+    clock = [time.time()]
+    monkeypatch.setattr("towline.rollout.executor.time.time", lambda: clock[0])
+
+    def slept(release, colour, services):
+        start(release, colour, services)
+        if release.id == "1.0.1" and "api" in services:
+            clock[0] += 100
+            site.state.lock.unlink()
+            with lock.held(site.host.files, site.state.lock, "rollback"):
+                pass
+
+    site.engine.start = slept
+    with pytest.raises(lock.Fenced):
+        run(site, plan)
+    assert "route {'green': 100}" not in site.engine.calls

@@ -58,7 +58,7 @@ def test_an_expired_lease_of_another_machine_is_taken(tmp_path):
     _write(path, machine="elsewhere", expires=time.time() - 1)
     with lock.held(FILES, path, "deploy"):
         pass
-    assert list(tmp_path.iterdir()) == []
+    assert [item.name for item in tmp_path.iterdir()] == ["fence"]
 
 
 def test_a_valid_lease_of_another_machine_is_respected(tmp_path):
@@ -95,3 +95,56 @@ def test_of_many_racers_one_wins(tmp_path):
 def _write(path, *, machine, expires):
     holder = lock.Holder("t", "ann", machine, os.getpid(), "deploy 1", "then", expires)
     path.write_text(json.dumps(asdict(holder)))
+
+
+def test_each_holder_has_a_higher_number(tmp_path):
+    path = tmp_path / "lock"
+    numbers = []
+    for _ in range(3):
+        with lock.held(FILES, path, "deploy") as holder:
+            numbers.append(holder.fence)
+            lock.check(FILES, path, holder)
+    assert numbers == [1, 2, 3]
+
+
+def test_a_holder_that_slept_past_its_lease_may_not_act(tmp_path):
+    path = tmp_path / "lock"
+    with lock.held(FILES, path, "deploy 1.0.0") as sleeper:
+        _write(path, machine="elsewhere", expires=time.time() - 1)
+        with lock.held(FILES, path, "rollback"):
+            with pytest.raises(lock.Fenced, match="rollback") as error:
+                lock.check(FILES, path, sleeper)
+            assert error.value.exit_code == 5
+        # It ended by now; the sleeper is still too late.
+        with pytest.raises(lock.Fenced, match="it was freed"):
+            lock.check(FILES, path, sleeper)
+
+
+def test_waiting_for_another_to_end(tmp_path):
+    path = tmp_path / "lock"
+    with ThreadPoolExecutor(1) as pool:
+        with lock.held(FILES, path, "first"):
+            second = pool.submit(_hold_a_moment, path)
+            time.sleep(0.3)
+            assert not second.done()
+        assert second.result(5) == "second"
+    with (
+        lock.held(FILES, path, "first"),
+        pytest.raises(Locked, match="first"),
+        lock.held(FILES, path, "second", wait=0.3),
+    ):
+        pass
+
+
+def _hold_a_moment(path):
+    with lock.held(FILES, path, "second", wait=5) as holder:
+        return holder.operation
+
+
+def test_a_lock_can_be_taken_away_from_whoever_has_it_and_nobody_else(tmp_path):
+    path = tmp_path / "lock"
+    with lock.held(FILES, path, "first") as holder:
+        assert lock.free(FILES, path, holder)
+        assert not lock.free(FILES, path, holder)
+        with lock.held(FILES, path, "second"):
+            assert not lock.free(FILES, path, holder)

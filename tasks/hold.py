@@ -1,0 +1,77 @@
+"""`inv hold`, `inv hold.lift` and `inv unlock`."""
+
+from invoke import Collection, Context, task
+
+from . import seam, terminal
+
+
+@task(
+    default=True,
+    auto_shortflags=False,
+    help={
+        "env": seam.ENV_HELP,
+        "reason": "Why; whoever wants to deploy reads it. Required.",
+        "dry_run": seam.DRY_RUN_HELP,
+    },
+)
+def put(c: Context, env: str = "local", reason: str = "", dry_run: bool = False) -> None:
+    """Hold an environment: no deploy until someone lifts it. A rollback does that by itself."""
+    with seam.outcome():
+        from towline.errors import UsageError
+        from towline.rollout import hold
+
+        if not reason:
+            raise UsageError("why is it to be held?", remedy='inv hold --reason "the bug in 1.4.2"')
+        site = seam.open_site(env)
+        if seam.is_dry(c, dry_run):
+            terminal.say(f"would hold {env}: {reason}")
+            return
+        terminal.say(f"{env} is on hold: {hold.put(site.host.files, site.state, reason)}")
+        terminal.say(f"next: `inv hold.lift --env {env}` when it is mended")
+
+
+@task(auto_shortflags=False, help={"env": seam.ENV_HELP, "dry_run": seam.DRY_RUN_HELP})
+def lift(c: Context, env: str = "local", dry_run: bool = False) -> None:
+    """Lift the hold of an environment."""
+    with seam.outcome():
+        from towline.rollout import hold
+
+        site = seam.open_site(env)
+        files, state = site.host.files, site.state
+        dry = seam.is_dry(c, dry_run)
+        found = hold.read(files, state) if dry else hold.lift(files, state)
+        if found is None:
+            terminal.say(f"{env} is not on hold")
+        else:
+            terminal.say(f"{'would lift' if dry else 'lifted'} the hold of {env}: {found}")
+
+
+@task(
+    auto_shortflags=False,
+    help={"env": seam.ENV_HELP, "yes": seam.YES_HELP, "dry_run": seam.DRY_RUN_HELP},
+)
+def unlock(c: Context, env: str = "local", yes: bool = False, dry_run: bool = False) -> None:
+    """Take the lock of an environment away, after showing whose it is."""
+    with seam.outcome():
+        from towline.rollout import lock
+
+        site = seam.open_site(env)
+        files, path = site.host.files, site.state.lock
+        holder = lock.read(files, path)
+        if holder is None:
+            terminal.say(f"nobody holds the lock of {env}")
+            return
+        state = "expired" if holder.expired else "at work"
+        terminal.say(f"{holder.user} on {holder.machine}, process {holder.pid}, {state}:")
+        terminal.say(f"  {holder.operation}, since {holder.since}")
+        if seam.is_dry(c, dry_run):
+            return
+        seam.confirm(f"Take the lock of {env} away?", yes=yes)
+        if lock.free(files, path, holder):
+            terminal.say(f"the lock of {env} is free; what that operation did stays as it is")
+            terminal.say(f"next: `inv status --env {env}`")
+        else:
+            terminal.say("somebody else has it by now; nothing was done")
+
+
+ns = Collection("hold", put, lift)
