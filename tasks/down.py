@@ -21,8 +21,8 @@ def down(
     with seam.outcome():
         from towline.rollout.down import plan, take_down
 
-        site = seam.open_site(env)
-        lines = plan(site, volumes=volumes)
+        fleet = seam.open_fleet(env)
+        lines = plan(fleet, volumes=volumes)
         if not lines:
             terminal.say(f"nothing runs in {env}: nothing to do")
             return
@@ -32,5 +32,5 @@ def down(
             return
         data = " and DELETE ITS DATA" if volumes else ""
         seam.confirm(f"Take {env} down{data}?", yes=yes)
-        take_down(site, volumes=volumes)
+        take_down(fleet, volumes=volumes)
         terminal.say(f"{env} is down")

@@ -20,12 +20,11 @@ def health_check(c: Context, env: str = "local", timeout: str = "0", json: bool 
     with seam.outcome():
         from towline.insight.health import report, require_healthy
 
-        rows = report(seam.open_site(env), timeout=seam.duration(timeout, "--timeout"))
+        rows = report(seam.open_fleet(env), timeout=seam.duration(timeout, "--timeout"))
         if json:
             terminal.say_json(rows)
         elif rows:
-            terminal.table(
-                ["health", "service", "slot", "release", "answer"],
-                [[r["health"], r["service"], r["slot"], r["release"], r["answer"]] for r in rows],
-            )
+            columns = ["health", "service", "slot", "release", "answer"]
+            columns[1:1] = ["host"] if "host" in rows[0] else []
+            terminal.table(columns, [[row[column] for column in columns] for row in rows])
         require_healthy(rows, env)

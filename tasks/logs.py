@@ -18,7 +18,9 @@ def logs(c: Context, env: str = "local", service: str = "", lines: str = "100") 
     with seam.outcome():
         from towline.insight.logs import read
 
-        for name, printed in read(seam.open_site(env), service, seam.count(lines, "--lines")):
-            terminal.tell(terminal.paint(f"--- {name}", "dim"))
-            for line in printed:
-                terminal.say(line)
+        for site in seam.open_fleet(env).sites:
+            host = f"{site.host.name} " if site.remote else ""
+            for name, printed in read(site, service, seam.count(lines, "--lines")):
+                terminal.tell(terminal.paint(f"--- {host}{name}", "dim"))
+                for line in printed:
+                    terminal.say(line)

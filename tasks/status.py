@@ -11,9 +11,9 @@ from . import seam, terminal
 def status(c: Context, env: str = "local", json: bool = False) -> None:
     """Show what is live, since when, its containers and the kept releases."""
     with seam.outcome():
-        from towline.insight.status import status as read
+        from towline.insight.status import fleet_status
 
-        data = read(seam.open_site(env))
+        data = fleet_status(seam.open_fleet(env))
         if json:
             terminal.say_json(data)
         else:
@@ -31,7 +31,12 @@ def _show(data: dict[str, Any]) -> None:
         terminal.say(
             f"  next      `inv deploy --env {data['environment']}` goes on from what serves now"
         )
-    for title, rows in (("containers", data["containers"]), ("kept releases", data["kept"])):
+    if len(data["versions"]) > 1:
+        versions, mark = " and ".join(data["versions"]), terminal.paint("differs ", "red")
+        terminal.say(f"  {mark}  the hosts serve {versions}")
+        terminal.say(f"  next      `inv deploy --env {data['environment']}` brings them to one")
+    for title, key in (("hosts", "hosts"), ("containers", "containers"), ("kept releases", "kept")):
+        rows = data[key]
         if rows:
             terminal.say(f"\n{title}")
             terminal.table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])

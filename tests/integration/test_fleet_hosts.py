@@ -113,6 +113,13 @@ def test_the_first_release_comes_to_every_host(project, lab):
     # The layers of the base image went once, with the first of the two images.
     assert "layers" in said.err
     assert "1.0.0 is already live" in project.inv("deploy").ok().text
+    status = project.inv("status", "--json").ok().json
+    assert [(row["host"], row["release"]) for row in status["hosts"]] == [
+        ("lab1", "1.0.0"),
+        ("lab2", "1.0.0"),
+        ("lab3", "1.0.0"),
+    ]
+    assert status["versions"] == ["1.0.0"]
 
 
 def test_a_new_release_loses_no_request_on_any_host(project, lab):
@@ -175,3 +182,13 @@ def test_no_secret_file_of_a_host_is_readable_by_others(lab):
             "exec", host.container, "find", "/var/lib/towline", "-name", "env", "-perm", "/077"
         )
         assert found == ""
+
+
+def test_health_logs_and_down_are_of_all_hosts(project, lab):
+    rows = project.inv("health-check", "--json").ok().json
+    assert {row["host"] for row in rows} == {"lab1", "lab2", "lab3"}
+    assert {row["health"] for row in rows} == {"healthy"}
+    assert "--- lab3 " in project.inv("logs").ok().err
+    assert "lab2: remove container" in project.inv("down", "--yes").ok().out
+    for host in lab.hosts:
+        assert docker("exec", host.container, "docker", "ps", "-q") == ""

@@ -7,14 +7,25 @@ from towline.engines.world import Container
 from towline.errors import CheckFailed
 from towline.health.probes import Answer, Outcome
 from towline.rollout.gates import container_answer
-from towline.rollout.site import Observed, Site, observe
+from towline.rollout.site import Fleet, Observed, Site, observe
 
 Row = dict[str, str]
 _POLL = 0.1
 
 
-def report(site: Site, *, timeout: float = 0.0) -> list[Row]:
-    """One row a service and slot in use; waits up to `timeout` seconds until all are healthy."""
+def report(fleet: Fleet, *, timeout: float = 0.0) -> list[Row]:
+    """One row a service and slot in use; waits up to `timeout` seconds until all are healthy.
+
+    Where the hosts are other machines, each row names its `host`.
+    """
+    found = fleet.each(lambda site: _report(site, timeout))
+    if not fleet.lead.remote:
+        return found[0]
+    pairs = zip(fleet.sites, found, strict=True)
+    return [{"host": site.host.name, **row} for site, rows in pairs for row in rows]
+
+
+def _report(site: Site, timeout: float) -> list[Row]:
     deadline = time.monotonic() + timeout
     while True:
         rows = _rows(site, observe(site))

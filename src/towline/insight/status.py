@@ -8,11 +8,34 @@ from towline.config.units import format_duration
 from towline.engines.releases import Release
 from towline.rollout import hold, lock
 from towline.rollout.journal import unfinished
-from towline.rollout.site import Site, observe
+from towline.rollout.site import Fleet, Site, observe
+
+
+def fleet_status(fleet: Fleet) -> dict[str, Any]:
+    """The state of an environment on all its hosts; that of the first one in detail.
+
+    `hosts` has a row a host where they are other machines; `versions` names every release that
+    serves somewhere, more than one when the hosts differ.
+    """
+    data = status(fleet.lead)
+    rows = fleet.each(_row) if fleet.lead.remote else []
+    serving = [row["release"] for row in rows] or [data["release"]]
+    return {**data, "hosts": rows, "versions": sorted({str(item) for item in serving if item})}
+
+
+def _row(site: Site) -> dict[str, str]:
+    seen = observe(site)
+    running = sum(item.running for item in seen.world.containers)
+    return {
+        "host": site.host.name,
+        "release": seen.live.id if seen.live else seen.stranger,
+        "slot": seen.colour or "",
+        "containers": f"{running} of {len(seen.world.containers)} run",
+    }
 
 
 def status(site: Site) -> dict[str, Any]:
-    """The state of an environment as plain data; changes nothing."""
+    """The state of an environment on one host as plain data; changes nothing."""
     seen = observe(site)
     left = unfinished(site.journal.entries())
     holder = lock.read(site.host.files, site.state.lock)
