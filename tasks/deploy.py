@@ -12,6 +12,7 @@ from . import seam, terminal
 if TYPE_CHECKING:
     from towline.rollout.operations import Operation
     from towline.rollout.plan import Plan
+    from towline.rollout.site import Fleet
 
 _HELP = {
     "env": seam.ENV_HELP,
@@ -29,6 +30,8 @@ _HELP = {
         "yes": seam.YES_HELP,
         "dry_run": seam.DRY_RUN_HELP,
         "skip_check": "Do not run the pre-deploy check first. Default: off.",
+        "resume": "First go on with what was interrupted. Default: off.",
+        "abort": "First go back from what was interrupted. Default: off.",
         "wait": "Wait so long, such as 5m, for someone else to end. Default: do not wait.",
     },
 )
@@ -40,6 +43,8 @@ def run(
     yes: bool = False,
     dry_run: bool = False,
     skip_check: bool = False,
+    resume: bool = False,
+    abort: bool = False,
     wait: str = "0",
     json: bool = False,
 ) -> None:
@@ -48,6 +53,8 @@ def run(
         from towline.rollout import operations
 
         fleet = seam.open_fleet(env, strategy=strategy)
+        if resume or abort:
+            _settle(fleet, resume=resume, abort=abort, dry=seam.is_dry(c, dry_run))
         operation = operations.deploy(fleet, version=version)
         if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
             show(operation.plan, json)
@@ -76,6 +83,67 @@ def plan_(
         show(operation.plan, json)
 
 
+@task(
+    name="resume",
+    auto_shortflags=False,
+    help={"env": seam.ENV_HELP, "dry_run": seam.DRY_RUN_HELP, "json": seam.JSON_HELP},
+)
+def resume_(c: Context, env: str = "local", dry_run: bool = False, json: bool = False) -> None:
+    """Go on with a deploy or rollback that was killed."""
+    with seam.outcome():
+        from towline.rollout import operations
+
+        fleet = seam.open_fleet(env)
+        if seam.is_dry(c, dry_run):
+            show(operations.resume(fleet).plan, json)
+            return
+        _resume(fleet, json)
+
+
+@task(
+    name="abort",
+    auto_shortflags=False,
+    help={"env": seam.ENV_HELP, "dry_run": seam.DRY_RUN_HELP, "json": seam.JSON_HELP},
+)
+def abort_(c: Context, env: str = "local", dry_run: bool = False, json: bool = False) -> None:
+    """Go back from a deploy or rollback that was killed: what served before serves alone."""
+    with seam.outcome():
+        from towline.rollout import operations
+
+        operation = operations.abort(seam.open_fleet(env))
+        if seam.is_dry(c, dry_run):
+            show(operation.plan, json)
+            return
+        carry_out(operation, json)
+
+
+def _settle(fleet: Fleet, *, resume: bool, abort: bool, dry: bool) -> None:
+    """Bring what was interrupted to an end, one way or the other, before something new."""
+    from towline.errors import UsageError
+    from towline.rollout import interrupted, operations
+
+    if resume and abort:
+        raise UsageError("--resume and --abort were both asked for", remedy="choose one")
+    if dry or interrupted.found(fleet) is None:
+        return
+    if resume:
+        _resume(fleet, json=False)
+    else:
+        carry_out(operations.abort(fleet), json=False)
+
+
+def _resume(fleet: Fleet, json: bool) -> None:
+    from towline.rollout import interrupted, operations
+
+    left = interrupted.require(fleet)
+    operation = operations.resume(fleet)
+    if operation.plan.nothing_to_do:
+        interrupted.close(fleet, left)
+        show(operation.plan, json)
+    else:
+        carry_out(operation, json)
+
+
 def show(plan: Plan, json: bool) -> None:
     """Print a plan."""
     if json:
@@ -96,7 +164,10 @@ def carry_out(operation: Operation, json: bool, *, wait: float = 0.0) -> None:
         terminal.say_json({"ok": True, **plan.data()})
         return
     url = operation.site.environment.url
-    terminal.say(f"{plan.release} is live in {plan.environment}" + (f": {url}" if url else ""))
+    serves = plan.release
+    if plan.kind == "abort":
+        serves = plan.old.id if plan.old else "nothing"
+    terminal.say(f"{serves} is live in {plan.environment}" + (f": {url}" if url else ""))
 
 
-ns = Collection("deploy", run, plan_)
+ns = Collection("deploy", run, plan_, resume_, abort_)

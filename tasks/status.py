@@ -29,7 +29,8 @@ def _show(data: dict[str, Any]) -> None:
             terminal.say(f"  {terminal.paint(f'{word:<8}', style)}  {data[word]}")
     if data["interrupted"]:
         terminal.say(
-            f"  next      `inv deploy --env {data['environment']}` goes on from what serves now"
+            f"  next      `inv deploy.resume --env {data['environment']}` goes on, "
+            f"`inv deploy.abort --env {data['environment']}` goes back"
         )
     if len(data["versions"]) > 1:
         versions, mark = " and ".join(data["versions"]), terminal.paint("differs ", "red")

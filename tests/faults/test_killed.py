@@ -67,6 +67,16 @@ def points(project, arguments):
     return len(project.journal()) - before
 
 
+def end_it(two, is_deploy, *, resume):
+    """Somebody chooses what becomes of it: nothing new begins before that."""
+    refused = two.inv("deploy", "--version", "1.1.0", "--skip-check")
+    assert refused.code == 3, refused.text
+    assert "was interrupted at step" in refused.err
+    two.inv("deploy.resume" if resume else "deploy.abort").ok()
+    assert_one_healthy_version(two, {"1.1.0" if is_deploy == resume else "1.0.0"})
+    assert two.inv("status", "--json").ok().json["interrupted"] is None
+
+
 def test_killed_at_every_entry_of_a_deploy_and_of_a_rollback(two):
     rollback = ("rollback", "--auto-approve", "--reason", "test")
     deploy = ("deploy", "--skip-check")
@@ -85,6 +95,8 @@ def test_killed_at_every_entry_of_a_deploy_and_of_a_rollback(two):
                     cut = two.journal()[-1]["event"] != "end"
                     interrupted += cut
                     assert bool(status["interrupted"]) == cut, f"{arguments}, entry {entry}"
+                    if cut:
+                        end_it(two, arguments == deploy, resume=entry % 4 == 1)
                 # The next command ends clean, wherever the last one was cut.
                 two.inv("deploy", "--version", "1.1.0", "--skip-check").ok()
                 assert two.version() == "1.1.0"

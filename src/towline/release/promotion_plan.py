@@ -390,8 +390,8 @@ def _changes_by_hand(
         remedy = f"git commit {tree.name}/, so that nothing is lost, or remove these files"
     if by_hand:
         raise CheckFailed(
-            f"{len(by_hand)} files that a promotion would overwrite were changed in "
-            f"{tree.name}/ itself, the first is {tree.name}/{by_hand[0]}",
+            f"a promotion would overwrite what was changed in {tree.name}/ itself, the first is "
+            f"{tree.name}/{by_hand[0]}",
             remedy=remedy,
             details=_some([f"{tree.name}/{path}" for path in by_hand]),
         )

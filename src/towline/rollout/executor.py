@@ -73,9 +73,15 @@ class Executor:
             self._holder = holder
             self._guard = _Guard(self._still_ours)
             self._check()
-            data = {"kind": plan.kind, "release": plan.release, "live": plan.live,
-                    "colour": plan.colour, "strategy": plan.strategy,
-                    "reason": self._lead.reason}  # fmt: skip
+            data = {
+                "kind": plan.kind,
+                "release": plan.release,
+                "live": plan.live,
+                "before": plan.old.id if plan.old else "",
+                "colour": plan.colour,
+                "strategy": plan.strategy,
+                "reason": self._lead.reason,
+            }
             hosts = {"hosts": [lane.name for lane in self.lanes]} if len(self.lanes) > 1 else {}
             self._write("begin", {**data, **hosts})
             for name, lanes in self._schedule():

@@ -144,13 +144,14 @@ class Journal:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """An operation that began and did not end."""
+    """An operation that began and did not end; `before` is the release that served before it."""
 
     operation: str
     kind: str
     release: str
     step: str
     at: str
+    before: str = ""
 
 
 def unfinished(entries: list[Entry]) -> Unfinished | None:
@@ -164,5 +165,10 @@ def unfinished(entries: list[Entry]) -> Unfinished | None:
     step = next((e["step"] for e in reversed(own) if e["event"] == "intent"), "")
     data = begin["data"]
     return Unfinished(
-        begin["op"], data.get("kind", ""), data.get("release", ""), step, own[-1]["at"]
+        operation=begin["op"],
+        kind=data.get("kind", ""),
+        release=data.get("release", ""),
+        step=step,
+        at=own[-1]["at"],
+        before=data.get("before", data.get("live", "")),
     )

@@ -61,6 +61,7 @@ class Lane:
             "settle": self._settle,
             "migrate": self._migrate,
             "keep": self._keep,
+            "restore": self.restore,
         }
         self.tick()
         if step.name not in HARMLESS:

@@ -6,7 +6,7 @@ from towline.config.services import Role
 from towline.engines.releases import Release, Status
 from towline.errors import UsageError
 from towline.release.version import parse
-from towline.rollout import hold
+from towline.rollout import hold, interrupted
 from towline.rollout.candidates import before_of, from_kept, kept_version, promoted, read_manifest
 from towline.rollout.executor import Executor
 from towline.rollout.lane import Lane
@@ -64,10 +64,42 @@ def deploy(fleet: Fleet, *, version: str = "") -> Operation:
 
     Raises:
         UsageError: When nothing was promoted, or the version is not to be had.
-        CheckFailed: When the deploy tree was changed by hand.
+        CheckFailed: When the deploy tree was changed by hand, or an operation was interrupted.
     """
+    interrupted.refuse(fleet)
     lanes = tuple(fleet.each(lambda site: _deploy(site, version)))
     return Operation(lanes, respects_hold=not version)
+
+
+def resume(fleet: Fleet) -> Operation:
+    """Go on with the deploy or rollback that was interrupted, to its end.
+
+    Raises:
+        UsageError: When there is none, or its release is not to be had any more.
+    """
+    left = interrupted.require(fleet)
+    if left.kind == "abort":
+        return abort(fleet)
+    if left.kind == "rollback":
+        why = f"rolled back from {left.before or 'nothing'}"
+        if observe(fleet.lead).live == fleet.lead.store.get(left.release):
+            # Only the rest of it is missing, which a deploy of that release knows how to do.
+            lanes = fleet.each(lambda site: _deploy(site, left.release))
+        else:
+            lanes = fleet.each(lambda site: _rollback(site, left.release, "", keep_schema=True))
+        return Operation(tuple(lanes), hold_reason=why)
+    kept = all(site.store.get(left.release) for site in fleet.sites)
+    lanes = fleet.each(lambda site: _deploy(site, left.release if kept else ""))
+    return Operation(interrupted.all_for(lanes, left.release))
+
+
+def abort(fleet: Fleet) -> Operation:
+    """Go back from the deploy or rollback that was interrupted: what served before serves alone.
+
+    Raises:
+        UsageError: When there is none.
+    """
+    return Operation(tuple(fleet.each(interrupted.abort_lane(interrupted.require(fleet)))))
 
 
 def migrate(fleet: Fleet) -> Operation:

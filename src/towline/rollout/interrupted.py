@@ -1,0 +1,118 @@
+"""What to do about an operation that was killed: go on with it, or go back from it.
+
+The journal says what was begun and never ended; what serves is always one healthy version.
+"""
+
+from collections.abc import Callable
+
+from towline.engines.world import COLOURS, other
+from towline.errors import CheckFailed, UsageError
+from towline.rollout import lock
+from towline.rollout.journal import Unfinished, unfinished
+from towline.rollout.lane import Lane
+from towline.rollout.plan import Plan, Step
+from towline.rollout.site import Fleet, Site, observe
+
+# Other operations leave nothing half done that a deploy would have to ask about.
+_KINDS = ("deploy", "rollback", "abort")
+
+
+def found(fleet: Fleet) -> Unfinished | None:
+    """The deploy or rollback that was interrupted; None when there is none, or it is at work."""
+    site = fleet.lead
+    left = unfinished(site.journal.entries())
+    if left is None or left.kind not in _KINDS:
+        return None
+    holder = lock.read(site.host.files, site.state.lock)
+    return None if holder and not holder.expired else left
+
+
+def refuse(fleet: Fleet) -> None:
+    """Refuse to begin something new before somebody chose what becomes of the old.
+
+    Raises:
+        CheckFailed: When an operation was interrupted.
+    """
+    left = found(fleet)
+    if left is None:
+        return
+    live = observe(fleet.lead).live
+    name = fleet.lead.name
+    raise CheckFailed(
+        f"{left.kind} {left.release} was interrupted at step {left.step or 'begin'} ({left.at}); "
+        f"{live.id if live else 'nothing'} serves",
+        remedy=f"`inv deploy.resume --env {name}` goes on with it, `inv deploy.abort --env {name}` "
+        "goes back; `inv deploy` does that first with --resume or --abort",
+    )
+
+
+def require(fleet: Fleet) -> Unfinished:
+    """The interrupted operation.
+
+    Raises:
+        UsageError: When there is none.
+    """
+    left = found(fleet)
+    if left is None:
+        raise UsageError(
+            f"nothing was interrupted in {fleet.lead.name}",
+            remedy=f"`inv status --env {fleet.lead.name}` shows what serves",
+        )
+    return left
+
+
+def close(fleet: Fleet, left: Unfinished) -> None:
+    """Write down that it is done: it was killed after its last step, before it said so.
+
+    Raises:
+        Locked: When someone is at work here.
+    """
+    site = fleet.lead
+    with lock.held(site.host.files, site.state.lock, f"resume {left.kind} {left.release}"):
+        site.journal.write(left.operation, "end", data={"ok": True, "note": "found done"})
+
+
+def all_for(lanes: list[Lane], release: str) -> tuple[Lane, ...]:
+    """The same lanes, if all of them lead to one release.
+
+    Raises:
+        UsageError: When one does not: what was interrupted is not to be had any more.
+    """
+    for lane in lanes:
+        if lane.plan.release != release:
+            raise UsageError(
+                f"release {release} was interrupted, and {lane.plan.release} is promoted now",
+                remedy=f"`inv deploy.abort --env {lane.plan.environment}` goes back first",
+            )
+    return tuple(lanes)
+
+
+def abort_lane(left: Unfinished) -> Callable[[Site], Lane]:
+    """How one host goes back: the release that served before serves again, alone."""
+    release_before = left.before
+
+    def lane(site: Site) -> Lane:
+        observed = observe(site)
+        old = site.store.get(release_before) if release_before else None
+        slots = {observed.world.release_of(colour): colour for colour in COLOURS}
+        fallback = observed.colour or "blue"
+        old_colour = slots.get(release_before, fallback)
+        colour = slots.get(left.release, other(old_colour))
+        title = f"bring {old.id} back" if old else f"stop {left.release}"
+        plan = Plan(
+            kind="abort",
+            project=site.project.settings.project,
+            environment=site.name,
+            release=left.release,
+            version=old.version if old else "",
+            commit=old.commit if old else "",
+            live=observed.live.id if observed.live else "",
+            colour=colour,
+            old_colour=old_colour if old else None,
+            old=old,
+            strategy=f"back from {left.kind} {left.release}",
+            steps=(Step("restore", title),),
+        )
+        return Lane(site, plan)
+
+    return lane

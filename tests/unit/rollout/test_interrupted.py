@@ -1,0 +1,141 @@
+"""Killed before and after every journal entry, resumed or aborted: what serves is one release."""
+
+import pytest
+from fakes import FakeSite
+from test_executor import candidate, deploy_plan, scene
+
+from towline.errors import CheckFailed, UsageError
+from towline.rollout import interrupted, operations
+from towline.rollout.executor import Executor
+from towline.rollout.journal import unfinished
+from towline.rollout.lane import Lane
+from towline.rollout.planner import plan_deploy, plan_rollback
+from towline.rollout.progress import Silent
+from towline.rollout.site import Fleet
+
+
+class Killed(BaseException):
+    """What a kill looks like from within: nothing is caught, nothing cleaned up."""
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """1.0.0 is live, 1.0.1 is kept; plans are made without the deploy tree of a project."""
+
+    def plain(site, version):
+        release = site.store.get(version)
+        return Lane(site, plan_deploy(scene(site), candidate(release), site.rollout))
+
+    monkeypatch.setattr(operations, "_deploy", plain)
+    monkeypatch.setattr(operations, "from_kept", lambda _, release: candidate(release))
+    monkeypatch.setattr(operations, "before_of", lambda *_: scene(made[-1]).before)
+    made = []
+
+    def build(number):
+        site = FakeSite(tmp_path / str(number))
+        site.serve(site.keep("1.0.0"))
+        site.keep("1.0.1")
+        made.append(site)
+        return site
+
+    return build
+
+
+def rollback_lane(site):
+    target = site.store.get("1.0.0")
+    return Lane(site, plan_rollback(scene(site), candidate(target), target), reason="a bug")
+
+
+def deploy_lane(site):
+    return Lane(site, deploy_plan(site, site.store.get("1.0.1")))
+
+
+def kill(lanes, monkeypatch, entry, *, after):
+    """Run lanes and die at a journal entry; whether it was reached."""
+    count = 0
+    journal = lanes[0].site.journal
+    write = type(journal).write
+
+    def dying(self, *arguments, **options):
+        nonlocal count
+        count += 1
+        if count == entry and not after:
+            raise Killed
+        done = write(self, *arguments, **options)
+        if count == entry:
+            raise Killed
+        return done
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(journal), "write", dying)
+        try:
+            Executor(lanes, Silent()).run()
+        except Killed:
+            journal._last = None
+            return True
+    return False
+
+
+def serving(site):
+    (colour,) = [colour for colour, share in site.engine.shares.items() if share]
+    running = {
+        release
+        for (_, service), (release, runs) in site.engine.containers.items()
+        if runs and service in ("api", "worker")
+    }
+    assert len(running) == 1, f"{running} run"
+    return site.engine.containers[colour, "api"][0]
+
+
+@pytest.mark.parametrize("after", [True, False])
+@pytest.mark.parametrize("kind", ["deploy", "rollback"])
+@pytest.mark.parametrize("way", ["resume", "abort"])
+def test_killed_at_every_entry_it_is_resumed_or_aborted(make, monkeypatch, way, kind, after):
+    reached = 0
+    for entry in range(1, 60):
+        site = make(entry)
+        if kind == "rollback":
+            Executor([deploy_lane(site)], Silent()).run()
+        lane = deploy_lane(site) if kind == "deploy" else rollback_lane(site)
+        old, new = ("1.0.0", "1.0.1") if kind == "deploy" else ("1.0.1", "1.0.0")
+        if not kill([lane], monkeypatch, entry, after=after):
+            break
+        fleet = Fleet((site,))
+        left = interrupted.found(fleet)
+        if left is None:
+            assert site.engine.shares, f"entry {entry}"
+            continue
+        reached += 1
+        with pytest.raises(CheckFailed, match="was interrupted at step") as error:
+            interrupted.refuse(fleet)
+        assert "inv deploy.resume --env prod" in error.value.remedy
+        operation = getattr(operations, way)(fleet)
+        if operation.plan.nothing_to_do:
+            interrupted.close(fleet, left)
+        else:
+            operation.run(Silent())
+        assert serving(site) == (new if way == "resume" else old), f"{kind}, entry {entry}"
+        assert unfinished(site.journal.entries()) is None
+        assert interrupted.found(fleet) is None
+        assert site.journal.verify() == []
+    assert reached >= 10
+
+
+def test_an_abort_that_is_killed_is_aborted_again(make, monkeypatch):
+    for entry in range(1, 4):
+        site = make(entry)
+        fleet = Fleet((site,))
+        assert kill([deploy_lane(site)], monkeypatch, 10, after=True)
+        assert kill(operations.abort(fleet).lanes, monkeypatch, entry, after=True)
+        for way in (operations.resume, operations.abort):
+            assert way(fleet).plan.kind == "abort"
+        operations.resume(fleet).run(Silent())
+        assert serving(site) == "1.0.0"
+
+
+def test_where_nothing_was_interrupted_there_is_nothing_to_do(make):
+    fleet = Fleet((make(1),))
+    interrupted.refuse(fleet)
+    for way in (operations.resume, operations.abort):
+        with pytest.raises(UsageError, match="nothing was interrupted"):
+            way(fleet)
