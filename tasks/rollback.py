@@ -1,5 +1,7 @@
 """`inv rollback`."""
 
+import sys
+
 from invoke import Context, task
 
 from . import seam, terminal
@@ -13,6 +15,7 @@ from . import seam, terminal
         "reason": "Why; kept in the journal and with the release that is left.",
         "list_versions": "List the kept releases and change nothing. Default: off.",
         "keep_schema": "Go back although the database schema moved on. Default: off.",
+        "force": "Emergency: skip all checks but the old release's health. Default: off.",
         "auto_approve": "Do not ask. Required where no one can be asked. Default: off.",
         "dry_run": seam.DRY_RUN_HELP,
         "json": seam.JSON_HELP,
@@ -25,6 +28,7 @@ def rollback(
     reason: str = "",
     list_versions: bool = False,
     keep_schema: bool = False,
+    force: bool = False,
     auto_approve: bool = False,
     dry_run: bool = False,
     json: bool = False,
@@ -42,13 +46,18 @@ def rollback(
             _list(kept_rows(fleet.lead), json)
             return
         operation = operations.rollback(
-            fleet, version=version, reason=reason, keep_schema=keep_schema
+            fleet, version=version, reason=reason, keep_schema=keep_schema, force=force
         )
         if seam.is_dry(c, dry_run):
             show(operation.plan, json)
             return
         question = f"Roll {env} back from {operation.plan.live} to {operation.plan.release}?"
         seam.confirm(question, yes=auto_approve, option="--auto-approve")
+        if force and (damaged := operations.mend_journal(fleet)):
+            terminal.tell(
+                f"  {terminal.paint('!', 'yellow', sys.stderr)}  the journal was damaged; "
+                f"it is {damaged} now, and a new one begins"
+            )
         carry_out(operation, json)
 
 

@@ -90,6 +90,27 @@ def test_changed_configuration_reaches_a_backing_service(make, reload, restarts)
     assert docker("exec", name, "cat", "/notes/default.conf") == "# one\n"
 
 
+def test_an_emergency_rollback_works_with_a_damaged_journal_and_a_dead_backing_service(make):
+    project = make()
+    for version in ("1.0.0", "1.1.0"):
+        release(project, version)
+        project.inv("deploy").ok()
+    journal = project.folder / "journal.jsonl"
+    lines = journal.read_text().splitlines()
+    journal.write_text("\n".join([lines[0], "not a line of ours", *lines[1:]]) + "\n")
+    notes = f"{project.name}-local-notes-1"
+    docker("rm", "-f", notes)
+    plain = project.inv("rollback", "--auto-approve")
+    assert plain.code == 1, plain.text
+    assert "is not a journal entry" in plain.err
+    done = project.inv("rollback", "--force", "--auto-approve", "--reason", "all burns").ok()
+    assert "the journal was damaged" in done.err
+    assert ask(project)["version"] == "1.0.0"
+    assert list(project.folder.glob("journal.jsonl.damaged-*"))
+    assert "the chain is whole" in project.inv("history", "--verify").ok().out
+    assert "all burns" in project.inv("history").ok().out
+
+
 def test_down_and_up_again_keeps_releases(make):
     project = make()
     release(project, "1.0.0+build.7")

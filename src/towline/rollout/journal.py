@@ -60,6 +60,17 @@ class Journal:
         """
         return self._parse()[0]
 
+    def is_damaged(self) -> bool:
+        """Whether a line is missing, was changed or cannot be read.
+
+        A half-written last line is none of it: the next entry repairs that.
+        """
+        try:
+            half = self._parse()[1]
+        except TowlineError:
+            return True
+        return len(self.verify()) > int(half)
+
     def verify(self) -> list[str]:
         """What is wrong with the chain, a line each; empty when it is whole."""
         entries, half = self._parse()
@@ -74,6 +85,14 @@ class Journal:
         if half:
             wrong.append(f"{self.path}:{len(entries) + 1}: half-written (a crash); left out")
         return wrong
+
+    def set_aside(self) -> Path:
+        """Put a damaged journal aside, so that a new one begins; returns where it is now."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        place = self.path.with_name(f"{self.path.name}.damaged-{stamp}")
+        self.files.move(self.path, place)
+        self._last = None
+        return place
 
     def write(
         self, operation: str, event: str, step: str = "", data: Mapping[str, Any] | None = None

@@ -112,14 +112,29 @@ def migrate(fleet: Fleet) -> Operation:
 
 
 def rollback(
-    fleet: Fleet, *, version: str = "", reason: str = "", keep_schema: bool = False
+    fleet: Fleet,
+    *,
+    version: str = "",
+    reason: str = "",
+    keep_schema: bool = False,
+    force: bool = False,
 ) -> Operation:
     """Go back to the previous good release, or to a kept one by its version.
+
+    Args:
+        fleet: The environment on all its hosts.
+        version: The release to go to.
+        reason: Why; kept with the release that is left.
+        keep_schema: Go back although the schema moved.
+        force: In an emergency: leave backing services as they are, well or not, whatever the
+            schema, and begin a new journal where the old one is damaged. The release to go back
+            to must be healthy all the same.
 
     Raises:
         UsageError: When there is none to go back to, or the schema moved and nobody said what
             to do about it.
     """
+    keep_schema = keep_schema or force
     # All hosts go to the release that the first one finds.
     lead = _rollback(fleet.lead, version, reason, keep_schema=keep_schema)
     target = lead.plan.release
@@ -130,7 +145,21 @@ def rollback(
         return _rollback(site, target, reason, keep_schema=keep_schema)
 
     why = f"rolled back from {lead.plan.live or 'nothing'}" + (f": {reason}" if reason else "")
-    return Operation(tuple(fleet.each(lane)), hold_reason=why)
+    lanes = tuple(fleet.each(lane))
+    if force:
+        lanes = tuple(replace(lane, plan=_without_settling(lane.plan)) for lane in lanes)
+    return Operation(lanes, hold_reason=why)
+
+
+def mend_journal(fleet: Fleet) -> str:
+    """Put a damaged journal aside; returns where it went, empty when it is well."""
+    journal = fleet.lead.journal
+    return str(journal.set_aside()) if journal.is_damaged() else ""
+
+
+def _without_settling(plan: Plan) -> Plan:
+    steps = tuple(step for step in plan.steps if step.name != "settle")
+    return replace(plan, steps=steps, strategy="emergency")
 
 
 def _deploy(site: Site, version: str) -> Lane:

@@ -99,3 +99,21 @@ def test_unfinished_names_the_step(journal):
 def test_the_journal_is_private(journal):
     journal.write("a", "begin")
     assert journal.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_damage_is_told_from_a_crash_and_can_be_set_aside(journal):
+    journal.write("a", "begin")
+    journal.write("a", "end")
+    assert not journal.is_damaged()
+    with journal.path.open("a") as file:
+        file.write('{"half')
+    assert not journal.is_damaged()
+    text = journal.path.read_text()
+    for spoilt in (text.replace('"begin"', '"began"'), "no line\n" + text):
+        journal.path.write_text(spoilt)
+        assert journal.is_damaged()
+    place = journal.set_aside()
+    assert place.read_text().startswith("no line")
+    journal.write("b", "begin")
+    assert [entry["op"] for entry in journal.entries()] == ["b"]
+    assert journal.verify() == []

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -148,3 +149,24 @@ def test_a_lock_can_be_taken_away_from_whoever_has_it_and_nobody_else(tmp_path):
         assert not lock.free(FILES, path, holder)
         with lock.held(FILES, path, "second"):
             assert not lock.free(FILES, path, holder)
+
+
+def test_a_hundred_races_of_two_have_one_winner_each(tmp_path):
+    path = tmp_path / "lock"
+
+    def race(start, done):
+        start.wait()
+        try:
+            with lock.held(FILES, path, "deploy"):
+                done.wait(5)
+                return 0
+        except Locked as error:
+            done.set()
+            return error.exit_code
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(100):
+            start, done = threading.Barrier(2), threading.Event()
+            codes = [pool.submit(race, start, done) for _ in range(2)]
+            assert sorted(code.result(10) for code in codes) == [0, 5]
+            assert lock.read(FILES, path) is None
