@@ -1,5 +1,8 @@
 """A small project of one web service, for tests that need another shape than the sample's."""
 
+import json
+import urllib.request
+
 from projects import LAB, Project, free_ports, git
 
 APP = """
@@ -97,3 +100,24 @@ def toy(folder, *, router=True, rollout="", reload=""):
     )
     git(root, "init", "-q")
     return project
+
+
+def toy_on(folder, lab):
+    """The small project on the hosts of a lab, which publish its router's port."""
+    made = toy(folder)
+    compose = made.root / "deploy/docker/docker-compose.prod.yml"
+    text = compose.read_text().replace(f'"127.0.0.1:{made.http}:8080"', '"8080:8080"')
+    # A second backing service is not needed there.
+    start, _, rest = text.partition("  notes:\n")
+    compose.write_text(start + "networks:" + rest.partition("networks:")[2])
+    config = made.root / "towline.yaml"
+    hosts = ", ".join(host.name for host in lab.hosts)
+    where = f"local: {{hosts: [{hosts}], ssh_config: '{lab.ssh_config}', "
+    config.write_text(config.read_text().replace("local: {", where))
+    return made
+
+
+def version_on(host):
+    """The release that a host of the lab serves."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{host.ports[8080]}", timeout=5) as answer:
+        return json.loads(answer.read())["version"]

@@ -1,15 +1,12 @@
 """Three real Docker hosts behind SSH, as one fleet: container hosts of the lab."""
 
-import json
-import urllib.request
-
 import pytest
 
 from loadgen import Load
 from projects import LAB, docker, remove
 from towline.config.envfile import read_env
 from towline.lab import fleet
-from toy import APP, toy
+from toy import APP, toy_on, version_on
 
 FAULT = """
 if os.path.exists("/fault/broken"):
@@ -31,24 +28,10 @@ def lab(tmp_path_factory):
 @pytest.fixture(scope="module")
 def project(lab, tmp_path_factory):
     """A small service on the three hosts; a file on a host breaks it there."""
-    made = toy(tmp_path_factory.mktemp("fleet"))
+    made = toy_on(tmp_path_factory.mktemp("fleet"), lab)
     compose = made.root / "deploy/docker/docker-compose.prod.yml"
-    text = compose.read_text().replace(f'"127.0.0.1:{made.http}:8080"', '"8080:8080"')
-    # The second container of the toy is not needed here.
-    start, _, rest = text.partition("  notes:\n")
-    text = start + "networks:" + rest.partition("networks:")[2]
-    compose.write_text(
-        text.replace(
-            "x-towline: {role: app", "volumes: [/srv:/fault:ro]\n    x-towline: {role: app"
-        )
-    )
-    config = made.root / "towline.yaml"
-    hosts = ", ".join(host.name for host in lab.hosts)
-    config.write_text(
-        config.read_text().replace(
-            "local: {", f"local: {{hosts: [{hosts}], ssh_config: '{lab.ssh_config}', "
-        )
-    )
+    fault = "volumes: [/srv:/fault:ro]\n    x-towline: {role: app"
+    compose.write_text(compose.read_text().replace("x-towline: {role: app", fault))
     write(made, "1.0.0")
     yield made
     remove(made)
@@ -68,11 +51,7 @@ def url(host):
 
 
 def serving(lab):
-    found = []
-    for host in lab.hosts:
-        with urllib.request.urlopen(url(host), timeout=5) as answer:
-            found.append(json.loads(answer.read())["version"])
-    return found
+    return [version_on(host) for host in lab.hosts]
 
 
 def test_an_unknown_host_key_is_refused_with_its_fingerprint(project, lab):

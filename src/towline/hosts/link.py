@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import socket
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from paramiko import Channel, SFTPClient, Transport
 
 CONNECT_SECONDS = 10
-_KEEPALIVE_SECONDS = 15
+_KEEPALIVE_SECONDS = 5
+_SILENCE_SECONDS = 15
 _CHUNK = 1 << 16
 # Reads variables from standard input, where no list of processes shows them.
 _WITH_ENVIRONMENT = 'eval "$(cat)"; exec "$@"'
@@ -136,7 +138,7 @@ class Link:
         connection = self._connect()
         self._connection = connection
         opened: Transport = connection.transport
-        opened.set_keepalive(_KEEPALIVE_SECONDS)
+        threading.Thread(target=_watch, args=(opened,), daemon=True).start()
         return opened
 
     def _connect(self) -> Connection:
@@ -203,6 +205,31 @@ def exports(env: Mapping[str, str]) -> bytes:
     """Shell commands that set variables, quoted."""
     lines = (f"export {name}={shlex.quote(value)}\n" for name, value in env.items())
     return "".join(lines).encode()
+
+
+def _watch(transport: Transport) -> None:
+    """Ask the server now and then whether it is there; close the connection when it is not.
+
+    Without that, whoever waits for an answer waits for as long as the command may take.
+    """
+    while transport.is_active():
+        answered = threading.Event()
+        threading.Thread(target=_ask, args=(transport, answered), daemon=True).start()
+        if not answered.wait(_SILENCE_SECONDS):
+            transport.close()
+            return
+        time.sleep(_KEEPALIVE_SECONDS)
+
+
+def _ask(transport: Transport, answered: threading.Event) -> None:
+    from paramiko import SSHException
+
+    try:
+        # Any answer will do; OpenSSH says that it does not know the request.
+        transport.global_request("keepalive@openssh.com", wait=True)
+    except (SSHException, EOFError, OSError):
+        return
+    answered.set()
 
 
 def _finish(channel: Channel, argv: tuple[str, ...], stdin: bytes, timeout: float) -> Result:

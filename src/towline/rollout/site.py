@@ -21,7 +21,7 @@ from towline.engines.releases import Release, ReleaseStore, StateFolder
 from towline.engines.render import shared_project
 from towline.engines.stack import Stack, resolve
 from towline.engines.world import World
-from towline.errors import UsageError
+from towline.errors import TowlineError, UsageError
 from towline.hosts.address import parse as parse_address
 from towline.hosts.base import Files, Host
 from towline.hosts.local import LocalHost
@@ -80,7 +80,11 @@ class Site:
         return Redactor(self.values, *self._kept_values())
 
     def _kept_values(self) -> Iterator[Mapping[str, str]]:
-        for name in self.host.files.names(self.state.releases):
+        names = []
+        # Where the host is lost, the message that says so must not fail for that.
+        with suppress(OSError, TowlineError):
+            names = self.host.files.names(self.state.releases)
+        for name in names:
             yield frozen_values(self.host.files, self.state.releases / name)
 
     @cached_property
