@@ -73,4 +73,4 @@ def _cased(written: str, host: str) -> str:
 
 
 def _masked(text: str) -> str:
-    return re.sub(r":[^:@/]*@", ":***@", text)
+    return re.sub(r"^((?:[a-z]+://)?[^:@/]*):.*@", r"\1:***@", text)

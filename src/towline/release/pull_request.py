@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
@@ -18,6 +21,7 @@ TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
 _SECONDS = 20
 _RETRIES = 2
 _PUBLIC = "github.com"
+_OTHERS = ("gitlab", "bitbucket", "codeberg", "gitea", "forgejo")
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,16 @@ def open_pull_request(
             f"the remote is no repository on GitHub ({path or 'no address'})",
             remedy="push with --push, and open the request by hand; or set GITHUB_REPOSITORY",
         )
-    client = _client(_token(), _api(remote))
+    client = _client(_token(), api_address(remote))
     try:
-        repository = client.get_repo(path)
-        return _opened(repository, branch, title, body, base or repository.default_branch)
+        return _opened(client.get_repo(path), branch, title, body, base)
+    except (AssertionError, AttributeError, TypeError):
+        # The library takes the form of the answers for granted.
+        raise UsageError(
+            f"{urlsplit(client.requester.base_url).hostname} does not answer as GitHub's API does"
+            f"; {branch} is pushed",
+            remedy="set GITHUB_API_URL to the address of the API: https://HOST/api/v3",
+        ) from None
     except GithubException as error:
         _refused(error, path, branch)
     except RequestException as error:
@@ -80,10 +90,12 @@ def open_pull_request(
 
 def _opened(repository: Hosted, branch: str, title: str, body: str, base: str) -> PullRequest:
     head = f"{repository.owner.login}:{branch}"
-    for found in repository.get_pulls(state="open", head=head, base=base):
+    # Without a base asked for, one that people pointed at another branch is the one.
+    for found in repository.get_pulls(state="open", head=head, **({"base": base} if base else {})):
         found.edit(title=title, body=body)
         return PullRequest(found.number, found.html_url, created=False)
-    made = repository.create_pull(base=base, head=branch, title=title, body=body)
+    into = base or repository.default_branch
+    made = repository.create_pull(base=into, head=branch, title=title, body=body)
     return PullRequest(made.number, made.html_url, created=True)
 
 
@@ -91,8 +103,14 @@ def _client(token: str, api: str) -> Github:
     from github import Auth, Github
     from urllib3 import Retry
 
-    # The library's own way of trying again waits for minutes.
-    retry = Retry(total=_RETRIES, backoff_factor=0.5, status_forcelist=(502, 503, 504))
+    # The library's own way of trying again waits for minutes, and a server may ask for hours.
+    retry = Retry(
+        total=_RETRIES,
+        backoff_factor=0.5,
+        status_forcelist=(502, 503, 504),
+        respect_retry_after_header=False,
+        raise_on_status=False,
+    )
     return Github(
         auth=Auth.Token(token),
         base_url=api,
@@ -106,33 +124,65 @@ def _client(token: str, api: str) -> Github:
 
 def _token() -> str:
     for name in TOKENS:
-        if os.environ.get(name):
-            return os.environ[name]
+        token = os.environ.get(name, "").strip()
+        if not token:
+            continue
+        if not (token.isascii() and token.isprintable()) or " " in token:
+            raise UsageError(
+                f"{name} holds characters that no token has", remedy=f"export {name}=… again"
+            )
+        return token
     raise UsageError(
         "there is no token for GitHub",
         remedy="export GITHUB_TOKEN=…, with the permissions contents:read and pull-requests:write",
     )
 
 
-def _api(remote: Remote | None) -> str:
+def api_address(remote: Remote | None) -> str:
+    """Where the REST API of a remote's host is.
+
+    Args:
+        remote: The repository; None for GitHub itself.
+
+    Raises:
+        UsageError: When `GITHUB_API_URL` is unfit, or the host is known to be another product.
+    """
     given = os.environ.get("GITHUB_API_URL", "").rstrip("/")
     if given:
-        parts = urlsplit(given)
-        if parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1"):
-            return given
-        raise UsageError(
-            "GITHUB_API_URL is no https address: the token would travel in the clear",
-            remedy="write https://HOST/api/v3",
-        )
+        return _secure(given)
     if remote is None or remote.host == _PUBLIC:
         return f"https://api.{_PUBLIC}"
-    return f"https://{remote.host}/api/v3"
+    if any(name in remote.host for name in _OTHERS):
+        raise UsageError(
+            f"{remote.host} is not GitHub, and a token for GitHub is not for it",
+            remedy="push with --push, and open the request by hand; or set GITHUB_API_URL",
+        )
+    host = f"[{remote.host}]" if ":" in remote.host else remote.host
+    # The token goes by https, whatever the remote does; a port of http is none for that.
+    port = f":{remote.port}" if remote.port and remote.scheme == "https" else ""
+    return f"https://{host}{port}/api/v3"
+
+
+def _secure(given: str) -> str:
+    try:
+        parts = urlsplit(given)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host and given.startswith(("https:", "http:")):
+        problem = "is no address"
+    elif parts.scheme == "https" or host in ("localhost", "127.0.0.1", "::1"):
+        return given
+    else:
+        problem = "is no https address: the token would travel in the clear"
+    raise UsageError(f"GITHUB_API_URL {problem}", remedy="write https://HOST/api/v3")
 
 
 def _refused(error: GithubException, path: str, branch: str) -> NoReturn:
-    said = error.data.get("message", "") if isinstance(error.data, dict) else ""
+    data = error.data if isinstance(error.data, dict) else {}
+    said = data.get("message") or ""
     pushed = f"; {branch} is pushed"
-    wait = (error.headers or {}).get("retry-after", "")
+    wait = _wait(error.headers or {})
     if error.status == 401:
         raise UsageError(
             f"GitHub does not accept the token{pushed}",
@@ -153,12 +203,27 @@ def _refused(error: GithubException, path: str, branch: str) -> NoReturn:
             f"GitHub does not show us {path}{pushed}",
             remedy="check the remote's address, and that the token may read the repository",
         ) from None
-    errors = error.data.get("errors", []) if isinstance(error.data, dict) else []
+    if error.status >= 500:
+        raise TowlineError(
+            f"GitHub has trouble: {error.status}{pushed}",
+            remedy=f"try again {f'in {wait} s' if wait else 'later'}, or open the request by hand",
+        ) from None
     details = [
-        str(item.get("message", item)) if isinstance(item, dict) else str(item) for item in errors
+        str(item.get("message", item)) if isinstance(item, dict) else str(item)
+        for item in data.get("errors") or []
     ]
     raise TowlineError(
         f"GitHub refuses the pull request ({error.status}): {said}{pushed}",
         details=details,
         remedy="mend what it says, or open the request by hand",
     ) from None
+
+
+def _wait(headers: Mapping[str, str]) -> str:
+    """How many seconds the server asks to wait; empty when it does not say."""
+    if headers.get("retry-after"):
+        return headers["retry-after"]
+    if headers.get("x-ratelimit-remaining") == "0":
+        with suppress(ValueError):
+            return str(max(0, round(int(headers.get("x-ratelimit-reset", "")) - time.time())))
+    return ""

@@ -9,7 +9,15 @@ from urllib.parse import quote, urlsplit
 # git@host:owner/repo.git, as scp writes it; a drive letter or a path is none.
 _SCP = re.compile(r"(?:[^@/\s]+@)?(?P<host>[A-Za-z0-9.-]{2,}):(?!/)(?P<path>[^\s]+)")
 _SCHEMES = ("https", "http", "ssh", "git", "git+ssh", "git+https")
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+# A password may hold any character but a space; hiding a word too many is the lesser evil.
+_CREDENTIALS = re.compile(r"(?<=://)\S+@")
+# Other doors of the same house: for SSH on port 443, and the old name.
+_ALIASES = {
+    "www.github.com": "github.com",
+    "ssh.github.com": "github.com",
+    "altssh.gitlab.com": "gitlab.com",
+    "altssh.bitbucket.org": "bitbucket.org",
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,8 @@ class Remote:
     def web(self) -> str:
         """Web address of the repository."""
         port = f":{self.port}" if self.port else ""
-        return f"{self.scheme}://{self.host}{port}/{quote(self.path)}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}{port}/{quote(self.path)}"
 
 
 def parse(address: str) -> Remote | None:
@@ -45,7 +54,7 @@ def parse(address: str) -> Remote | None:
     if "://" in address:
         return _url(address)
     found = _SCP.fullmatch(address)
-    return Remote(found["host"], _tidy(found["path"])) if found else None
+    return Remote(_host(found["host"]), _tidy(found["path"])) if found else None
 
 
 def compare_url(web: str, old: str, new: str) -> str:
@@ -83,7 +92,11 @@ def _url(address: str) -> Remote | None:
         return None
     is_web = parts.scheme in ("http", "https")
     scheme = "http" if parts.scheme == "http" else "https"
-    return Remote(host, path, str(port) if is_web and port else "", scheme)
+    return Remote(_host(host), path, str(port) if is_web and port else "", scheme)
+
+
+def _host(name: str) -> str:
+    return _ALIASES.get(name.lower(), name.lower())
 
 
 def _tidy(path: str) -> str:

@@ -76,11 +76,19 @@ class Repository:
 
     def remote(self, name: str) -> str:
         """The address of a remote; empty when there is none of this name."""
-        return self.ask("config", "--get", f"remote.{name}.url", no="").strip()
+        return self.setting(f"remote.{name}.url")
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether a commit holds another one in its history."""
+        return self.ask("merge-base", old, new, no="").strip() == old
 
     def has_branch(self, name: str) -> bool:
         """Whether there is such a local branch."""
-        return bool(self.ask("rev-parse", "--verify", "--quiet", f"refs/heads/{name}", no=""))
+        return bool(self.tip(name))
+
+    def tip(self, name: str) -> str:
+        """The commit that a local branch ends with; empty when there is no such branch."""
+        return self.ask("rev-parse", "--verify", "--quiet", f"refs/heads/{name}", no="").strip()
 
     def blob(self, name: str) -> bytes:
         """The content of a file in a commit, such as `HEAD:README.md`.
@@ -190,24 +198,23 @@ class Repository:
 
     def author(self) -> str:
         """Name of whoever works here; without one in Git, the system's user name."""
-        name = os.environ.get("GIT_AUTHOR_NAME") or self._setting("user.name")
+        name = os.environ.get("GIT_AUTHOR_NAME") or self.setting("user.name")
         return name or user_name()
 
     def _identity(self) -> list[str]:
         """Options that give Git a name and an address where it has none."""
         environ = os.environ
         options: list[str] = []
-        if not (environ.get("GIT_COMMITTER_NAME") or self._setting("user.name")):
+        if not (environ.get("GIT_COMMITTER_NAME") or self.setting("user.name")):
             options += ["-c", f"user.name={_NAME}"]
         if not (
-            environ.get("GIT_COMMITTER_EMAIL")
-            or environ.get("EMAIL")
-            or self._setting("user.email")
+            environ.get("GIT_COMMITTER_EMAIL") or environ.get("EMAIL") or self.setting("user.email")
         ):
             options += ["-c", f"user.email={_EMAIL}"]
         return options
 
-    def _setting(self, name: str) -> str:
+    def setting(self, name: str) -> str:
+        """A value of Git's configuration; empty when there is none."""
         return self.ask("config", "--get", name, no="").strip()
 
     def ask(

@@ -2,12 +2,13 @@
 
 import logging
 import threading
+import time
 
 import pytest
 
 from github_server import GitHub, pull
 from towline.errors import TowlineError, UsageError
-from towline.release.pull_request import open_pull_request
+from towline.release.pull_request import api_address, open_pull_request
 from towline.release.remote import Remote
 
 TOKEN = "ghp_pl4ntedT0ken"
@@ -17,7 +18,8 @@ REMOTE = Remote("github.com", "acme/shop")
 @pytest.fixture
 def server(monkeypatch):
     server = GitHub()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # It ends as soon as it is told to.
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setenv("GITHUB_API_URL", server.url)
     monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
     for name in ("GH_TOKEN", "GITHUB_REPOSITORY"):
@@ -56,6 +58,15 @@ def test_an_open_one_is_brought_up_to_date(server):
     assert not [item for item in server.asked if item[0] == "POST"]
 
 
+def test_one_to_another_branch_is_not_doubled_unless_a_base_is_asked_for(server):
+    server.pulls.append(pull(server, 5))
+    assert request().number == 5
+    assert request(base="production").number == 5
+    without, given = [query for method, path, query, *_ in server.asked if path.endswith("/pulls")]
+    assert "base=" not in without
+    assert "base=production" in given
+
+
 def test_the_repository_may_come_from_the_workflow(server, monkeypatch):
     monkeypatch.setenv("GITHUB_REPOSITORY", "acme/shop")
     monkeypatch.delenv("GITHUB_TOKEN")
@@ -79,7 +90,11 @@ INVALID = {"message": "Validation Failed", "errors": [{"message": "No commits be
         (PULLS, (403, {"message": "a secondary rate limit"}, {"retry-after": "60"}),
          TowlineError, "limits our requests", "in 60 s"),
         (PULLS, (422, INVALID, {}), TowlineError, "refuses the pull request", "by hand"),
-        (PULLS, (503, {"message": "down"}, {}), TowlineError, "GitHub", "again|by hand"),
+        (PULLS, (503, {"message": "down"}, {}), TowlineError, "GitHub has trouble: 503", "again"),
+        (REPO, (503, {"message": "down"}, {}), TowlineError, "GitHub has trouble: 503", "again"),
+        (REPO, (403, {"message": None}, {}), UsageError, "forbids it", "pull-requests:write"),
+        (REPO, (200, {}, {}), UsageError, "does not answer as GitHub's API", "GITHUB_API_URL"),
+        (REPO, (200, ["a"], {}), UsageError, "does not answer as GitHub's API", "GITHUB_API_URL"),
     ],
 )  # fmt: skip
 def test_refusals_are_explained_and_hold_no_token(
@@ -98,6 +113,25 @@ def test_refusals_are_explained_and_hold_no_token(
         assert list(error.details) == ["No commits between main and x"]
 
 
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_server_that_asks_to_wait_is_not_waited_for(server, status):
+    server.answers[REPO] = (status, {"message": "slow down"}, {"Retry-After": "3600"})
+    start = time.monotonic()
+    with pytest.raises(TowlineError) as caught:
+        request()
+    assert time.monotonic() - start < 10
+    assert "in 3600 s" in caught.value.remedy
+
+
+def test_the_end_of_a_rate_limit_is_said(server):
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 1800)}
+    server.answers[REPO] = (403, {"message": "API rate limit exceeded for user 1"}, headers)
+    with pytest.raises(TowlineError, match="limits our requests") as caught:
+        request()
+    seconds = int(caught.value.remedy.split()[-2])
+    assert 1700 < seconds <= 1800
+
+
 def test_a_server_that_is_down(server, monkeypatch):
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
     with pytest.raises(TowlineError, match="GitHub cannot be reached"):
@@ -112,10 +146,58 @@ def test_no_token(server, monkeypatch):
     assert server.asked == []
 
 
-def test_a_token_never_travels_in_the_clear(server, monkeypatch):
-    monkeypatch.setenv("GITHUB_API_URL", "http://github.example")
-    with pytest.raises(UsageError, match="in the clear"):
+def test_a_line_end_is_no_part_of_a_token(server, monkeypatch):
+    monkeypatch.setenv("GITHUB_TOKEN", f"{TOKEN}\r\n")
+    assert request().number == 7
+    assert {item[3].split()[1] for item in server.asked} == {TOKEN}
+
+
+@pytest.mark.parametrize("mark", ["…", " ", "\n", "é"])
+def test_what_cannot_be_a_token_is_said_without_it(server, monkeypatch, mark):
+    monkeypatch.setenv("GITHUB_TOKEN", f"{TOKEN}{mark}{TOKEN}")
+    with pytest.raises(UsageError, match="GITHUB_TOKEN holds characters") as caught:
         request()
+    assert TOKEN not in repr((caught.value, caught.value.remedy, caught.value.__context__))
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("http://github.example", "in the clear"),
+        ("github.example/api/v3", "in the clear"),
+        ("https://", "is no address"),
+        ("https://[bad", "is no address"),
+    ],
+)
+def test_a_token_never_travels_in_the_clear_or_nowhere(server, monkeypatch, address, message):
+    monkeypatch.setenv("GITHUB_API_URL", address)
+    with pytest.raises(UsageError, match=message):
+        request()
+
+
+@pytest.mark.parametrize(
+    "host", ["gitlab.com", "git.gitlab.example", "bitbucket.org", "codeberg.org"]
+)
+def test_a_token_for_github_is_not_shown_to_other_hosts(server, monkeypatch, host):
+    monkeypatch.delenv("GITHUB_API_URL")
+    with pytest.raises(UsageError, match=f"{host} is not GitHub"):
+        request(Remote(host, "acme/shop"))
+
+
+@pytest.mark.parametrize(
+    ("remote", "address"),
+    [
+        (Remote("github.com", "a/b"), "https://api.github.com"),
+        (None, "https://api.github.com"),
+        (Remote("git.example", "a/b"), "https://git.example/api/v3"),
+        (Remote("git.example", "a/b", port="8443"), "https://git.example:8443/api/v3"),
+        (Remote("git.example", "a/b", port="3000", scheme="http"), "https://git.example/api/v3"),
+    ],
+)
+def test_where_the_api_is(monkeypatch, remote, address):
+    monkeypatch.delenv("GITHUB_API_URL", raising=False)
+    assert api_address(remote) == address
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,13 @@ from towline.release.remote import compare_url, parse, redacted
          "https://gitlab.example/group/sub/shop"),
         ("http://localhost:3000/acme/shop", "localhost", "acme/shop", "http://localhost:3000/acme/shop"),
         ("git://example.org/shop.git", "example.org", "shop", "https://example.org/shop"),
+        ("git@GitHub.com:acme/shop.git", "github.com", "acme/shop", "https://github.com/acme/shop"),
+        ("https://www.github.com/acme/shop", "github.com", "acme/shop", "https://github.com/acme/shop"),
+        ("ssh://git@ssh.github.com:443/acme/shop.git", "github.com", "acme/shop",
+         "https://github.com/acme/shop"),
+        ("ssh://git@altssh.gitlab.com:443/acme/shop.git", "gitlab.com", "acme/shop",
+         "https://gitlab.com/acme/shop"),
+        ("http://[::1]:3000/acme/shop", "::1", "acme/shop", "http://[::1]:3000/acme/shop"),
     ],
 )  # fmt: skip
 def test_addresses(address, host, path, web):
@@ -44,6 +51,12 @@ def test_comparisons(web, old, expected):
     assert compare_url(web, old, "v2") == expected
 
 
-def test_credentials_are_not_shown():
-    text = "fatal: unable to access 'https://user:s3cret@host/a.git/': no"
+@pytest.mark.parametrize("password", ["s3cret", "s3@cret", "s3/cret", "s3'cret", "s3:c@r/et"])
+def test_credentials_are_not_shown(password):
+    text = f"fatal: unable to access 'https://user:{password}@host/a.git/': no"
     assert redacted(text) == "fatal: unable to access 'https://***@host/a.git/': no"
+
+
+def test_what_holds_no_credentials_is_left_as_it_is():
+    text = "see https://host/a.git or write to ops@host"
+    assert redacted(text) == text
