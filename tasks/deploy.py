@@ -161,12 +161,16 @@ def carry_out(operation: Operation, json: bool, *, wait: float = 0.0) -> None:
         terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {warning}")
     operation.run(terminal.Steps(), wait=wait)
     if json:
-        terminal.say_json({"ok": True, **plan.data()})
+        terminal.say_json({"ok": True, **plan.data(), "moved": operation.moved()})
         return
     url = operation.site.environment.url
     serves = plan.release
     if plan.kind == "abort":
         serves = plan.old.id if plan.old else "nothing"
+    moved = operation.moved()
+    width = max(map(len, moved), default=0)
+    for host, amount in moved.items():
+        terminal.tell(f"  moved    {host:<{width}}  {amount}")
     terminal.say(f"{serves} is live in {plan.environment}" + (f": {url}" if url else ""))
 
 

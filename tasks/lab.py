@@ -24,6 +24,7 @@ def up(c: Context, hosts: str = "3", dry_run: bool = False) -> None:
     with seam.outcome():
         from towline.config.envfile import read_env
         from towline.lab import fleet
+        from towline.lab.registry import PASSWORD_VARIABLE
 
         count = seam.count(hosts, "--hosts")
         if seam.is_dry(c, dry_run):
@@ -41,9 +42,29 @@ def up(c: Context, hosts: str = "3", dry_run: bool = False) -> None:
             note.text = f"keys and ssh_config in {_FOLDER}/"
         _show(lab)
         names = ", ".join(host.name for host in lab.hosts)
+        store = lab.registry
         terminal.say("\nname them in an environment of towline.yaml:")
         terminal.say(f"  lab: {{ hosts: [{names}], ssh_config: {_FOLDER}/ssh_config }}")
+        terminal.say("and the registry, if images are to travel by one; its password is in")
+        terminal.say(f"{_FOLDER}/registry.env, to be exported:")
+        password = f"username: {store.username}, password: {PASSWORD_VARIABLE}"
+        terminal.say(f'  registries: {{ "{store.address}": {{ {password} }} }}')
         terminal.say("next: `inv deploy.plan --env lab`; `inv lab.down` removes them")
+
+
+@task(auto_shortflags=False, help={"json": seam.JSON_HELP})
+def status(c: Context, json: bool = False) -> None:
+    """Show what the container hosts of the lab are doing."""
+    with seam.outcome():
+        from towline.lab import fleet
+
+        found = fleet.states(seam.open_project().root / _FOLDER)
+        if json:
+            terminal.say_json(found)
+        elif found:
+            terminal.table(["host", "state"], [list(row) for row in found.items()])
+        else:
+            terminal.say("there is no lab; `inv lab.up` starts one")
 
 
 @task(auto_shortflags=False, help={"dry_run": seam.DRY_RUN_HELP})
@@ -68,4 +89,4 @@ def _show(lab: Lab) -> None:
     terminal.table(header, rows)
 
 
-ns = Collection("lab", up, down)
+ns = Collection("lab", up, status, down)

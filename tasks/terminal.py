@@ -88,3 +88,6 @@ class Steps:
             start = "\r\033[K" if live else ""
             extra = paint(f"  ({note.text})", "dim", sys.stderr) if note.text else ""
             tell(f"{start}  {paint(mark, style, sys.stderr)} {took:>8}  {title}{extra}")
+            width = max((len(name) for name, _ in note.hosts), default=0)
+            for name, text in note.hosts:
+                tell(f"{'':12} {paint(f'{name:<{width}}', 'dim', sys.stderr)}  {text}")

@@ -60,7 +60,13 @@ class Project:
         done = subprocess.run(
             [sys.executable, "-m", "invoke", *arguments],
             cwd=self.root,
-            env={**os.environ, "TOWLINE_STATE": str(self.state), "NO_COLOR": "1", **(env or {})},
+            env={
+                **os.environ,
+                "TOWLINE_STATE": str(self.state),
+                "NO_COLOR": "1",
+                **self.environ,
+                **(env or {}),
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -74,7 +80,7 @@ class Project:
         return subprocess.Popen(
             [sys.executable, "-m", "invoke", *arguments],
             cwd=self.root,
-            env={**os.environ, "TOWLINE_STATE": str(self.state), "NO_COLOR": "1"},
+            env={**os.environ, "TOWLINE_STATE": str(self.state), "NO_COLOR": "1", **self.environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,9 +1,12 @@
 """A small project of one web service, for tests that need another shape than the sample's."""
 
+import contextlib
 import json
 import urllib.request
 
 from projects import LAB, Project, free_ports, git
+from towline.config.envfile import read_env
+from towline.lab import fleet
 
 APP = """
 import http.server, json, os, signal, socket
@@ -115,6 +118,17 @@ def toy_on(folder, lab):
     where = f"local: {{hosts: [{hosts}], ssh_config: '{lab.ssh_config}', "
     config.write_text(config.read_text().replace("local: {", where))
     return made
+
+
+@contextlib.contextmanager
+def a_lab(folder, *, hosts):
+    """Container hosts with a name of their own, which are gone afterwards."""
+    name = f"t{folder.name[-10:]}lab".replace("_", "")
+    settings = read_env(LAB, {}) if LAB.exists() else {}
+    try:
+        yield fleet.up(folder / "lab", hosts=hosts, name=name, settings=settings)
+    finally:
+        fleet.down(folder / "lab", name=name)
 
 
 def version_on(host):

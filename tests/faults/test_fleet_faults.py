@@ -5,10 +5,8 @@ import time
 import pytest
 
 from loadgen import wait_until
-from projects import LAB, docker, remove
-from towline.config.envfile import read_env
-from towline.lab import fleet
-from toy import APP, toy_on, version_on
+from projects import docker, remove
+from toy import APP, a_lab, toy_on, version_on
 
 SLOW = """
 import time
@@ -18,13 +16,8 @@ time.sleep(4)
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("lab") / "lab"
-    name = f"tfault{folder.parent.name[-8:]}".replace("_", "")
-    settings = read_env(LAB, {}) if LAB.exists() else {}
-    try:
-        yield fleet.up(folder, hosts=3, name=name, settings=settings)
-    finally:
-        fleet.down(folder, name=name)
+    with a_lab(tmp_path_factory.mktemp("lab"), hosts=3) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +52,14 @@ def deploying(project, host):
 def test_the_second_host_loses_its_network(project, lab):
     second = lab.hosts[1]
     process = deploying(project, second)
-    docker("network", "disconnect", "--force", "bridge", second.container)
+    network = second.container.rpartition("-")[0]
+    docker("network", "disconnect", "--force", network, second.container)
     started = time.monotonic()
     try:
         said = process.communicate(timeout=150)[0]
         took = time.monotonic() - started
     finally:
-        docker("network", "connect", "bridge", second.container)
+        docker("network", "connect", network, second.container)
     # That host cannot be asked to go back, so a person must look; it never left the old release.
     assert process.returncode == 6, said
     assert "going back failed too on lab2" in said

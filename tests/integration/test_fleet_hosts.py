@@ -3,26 +3,13 @@
 import pytest
 
 from loadgen import Load
-from projects import LAB, docker, remove
-from towline.config.envfile import read_env
-from towline.lab import fleet
+from projects import docker, remove
 from toy import APP, toy_on, version_on
 
 FAULT = """
 if os.path.exists("/fault/broken"):
     raise SystemExit("broken on this host")
 """
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("lab") / "lab"
-    name = f"t{folder.parent.name[-8:]}lab".replace("_", "")
-    settings = read_env(LAB, {}) if LAB.exists() else {}
-    try:
-        yield fleet.up(folder, hosts=3, name=name, settings=settings)
-    finally:
-        fleet.down(folder, name=name)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +73,8 @@ def test_a_changed_host_key_is_refused(project, lab):
 def test_the_first_release_comes_to_every_host(project, lab):
     plan = project.inv("deploy.plan").ok().out
     assert "hosts      lab1, lab2, lab3" in plan
-    assert "send missing layers of" in plan
+    assert "send layers of" in plan
+    assert "over SSH, about" in plan
     said = project.inv("deploy").ok()
     assert serving(lab) == ["1.0.0"] * 3
     # The layers of the base image went once, with the first of the two images.

@@ -192,6 +192,16 @@ class Checks(Model):
     certificate_days: int = Field(14, ge=0, description="Warn when a certificate expires sooner.")
 
 
+class Registry(Model):
+    """How to log in to a registry of images."""
+
+    username: str
+    password: str = Field(
+        pattern=r"^[A-Za-z_]\w*$",
+        description="Name of the variable that holds the password or token; never the value.",
+    )
+
+
 class Environment(Model):
     """A named place to deploy to; its settings win over the general ones."""
 
@@ -204,6 +214,11 @@ class Environment(Model):
     )
     ssh_config: str = Field("", description="SSH configuration; default: the user's own.")
     sudo: bool = Field(False, description="Run commands on the hosts by `sudo -n`.")
+    images: Literal["registry", "ssh"] = Field(
+        "registry",
+        description="How images reach the hosts: from their registries, or all of them from this "
+        "machine, over SSH.",
+    )
     state: str = Field("", description="State folder; default: below TOWLINE_STATE.")
     insecure: bool = Field(
         False, description="Accept a certificate at `url` that cannot be verified (self-signed)."
@@ -238,6 +253,11 @@ class Settings(Model):
     smoke: Smoke = Smoke()
     rollout: Rollout = Rollout()
     checks: Checks = Checks()
+    registries: dict[str, Registry] = Field(
+        {},
+        description="Registry -> how to log in. Images that are built here under the name of one "
+        "of these are pushed to it; the hosts pull them by digest.",
+    )
     environments: dict[str, Environment] = {"local": Environment()}
 
     def rollout_for(self, environment: str) -> Rollout:

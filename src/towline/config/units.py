@@ -54,5 +54,15 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def format_size(count: int) -> str:
+    """Bytes for people, in powers of ten: `512 B`, `3.1 MB`."""
+    left = float(count)
+    for unit in ("B", "kB", "MB"):
+        if left < 1000:
+            return f"{left:.0f} {unit}" if unit == "B" else f"{left:.1f} {unit}"
+        left /= 1000
+    return f"{left:.1f} GB"
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration, json_schema_input_type=float | str)]
 Size = Annotated[int, BeforeValidator(parse_size, json_schema_input_type=int | str)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from towline.config.services import Role
 from towline.engines import live
+from towline.engines.registry import repository
 from towline.engines.releases import Release, StateFolder
 from towline.engines.render import SHARED, shared_project
 from towline.engines.router import Router
@@ -136,27 +137,20 @@ class ComposeEngine:
         """The labels of an image on the host."""
         return dict(self._api.inspect_image(reference)["Config"].get("Labels") or {})
 
+    def machine(self) -> str:
+        """What its images must be built for, such as `amd64`."""
+        return str(self._api.version()["Arch"])
+
     def pinned(self, reference: str) -> str:
         """The reference that names this very image: by registry digest, else by its id."""
         found = self._api.inspect_image(reference)
         digests = found.get("RepoDigests") or []
-        return str(digests[0] if digests else found["Id"])
-
-    def pull(self, reference: str) -> None:
-        """Pull an image with the operator's own registry credentials."""
-        result = self.host.run(["docker", "pull", "--quiet", reference], timeout=1800)
-        if not result.ok:
-            said = result.err.strip().splitlines()
-            raise TowlineError(
-                f"cannot pull {reference}: {said[-1] if said else 'no message'}",
-                remedy="check the name, your registry login and the network",
-            )
+        own = [item for item in digests if item.startswith(f"{repository(reference)}@")]
+        return str([*own, *digests, found["Id"]][0])
 
     def tag(self, reference: str, extra: str) -> None:
         """Give an image one more tag in its repository."""
-        from docker.utils import parse_repository_tag
-
-        self._api.tag(reference, parse_repository_tag(reference)[0], extra)
+        self._api.tag(reference, repository(reference), extra)
 
     def remove_image(self, reference: str) -> None:
         """Remove an image unless a container uses it."""

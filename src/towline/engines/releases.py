@@ -19,6 +19,8 @@ from towline.config.services import Role, Service
 from towline.errors import TowlineError
 from towline.hosts.base import Files
 
+_RECORD = "release.json"
+
 
 class Status(StrEnum):
     """What is known of a release."""
@@ -125,10 +127,15 @@ class Release:
 
 @dataclass
 class ReleaseStore:
-    """Reads and writes the kept releases of one environment."""
+    """Reads and writes the kept releases of one environment.
+
+    Attributes:
+        sent: Bytes of release folders that travelled to the host.
+    """
 
     files: Files
     state: StateFolder
+    sent: int = 0
     _read: dict[str, Release] = field(default_factory=dict)
 
     def all(self) -> list[Release]:
@@ -148,7 +155,7 @@ class ReleaseStore:
         if not identifier or identifier.startswith("."):
             return None
         try:
-            data = json.loads(self.files.read(folder / "release.json"))
+            data = json.loads(self.files.read(folder / _RECORD))
             release = Release(
                 **{
                     **data,
@@ -178,16 +185,21 @@ class ReleaseStore:
             number += 1
         return f"{version}{joint}r{number}"
 
-    def add(self, release: Release, files: Mapping[str, tuple[bytes, int]]) -> Release:
-        """Write a release folder whole: `files` maps paths in it to content and mode."""
-        staged = self.state.releases / f".{release.id}"
-        self.files.remove(staged)
-        self.files.mkdir(self.state.releases, 0o700)
-        self.files.mkdir(staged, 0o700)
-        for path, (data, mode) in files.items():
-            self.files.write(staged / path, data, mode)
-        self._write(staged, release)
-        self.files.move(staged, release.folder)
+    def add(
+        self,
+        release: Release,
+        files: Mapping[str, tuple[bytes, int]],
+        known: Mapping[str, Path] | None = None,
+    ) -> Release:
+        """Write a release folder, whole or not at all.
+
+        Args:
+            release: The release; its record is written too.
+            files: Path in its folder -> content and mode.
+            known: Path in its folder -> a file of another kept release with that content.
+        """
+        everything = {**files, _RECORD: (_record(release), 0o600)}
+        self.sent += self.files.install(release.folder, everything, known or {})
         self._read[release.id] = release
         return release
 
@@ -205,6 +217,9 @@ class ReleaseStore:
         self._read.pop(release.id, None)
 
     def _write(self, folder: Path, release: Release) -> None:
-        data = {name: value for name, value in asdict(release).items() if name != "folder"}
-        text = json.dumps(data, indent=2, sort_keys=True) + "\n"
-        self.files.write(folder / "release.json", text.encode(), 0o600)
+        self.files.write(folder / _RECORD, _record(release), 0o600)
+
+
+def _record(release: Release) -> bytes:
+    data = {name: value for name, value in asdict(release).items() if name != "folder"}
+    return (json.dumps(data, indent=2, sort_keys=True) + "\n").encode()

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from towline.config.units import format_size
 from towline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Shipped:
     sent: int
 
     def __str__(self) -> str:
-        return f"{self.layers} of {self.layers + self.known} layers, {size(self.sent)}"
+        return f"{self.layers} of {self.layers + self.known} layers, {format_size(self.sent)}"
 
 
 def ship(source: APIClient, target: APIClient, reference: str) -> Shipped:
@@ -111,6 +112,16 @@ def without_layers(archive: IO[bytes], target: IO[bytes], count: int) -> int:
     return len(skipped)
 
 
+def estimate(source: APIClient, target: APIClient, reference: str) -> int:
+    """About how many bytes `ship` would send: the sizes of the layers that are missing."""
+    image = source.inspect_image(reference)
+    layers = list(image["RootFS"].get("Layers") or [])
+    known = known_layers(target, layers)
+    # The history is newest first, and steps that changed no file have no layer.
+    sizes = [item["Size"] for item in reversed(source.history(reference)) if item["Size"]]
+    return sum(sizes[known:]) if len(sizes) == len(layers) else int(image["Size"])
+
+
 def _target(link: tarfile.TarInfo) -> str:
     folder = link.name.rpartition("/")[0].split("/")
     for word in link.linkname.split("/"):
@@ -136,13 +147,3 @@ def _refuse_other_machine(reference: str, image: Any, info: Any) -> None:
             f"{reference} is built for {here}, and {info['Name']} is {there}",
             remedy=f"build for it: `platform: linux/{there}` at the service in the compose file",
         )
-
-
-def size(count: int) -> str:
-    """Bytes for people, in powers of ten."""
-    left = float(count)
-    for unit in ("B", "kB", "MB"):
-        if left < 1000:
-            return f"{left:.0f} {unit}" if unit == "B" else f"{left:.1f} {unit}"
-        left /= 1000
-    return f"{left:.1f} GB"

@@ -41,6 +41,25 @@ class Files(Protocol):
         """Write a file so that a reader sees the old content or the new one, never a part."""
         ...
 
+    def install(
+        self,
+        folder: Path,
+        files: Mapping[str, tuple[bytes, int]],
+        known: Mapping[str, Path],
+    ) -> int:
+        """Write a new folder, whole or not at all.
+
+        Args:
+            folder: Where; nothing is there yet.
+            files: Path in it -> content and mode.
+            known: Path in it -> a file of the host, beside the folder, that should have that very
+                content; it is checked, and not sent again.
+
+        Returns:
+            Bytes that travelled.
+        """
+        ...
+
     def overwrite(self, path: Path, data: bytes, mode: int = 0o644) -> None:
         """Write into the same inode, because a container mounts it."""
         ...
@@ -97,6 +116,11 @@ class Host(Protocol):
     @property
     def files(self) -> Files:
         """Its files."""
+        ...
+
+    @property
+    def commands(self) -> int:
+        """How many commands were sent to it; none on this machine."""
         ...
 
     def run(

@@ -75,6 +75,7 @@ class Link:
         env: Mapping[str, str] | None = None,
         stdin: bytes = b"",
         timeout: float = 600.0,
+        plain: bool = False,
     ) -> Result:
         """Run a command to its end.
 
@@ -83,11 +84,12 @@ class Link:
             env: Variables; they travel through standard input, never in the command.
             stdin: What the command reads, when there are no variables.
             timeout: Seconds.
+            plain: Run it as whoever logs in, even where others run through sudo.
 
         Raises:
             TowlineError: When it does not end in time, or the connection is lost.
         """
-        words = [*(["sudo", "-n"] if self.sudo else []), *argv]
+        words = [*(["sudo", "-n"] if self.sudo and not plain else []), *argv]
         if env:
             words = ["sh", "-c", _WITH_ENVIRONMENT, "towline", *words]
             stdin = exports(env)

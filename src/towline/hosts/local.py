@@ -55,6 +55,22 @@ class LocalFiles:
             Path(temporary).unlink(missing_ok=True)
             raise
 
+    def install(
+        self,
+        folder: Path,
+        files: Mapping[str, tuple[bytes, int]],
+        known: Mapping[str, Path],  # noqa: ARG002 - nothing travels
+    ) -> int:
+        """See `Files.install`."""
+        staged = folder.with_name(f".{folder.name}")
+        self.remove(staged)
+        self.mkdir(folder.parent, 0o700)
+        self.mkdir(staged, 0o700)
+        for path, (data, mode) in files.items():
+            self.write(staged / path, data, mode)
+        self.move(staged, folder)
+        return 0
+
     def overwrite(self, path: Path, data: bytes, mode: int = 0o644) -> None:
         """See `Files.overwrite`."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,6 +151,7 @@ class LocalHost:
 
     name = "localhost"
     files = LocalFiles()
+    commands = 0
 
     def run(
         self,

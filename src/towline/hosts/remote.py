@@ -64,6 +64,11 @@ class RemoteHost:
         """How people call it."""
         return self.link.address.short
 
+    @property
+    def commands(self) -> int:
+        """See `Host.commands`."""
+        return self.link.commands
+
     @cached_property
     def facts(self) -> Facts:
         """Who we are there and what is installed; asked once.

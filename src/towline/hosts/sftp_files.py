@@ -6,12 +6,13 @@ import errno
 import secrets
 import stat
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from towline.errors import TowlineError
+from towline.hosts.install import install
 from towline.hosts.link import Link
 
 if TYPE_CHECKING:
@@ -42,6 +43,15 @@ class SftpFiles:
             except BaseException:
                 _forget(client, temporary)
                 raise
+
+    def install(
+        self,
+        folder: Path,
+        files: Mapping[str, tuple[bytes, int]],
+        known: Mapping[str, Path],
+    ) -> int:
+        """See `Files.install`."""
+        return install(self._link, folder, files, known)
 
     def overwrite(self, path: Path, data: bytes, mode: int = 0o644) -> None:
         """See `Files.overwrite`."""

@@ -15,9 +15,13 @@ from functools import cache
 from pathlib import Path
 
 from towline.errors import TowlineError
+from towline.lab import registry
+from towline.lab.containers import docker, free_ports, make_network, remove_network
 from towline.lab.image import LABEL, ensure_image
 from towline.lab.keys import USER, key_pair, known_hosts, ssh_config
+from towline.lab.registry import Registry
 
+_FILE = "lab.json"
 _SECONDS = 60
 _POLL = 0.1
 # What an engine in a container needs, for machines where --privileged is not to be had.
@@ -54,10 +58,12 @@ class Lab:
     Attributes:
         folder: Its keys, `ssh_config` and `known_hosts`.
         hosts: Its hosts.
+        registry: Its registry, whose address is the same here and on the hosts.
     """
 
     folder: Path
     hosts: Sequence[LabHost]
+    registry: Registry
 
     @property
     def ssh_config(self) -> Path:
@@ -89,16 +95,18 @@ def up(
     numbers = range(1, hosts + 1)
     for number in numbers:
         key_pair(folder / f"host{number}")
+    make_network(name)
+    store = registry.start(folder, name, image)
     with ThreadPoolExecutor(max_workers=4) as pool:
-        started = list(pool.map(lambda number: _start(folder, name, image, number), numbers))
-    lab = Lab(folder, started)
+        started = list(pool.map(lambda number: _start(folder, name, image, number, store), numbers))
+    lab = Lab(folder, started, store)
     keys = {
         host.ssh: (folder / f"host{number}.pub").read_text().strip()
         for number, host in zip(numbers, started, strict=True)
     }
     (folder / "known_hosts").write_text(known_hosts(keys))
     lab.ssh_config.write_text(ssh_config(folder, {host.name: host.ssh for host in started}))
-    (folder / "lab.json").write_text(json.dumps([asdict(host) for host in started], indent=2))
+    (folder / _FILE).write_text(json.dumps([asdict(host) for host in started], indent=2))
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(_wait, started))
     return lab
@@ -106,12 +114,23 @@ def up(
 
 def down(folder: Path, *, name: str = "towline-lab") -> list[str]:
     """Remove a lab with all that its hosts hold; returns the names of the containers."""
-    listed = _docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}={name}").split()
-    names = [_docker("inspect", "--format", "{{.Name}}", item).strip("/\n") for item in listed]
-    if listed:
-        _docker("rm", "--force", "--volumes", *listed)
+    names = sorted(_states(name))
+    if names:
+        docker("rm", "--force", "--volumes", *names)
+    remove_network(name)
     shutil.rmtree(folder, ignore_errors=True)
-    return sorted(names)
+    return names
+
+
+def states(folder: Path, *, name: str = "towline-lab") -> dict[str, str]:
+    """What the containers of a lab are doing: host or `registry` -> `running`, `exited`, `gone`."""
+    found = _states(name)
+    file = folder / _FILE
+    if not file.is_file():
+        return {}
+    hosts = {item["container"]: item["name"] for item in json.loads(file.read_text())}
+    hosts[registry.container(name)] = "registry"
+    return {host: found.get(container, "gone") for container, host in hosts.items()}
 
 
 def load_images(lab: Lab, images: Sequence[str]) -> None:
@@ -137,41 +156,51 @@ def load_images(lab: Lab, images: Sequence[str]) -> None:
         list(pool.map(load, lab.hosts))
 
 
-def _start(folder: Path, name: str, image: str, number: int) -> LabHost:
+def _states(name: str) -> dict[str, str]:
+    """Name -> state of the containers of a lab."""
+    form = "{{.Names}} {{.State}}"
+    listed = docker("ps", "--all", "--filter", f"label={LABEL}={name}", "--format", form)
+    return dict(line.split(" ", 1) for line in listed.splitlines())
+
+
+def _start(folder: Path, name: str, image: str, number: int, store: Registry) -> LabHost:
     container = f"{name}-{number}"
-    found = _docker("ps", "--all", "--filter", f"name=^{container}$", "--format", "{{.State}}")
-    if not found.strip():
-        _create(folder, name, container, image, number)
-    if found.strip() != "running":
-        _docker("start", container)
+    state = _states(name).get(container, "")
+    if not state:
+        _create(folder, name, container, image, number, store)
+    if state != "running":
+        docker("start", container)
     ports = {port: _published(container, port) for port in (22, *SERVED)}
     served = {port: ports[port] for port in SERVED}
     return LabHost(f"lab{number}", container, ports[22], served)
 
 
-def _create(folder: Path, name: str, container: str, image: str, number: int) -> None:
-    wanted = _free_ports(1 + len(SERVED))
+def _create(
+    folder: Path, name: str, container: str, image: str, number: int, store: Registry
+) -> None:
+    wanted = free_ports(1 + len(SERVED))
     publish = [
         f"--publish=127.0.0.1:{here}:{there}"
         for here, there in zip(wanted, (22, *SERVED), strict=True)
     ]
-    _docker(
+    docker(
         "create", *_rights(image), *publish, f"--label={LABEL}={name}", f"--name={container}",
-        f"--hostname={container}", "--restart=no", image,
+        f"--hostname={container}", f"--network={name}", f"--env=REGISTRY={store.container}",
+        f"--env=REGISTRY_PORT={store.port}", "--restart=no", image,
     )  # fmt: skip
     authorized = folder / "authorized_keys"
     authorized.write_text((folder / "id_ed25519.pub").read_text())
     for key in (f"host{number}", f"host{number}.pub"):
         end = ".pub" if key.endswith(".pub") else ""
-        _docker("cp", str(folder / key), f"{container}:/etc/ssh/ssh_host_ed25519_key{end}")
-    _docker("start", container)
+        docker("cp", str(folder / key), f"{container}:/etc/ssh/ssh_host_ed25519_key{end}")
+    docker("start", container)
     for home, user in (("/root", "root"), (f"/home/{USER}", USER)):
         script = (
             f"mkdir -p {home}/.ssh && cat > {home}/.ssh/authorized_keys && "
             f"chown -R {user}: {home}/.ssh && chmod 700 {home}/.ssh && "
             f"chmod 600 {home}/.ssh/authorized_keys && chown root: /etc/ssh/ssh_host_ed25519_key*"
         )
-        _docker("exec", "--interactive", container, "sh", "-c", script, stdin=authorized)
+        docker("exec", "--interactive", container, "sh", "-c", script, stdin=authorized)
 
 
 @cache
@@ -183,7 +212,7 @@ def _rights(image: str) -> tuple[str, ...]:
 
 
 def _published(container: str, port: int) -> int:
-    return int(_docker("port", container, f"{port}/tcp").split("\n")[0].rpartition(":")[2])
+    return int(docker("port", container, f"{port}/tcp").split("\n")[0].rpartition(":")[2])
 
 
 def _wait(host: LabHost) -> None:
@@ -213,22 +242,3 @@ def _greets(port: int) -> bool:
             return probe.recv(4) == b"SSH-"
     except OSError:
         return False
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-
-
-def _docker(*arguments: str, stdin: Path | None = None) -> str:
-    with ExitStack() as stack:
-        source = stack.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL
-        done = subprocess.run(
-            ["docker", *arguments], stdin=source, capture_output=True, text=True, check=False
-        )
-    if done.returncode:
-        raise TowlineError(f"docker {arguments[0]} failed: {done.stderr.strip()}")
-    return done.stdout

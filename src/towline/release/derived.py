@@ -24,6 +24,7 @@ from towline.release.targets import targets
 
 FOLDER = "generated"
 LOCK = f"{FOLDER}/requirements.txt"
+IMAGES_FILE = f"{FOLDER}/images.json"
 _VARIABLE = re.compile(r"(?<!\$)\$(?:\{(?P<braced>[A-Za-z_]\w*)|(?P<plain>[A-Za-z_]\w*))")
 
 
@@ -61,7 +62,7 @@ def derived_files(
     if services:
         values = {"TOWLINE_VERSION": version.replace("+", "_")}
         listed = images(services, values, pin=settings.promote.pin_images)
-        found[f"{FOLDER}/images.json"] = document(listed)
+        found[IMAGES_FILE] = document(listed)
     pinned = packages([lock.decode()] if lock else [*(requirements or {}).values()])
     if pinned:
         found[f"{FOLDER}/bom.json"] = bill_of_materials(settings.project, version, pinned)

@@ -1,19 +1,25 @@
 """What is to be deployed: the deploy tree as it lies there, or a release that the host keeps."""
 
+import json
 from dataclasses import dataclass, field
 
+from towline.config.loading import Project
 from towline.config.services import Role
 from towline.engines.compose import ComposeEngine
+from towline.engines.registry import Listing, repository, split
 from towline.engines.releases import Release, Status
+from towline.engines.shipping import estimate, known_layers
 from towline.engines.stack import Stack
 from towline.errors import CheckFailed, UsageError
 from towline.findings import errors
+from towline.hosts.base import Files
 from towline.release import drift
 from towline.release import manifest as manifests
+from towline.release.derived import IMAGES_FILE
 from towline.release.manifest import Manifest
 from towline.release.tree import MANIFEST_FILE
 from towline.release.version import parse
-from towline.rollout.planner import Before, Candidate, fingerprint
+from towline.rollout.planner import Before, Candidate, Transfer, fingerprint
 from towline.rollout.site import Site, frozen_values
 
 _DIFF_LINES = 20
@@ -94,8 +100,9 @@ def promoted(site: Site, *, resolve: bool = True) -> Promoted:
         kept=kept,
         images=images.pinned,
         to_build=tuple(sorted(images.to_build)),
-        to_pull=tuple(images.to_pull),
-        to_ship=tuple(images.to_ship),
+        to_push=tuple(images.to_push),
+        to_pull=tuple(images.to_pull.values()),
+        to_ship=tuple(images.to_ship.values()),
         files=_owned(manifest),
         variables=site.values,
         migrations=manifest.migrations,
@@ -128,8 +135,12 @@ def before_of(site: Site, release: Release | None) -> Before:
     if release is None:
         return Before({}, {})
     files = site.host.files
-    manifest = Manifest.model_validate_json(files.read(release.tree / MANIFEST_FILE))
-    return Before(_owned(manifest), frozen_values(files, release.folder))
+    return Before(_owned(kept_manifest(files, release)), frozen_values(files, release.folder))
+
+
+def kept_manifest(files: Files, release: Release) -> Manifest:
+    """What a kept release was promoted as."""
+    return Manifest.model_validate_json(files.read(release.tree / MANIFEST_FILE))
 
 
 def kept_version(site: Site, version: str, *, other_than: str = "") -> Release:
@@ -160,37 +171,110 @@ class _Images:
     """Where the images of a release come from.
 
     Attributes:
-        pinned: Service -> image, pinned where the host has it.
+        pinned: Service -> image, pinned where it is known.
         to_build: Services whose image has to be built.
-        to_pull: Images that the host fetches from a registry.
-        to_ship: Images that this machine has, or builds, and the host has not.
+        to_push: Images that are built here and travel by their registry.
+        to_pull: Images that the host fetches from a registry, by their name.
+        to_ship: Images that this machine has, or builds, and sends itself, by their name.
     """
 
     pinned: dict[str, str] = field(default_factory=dict)
     to_build: list[str] = field(default_factory=list)
-    to_pull: dict[str, None] = field(default_factory=dict)
-    to_ship: dict[str, None] = field(default_factory=dict)
+    to_push: dict[str, None] = field(default_factory=dict)
+    to_pull: dict[str, Transfer] = field(default_factory=dict)
+    to_ship: dict[str, Transfer] = field(default_factory=dict)
 
 
 def _images(site: Site, stack: Stack, content: str) -> _Images:
-    built = set(stack.built().values())
     found = _Images()
-    known: dict[str, str] = {}
-    for name, reference in references(stack).items():
-        if reference not in known:
-            wanted = content if reference in built else ""
-            known[reference] = _pinned(site.engine, reference, wanted)
-            if not known[reference]:
-                here = site.remote and _pinned(site.builder, reference, wanted)
-                if here or (site.remote and reference in built):
-                    found.to_ship[reference] = None
-                elif reference not in built:
-                    found.to_pull[reference] = None
-        if not known[reference] and name in stack.built():
-            is_built = site.remote and _pinned(site.builder, reference, content)
-            found.to_build += [] if is_built else [name]
-        found.pinned[name] = known[reference] or reference
+    names = references(stack)
+    built = stack.built()
+    for reference in dict.fromkeys(names.values()):
+        services = [name for name, given in names.items() if given == reference]
+        makers = [name for name in services if name in built]
+        exact = exact_name(site.project, reference)
+        pinned = _pinned(site.engine, exact, content if makers else "")
+        if not pinned and makers:
+            _bring_built(site, found, reference, makers, content)
+        elif not pinned:
+            _bring(site, found, reference)
+        fetched = found.to_pull.get(reference)
+        for name in services:
+            found.pinned[name] = pinned or (fetched.pinned if fetched else "") or reference
     return found
+
+
+def _bring_built(
+    site: Site, found: _Images, reference: str, makers: list[str], content: str
+) -> None:
+    """An image of the project's own that the host lacks."""
+    is_here = bool(site.remote and _pinned(site.builder, reference, content))
+    by_registry = site.by_registry and site.registries.pushes(reference)
+    if by_registry:
+        listing = site.listing(reference)
+        # Without labels, the registry could not be asked from here; they are looked at when it
+        # was pulled.
+        if listing and (not listing.labels or listing.labels.get("towline.content") == content):
+            found.to_pull[reference] = _from_registry(site, reference, listing)
+            return
+    if not is_here:
+        found.to_build += makers
+    if by_registry:
+        found.to_push[reference] = None
+        found.to_pull[reference] = Transfer(reference)
+    elif site.remote:
+        found.to_ship[reference] = _over_ssh(site, reference, is_here=is_here)
+
+
+def _bring(site: Site, found: _Images, reference: str) -> None:
+    """An image of others that the host lacks."""
+    exact = exact_name(site.project, reference)
+    pinned_here = _pinned(site.builder, exact, "") if site.remote else ""
+    # What only this machine has, no registry can give.
+    if pinned_here and ("@" not in pinned_here or not site.by_registry):
+        found.to_ship[reference] = _over_ssh(site, reference, is_here=True)
+        return
+    if not site.by_registry:
+        raise UsageError(
+            f"{reference} is not on this machine, and {site.name} gets its images from here "
+            "(images: ssh)",
+            remedy=f"docker pull {reference}",
+        )
+    # What was tried here is what the hosts get, whatever the tag means by now.
+    same = f"{repository(reference)}@{pinned_here.rpartition('@')[2]}" if pinned_here else exact
+    listing = site.listing(same)
+    if listing is None:
+        raise UsageError(
+            f"the registry {split(reference).registry} has no image {reference}",
+            remedy="mend its name in the compose file",
+        )
+    found.to_pull[reference] = _from_registry(site, reference, listing)
+
+
+def _from_registry(site: Site, reference: str, listing: Listing) -> Transfer:
+    size = None
+    if listing.layers:
+        there = known_layers(site.host.docker().api, [layer.diff for layer in listing.layers])
+        size = sum(layer.size for layer in listing.layers[there:])
+    return Transfer(reference, f"{repository(reference)}@{listing.digest}", size)
+
+
+def exact_name(project: Project, reference: str) -> str:
+    """An image's name, by digest where the promotion recorded one (`promote.pin_images`)."""
+    file = project.deploy_tree / IMAGES_FILE
+    if "@" in reference or not file.is_file():
+        return reference
+    for item in json.loads(file.read_bytes()).values():
+        if item["image"] == reference and item.get("digest"):
+            return f"{repository(reference)}@{item['digest']}"
+    return reference
+
+
+def _over_ssh(site: Site, reference: str, *, is_here: bool) -> Transfer:
+    if not is_here:
+        return Transfer(reference)
+    source, target = site.here.docker().api, site.host.docker().api
+    return Transfer(reference, size=estimate(source, target, reference))
 
 
 def _pinned(engine: ComposeEngine, reference: str, content: str) -> str:

@@ -15,7 +15,7 @@ from towline.errors import TowlineError
 from towline.rollout import lock
 from towline.rollout.interrupts import Interrupt, deferred
 from towline.rollout.lane import HARMLESS, Lane
-from towline.rollout.parallel import HostFailed, on_all, told
+from towline.rollout.parallel import HostFailed, on_all, rows, told
 from towline.rollout.progress import Progress
 from towline.rollout.recovery import Recovery
 
@@ -23,6 +23,8 @@ from towline.rollout.recovery import Recovery
 _LOOK_AGAIN = 10.0
 # Two hosts may use one database.
 _ONE_BY_ONE = ("migrate",)
+# An image is built and pushed once, on this machine.
+_HERE = ("build", "push")
 
 
 def _nothing() -> None:
@@ -111,8 +113,7 @@ class Executor:
         rows += [(name, self.lanes) for name in names if name == "keep"]
         for name, lanes in rows:
             having = [lane for lane in lanes if lane.step(name)]
-            # An image is built once, on this machine.
-            having = having[:1] if name == "build" else having
+            having = having[:1] if name in _HERE else having
             if having:
                 yield name, having
 
@@ -120,7 +121,7 @@ class Executor:
         step = lanes[0].step(name)
         assert step is not None  # noqa: S101 - the schedule names hosts that have the step
         journal = self._lead.site.journal
-        some = len(lanes) < len(self.lanes) and len(self.lanes) > 1 and name != "build"
+        some = len(lanes) < len(self.lanes) and len(self.lanes) > 1 and name not in _HERE
         title = f"{step.title} on {', '.join(lane.name for lane in lanes)}" if some else step.title
         with (
             self.progress.step(title) as note,
@@ -137,7 +138,9 @@ class Executor:
             finally:
                 # Before its outcome is written: a step may have slept for long.
                 self._still_ours()
-            note.text = outcome["note"] = told(lanes, notes)
+            outcome["note"] = told(lanes, notes)
+            note.text = notes[0] if len(lanes) == 1 else f"{len(lanes)} hosts"
+            note.hosts = rows(lanes, notes) if len(lanes) > 1 else []
 
     def _still_ours(self) -> None:
         site = self._lead.site

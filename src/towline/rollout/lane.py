@@ -17,7 +17,7 @@ from towline.rollout.strategies import restore
 Action = Callable[[], str]
 
 # What never touches an environment; a failure there needs no way back.
-HARMLESS = ("build", "pull", "ship", "prepare")
+HARMLESS = ("build", "push", "pull", "ship", "prepare")
 _JOB_LIMIT = 1800.0
 _LOG_LINES = 200
 _SHOWN_LINES = 8

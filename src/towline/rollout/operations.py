@@ -11,7 +11,7 @@ from towline.rollout.candidates import before_of, from_kept, kept_version, promo
 from towline.rollout.executor import Executor
 from towline.rollout.lane import Lane
 from towline.rollout.plan import Plan
-from towline.rollout.planner import Scene, plan_deploy, plan_migration, plan_rollback
+from towline.rollout.planner import Scene, plan_deploy, plan_migration, plan_rollback, short
 from towline.rollout.prepare import preparation
 from towline.rollout.progress import Progress
 from towline.rollout.site import Fleet, Observed, Site, observe
@@ -44,6 +44,14 @@ class Operation:
         names = tuple(lane.name for lane in self.lanes)
         return replace(plan, hosts=names if len(names) > 1 or self.site.remote else ())
 
+    def moved(self) -> dict[str, str]:
+        """What travelled to each host that is another machine, and by how many commands."""
+        return {
+            lane.name: f"{lane.site.moved}; {_commands(lane.site)}"
+            for lane in self.lanes
+            if lane.site.remote
+        }
+
     def run(self, progress: Progress, *, wait: float = 0.0) -> None:
         """Carry it out; see `Executor.run` for what it raises.
 
@@ -68,7 +76,7 @@ def deploy(fleet: Fleet, *, version: str = "") -> Operation:
     """
     interrupted.refuse(fleet)
     lanes = tuple(fleet.each(lambda site: _deploy(site, version)))
-    return Operation(lanes, respects_hold=not version)
+    return Operation(_with_warnings(lanes), respects_hold=not version)
 
 
 def resume(fleet: Fleet) -> Operation:
@@ -151,6 +159,11 @@ def rollback(
     return Operation(lanes, hold_reason=why)
 
 
+def _commands(site: Site) -> str:
+    count = site.host.commands
+    return f"{count} command" if count == 1 else f"{count} commands"
+
+
 def mend_journal(fleet: Fleet) -> str:
     """Put a damaged journal aside; returns where it went, empty when it is well."""
     journal = fleet.lead.journal
@@ -160,6 +173,22 @@ def mend_journal(fleet: Fleet) -> str:
 def _without_settling(plan: Plan) -> Plan:
     steps = tuple(step for step in plan.steps if step.name != "settle")
     return replace(plan, steps=steps, strategy="emergency")
+
+
+def _with_warnings(lanes: tuple[Lane, ...]) -> tuple[Lane, ...]:
+    """Hosts may have different images under one tag; the release is the same in name only."""
+    odd = []
+    for service in lanes[0].plan.images:
+        images = {lane.name: lane.plan.images.get(service, "") for lane in lanes}
+        # What has no digest yet is brought to all of them from one place.
+        if len({image for image in images.values() if "sha256:" in image}) > 1:
+            each = ", ".join(f"{host} has {short(image)}" for host, image in images.items())
+            odd.append(f"{service} is not the same image on all hosts: {each}")
+    hint = ("`promote.pin_images: true` makes them one at the next promotion",) if odd else ()
+    return tuple(
+        replace(lane, plan=replace(lane.plan, warnings=(*lane.plan.warnings, *odd, *hint)))
+        for lane in lanes
+    )
 
 
 def _deploy(site: Site, version: str) -> Lane:

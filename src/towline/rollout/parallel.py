@@ -87,8 +87,14 @@ def told(lanes: Sequence[Lane], notes: Sequence[str]) -> str:
     """The figures of all hosts in one line; of one host as they are."""
     if len(lanes) == 1:
         return notes[0]
-    said = [f"{lane.name}: {note}" for lane, note in zip(lanes, notes, strict=True) if note]
-    return "; ".join([f"{len(lanes)} hosts", *said])
+    return "; ".join(
+        [f"{len(lanes)} hosts", *(f"{name}: {note}" for name, note in rows(lanes, notes))]
+    )
+
+
+def rows(lanes: Sequence[Lane], notes: Sequence[str]) -> list[tuple[str, str]]:
+    """Host and figures, of the hosts that have some."""
+    return [(lane.name, note) for lane, note in zip(lanes, notes, strict=True) if note]
 
 
 def _failure(

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from towline.config.models import Rollout
 from towline.config.services import Role
+from towline.config.units import format_size
 from towline.engines.compose import compose_command
+from towline.engines.registry import split
 from towline.engines.releases import Release, StateFolder, Status
 from towline.engines.world import other
 from towline.errors import UsageError
@@ -25,6 +27,21 @@ DIGEST_SHOWN = 19  # "sha256:" and twelve characters
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """An image that travels to a host.
+
+    Attributes:
+        reference: Its name in the Compose file.
+        pinned: Its name by digest, where a registry has it already; it is pulled by that.
+        size: Bytes of the layers that the host lacks; None when nobody knows yet.
+    """
+
+    reference: str
+    pinned: str = ""
+    size: int | None = None
+
+
+@dataclass(frozen=True)
 class Candidate:
     """What is to be deployed, as far as it is known before it is built.
 
@@ -33,8 +50,9 @@ class Candidate:
         kept: The release, when the host keeps it already.
         images: Service -> image reference, pinned where the image exists.
         to_build: Services whose image has to be built.
-        to_pull: Images that the host fetches from a registry.
-        to_ship: Images that travel from this machine to the host.
+        to_push: Images that this machine brings to their registry.
+        to_pull: Images that the host fetches from a registry, by digest.
+        to_ship: Images that travel from this machine to the host, over SSH.
         files: Path in the deploy tree -> SHA-256, without promoted source.
         variables: Name -> value; the values never leave the planner.
         roles: Service -> role.
@@ -47,12 +65,13 @@ class Candidate:
     kept: Release | None
     images: Mapping[str, str]
     to_build: tuple[str, ...]
-    to_pull: tuple[str, ...]
+    to_pull: tuple[Transfer, ...]
     files: Mapping[str, str]
     variables: Mapping[str, str]
     migrations: tuple[str, ...]
     roles: Mapping[str, Role]
-    to_ship: tuple[str, ...] = ()
+    to_push: tuple[str, ...] = ()
+    to_ship: tuple[Transfer, ...] = ()
 
     def named(self, *roles: Role) -> list[str]:
         """Names of the services that have one of these roles."""
@@ -198,7 +217,8 @@ def _image_changes(images: Mapping[str, str], candidate: Candidate) -> Iterable[
 
 def short(image: str) -> str:
     """An image reference cut to a readable length."""
-    return image[:DIGEST_SHOWN] if image.startswith("sha256:") else image
+    name, mark, digest = image.rpartition("sha256:")
+    return f"{name}{mark}{digest[: DIGEST_SHOWN - len(mark)]}" if mark else image
 
 
 def _whole(observed: Observed, live: Release) -> bool:
@@ -225,12 +245,7 @@ def _preparations(candidate: Candidate, colour: str, state: StateFolder) -> list
                     (_shown(Path("build.json"), "build", *candidate.to_build),),
                 )
             )
-        if candidate.to_pull:
-            pulls = tuple(f"docker pull {image}" for image in candidate.to_pull)
-            steps.append(Step("pull", f"pull {len(candidate.to_pull)} images", pulls))
-        if candidate.to_ship:
-            names = ", ".join(candidate.to_ship)
-            steps.append(Step("ship", f"send missing layers of {names}"))
+        steps += _transfers(candidate)
         steps.append(Step("prepare", f"write the release to {folder}"))
     kept = folder / "kept.json"
     steps.append(
@@ -251,6 +266,33 @@ def _preparations(candidate: Candidate, colour: str, state: StateFolder) -> list
         )
         steps.append(Step("migrate", f"run {', '.join(jobs)} in the new image", commands))
     return steps
+
+
+def _transfers(candidate: Candidate) -> Iterable[Step]:
+    """How the images come to the host, and how many bytes that is."""
+    if candidate.to_push:
+        images = ", ".join(candidate.to_push)
+        pushes = tuple(f"docker push {item}" for item in candidate.to_push)
+        yield Step("push", f"push {images}", pushes)
+    if candidate.to_pull:
+        names = [item.reference for item in candidate.to_pull]
+        pulls = tuple(f"docker pull {item.pinned or item.reference}" for item in candidate.to_pull)
+        where = ", ".join(dict.fromkeys(split(name).registry for name in names))
+        title = f"pull {', '.join(names)} from {where} by digest, {_amount(candidate.to_pull)}"
+        yield Step("pull", title, pulls)
+    if candidate.to_ship:
+        names = [item.reference for item in candidate.to_ship]
+        title = f"send layers of {', '.join(names)} over SSH, {_amount(candidate.to_ship)}"
+        yield Step("ship", title)
+
+
+def _amount(transfers: Iterable[Transfer]) -> str:
+    sizes = [item.size for item in transfers]
+    known = [item for item in sizes if item is not None]
+    if not known:
+        return "how much is known once they are built"
+    more = ", and what is to be built" if len(known) < len(sizes) else ""
+    return f"about {format_size(sum(known))}{more}"
 
 
 def _stage_step(stage: Stage, candidate: Candidate, colour: str, state: StateFolder) -> Step:

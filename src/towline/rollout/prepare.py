@@ -1,8 +1,9 @@
 """Make a release out of the deploy tree: build, pull, and write its folder on the host."""
 
+import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from towline.config.envfile import write_env
-from towline.engines import live
+from towline.config.units import format_size
+from towline.engines import live, transfer
+from towline.engines.registry import repository, split
 from towline.engines.releases import Release
 from towline.engines.render import Target, build_model, colour_model, kept_model, mounts
-from towline.engines.shipping import ship, size
+from towline.engines.shipping import ship
 from towline.engines.stack import Stack
 from towline.engines.world import COLOURS
-from towline.errors import TowlineError
+from towline.errors import TowlineError, UsageError
 from towline.release.manifest import Manifest
 from towline.release.tree import MANIFEST_FILE, counts
-from towline.rollout.candidates import Promoted, references
+from towline.rollout.candidates import Promoted, exact_name, kept_manifest, references
 from towline.rollout.planner import Candidate, short
 from towline.rollout.site import Site
 
@@ -37,6 +40,7 @@ class Preparation:
         """Step name -> action."""
         return {
             "build": self.build,
+            "push": self.push,
             "pull": self.pull,
             "ship": self.ship,
             "prepare": self.prepare,
@@ -61,25 +65,55 @@ class Preparation:
             said.append(f"{built[name]} is {short(image)}")
         return ", ".join(said)
 
+    def push(self) -> str:
+        """Bring the images that were built here to their registries."""
+        site = self.site
+        pushed = there = 0
+        for reference in self.candidate.to_push:
+            auth = site.registries.authentication(reference)
+            new, old = transfer.push(site.here, reference, auth)
+            pushed, there = pushed + new, there + old
+            site.registries.forget(reference)
+        return f"{pushed} layers, {there} were there"
+
     def pull(self) -> str:
-        """Pull the images that are missing."""
-        for image in self.candidate.to_pull:
-            self.site.engine.pull(image)
-        return ", ".join(self.candidate.to_pull)
+        """Pull the images that are missing, by digest; all hosts pull the same."""
+        site = self.site
+        amount = 0
+        for item in self.candidate.to_pull:
+            listing = site.listing(item.reference)
+            if listing is None:
+                raise TowlineError(
+                    f"the registry has no image {item.reference}",
+                    remedy="push it, or mend its name",
+                )
+            pinned = f"{repository(item.reference)}@{listing.digest}"
+            auth = site.registries.authentication(item.reference)
+            amount += transfer.pull(site.host, pinned, auth, listing)
+            self._verify(item.reference, pinned)
+            # Compose files, and the next deploy, know it by its tag.
+            if "@" not in item.reference:
+                site.engine.tag(pinned, split(item.reference).tag)
+        site.moved.pulled += amount
+        return format_size(amount)
 
     def ship(self) -> str:
         """Send images to the host, but for the layers that it has."""
         source = self.site.here.docker().api
         target = self.site.host.docker().api
-        sent = [ship(source, target, reference) for reference in self.candidate.to_ship]
-        return (
-            f"{sum(item.layers for item in sent)} layers, {size(sum(item.sent for item in sent))}"
-        )
+        sent = [ship(source, target, item.reference) for item in self.candidate.to_ship]
+        amount = sum(item.sent for item in sent)
+        self.site.moved.sent += amount
+        return f"{sum(item.layers for item in sent)} layers, {format_size(amount)}"
 
     def prepare(self) -> str:
         """Write the release folder, whole or not at all."""
         site, engine = self.site, self.site.engine
-        known = {ref: engine.pinned(ref) for ref in set(references(self.stack).values()) if ref}
+        known = {
+            ref: engine.pinned(exact_name(site.project, ref))
+            for ref in set(references(self.stack).values())
+            if ref
+        }
         images = {name: known[ref] for name, ref in references(self.stack).items() if ref}
         target = replace(self._target(), images=images)
         models = {f"{colour}.json": colour_model(self.stack, target, colour) for colour in COLOURS}
@@ -87,9 +121,41 @@ class Preparation:
         files = {name: (_json(model), 0o600) for name, model in models.items()}
         files["env"] = (write_env(site.values).encode(), 0o600)
         files |= self._tree(models["kept.json"], target)
-        site.store.add(self._release(target), files)
+        beside = self._beside(files)
+        before = site.store.sent
+        site.store.add(self._release(target), files, beside)
+        sent = site.store.sent - before
+        site.moved.files += sent
         self._place_host_files(models["kept.json"], target)
-        return f"{len(files)} files"
+        if not site.remote:
+            return f"{len(files)} files"
+        return f"{len(files) - len(beside)} of {len(files)} files, {format_size(sent)}"
+
+    def _beside(self, files: Mapping[str, tuple[bytes, int]]) -> dict[str, Path]:
+        """Files that the newest kept release has as well, by its manifest."""
+        kept = self.site.store.all() if self.site.remote else []
+        if not kept:
+            return {}
+        before = kept[-1]
+        found = {}
+        for name, record in kept_manifest(self.site.host.files, before).files.items():
+            path = f"tree/{name}"
+            data, mode = files.get(path, (b"", 0))
+            is_same = hashlib.sha256(data).hexdigest() == record.sha256
+            if path in files and is_same and f"{mode:04o}" == record.mode:
+                found[path] = before.tree / name
+        return found
+
+    def _verify(self, reference: str, pinned: str) -> None:
+        """What was built elsewhere under this version's name must be this version's content."""
+        if reference not in self.stack.built().values():
+            return
+        content = self.site.engine.image_labels(pinned).get("towline.content")
+        if content != self.manifest.content:
+            raise UsageError(
+                f"{reference} in the registry was built from another content than what is promoted",
+                remedy="promote a new version: `inv promote --bump patch`",
+            )
 
     def _release(self, target: Target) -> Release:
         services = {

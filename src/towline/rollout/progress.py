@@ -5,10 +5,16 @@ from typing import Protocol
 
 
 class StepNote:
-    """Filled in while a step runs; shown when it is done."""
+    """Filled in while a step runs; shown when it is done.
+
+    Attributes:
+        text: Figures of the step.
+        hosts: Figures of each host, where there are several: name and text.
+    """
 
     def __init__(self) -> None:
         self.text = ""
+        self.hosts: list[tuple[str, str]] = []
 
 
 class Progress(Protocol):

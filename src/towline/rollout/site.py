@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +16,11 @@ from towline.config.environments import read_values
 from towline.config.loading import Project
 from towline.config.models import Environment, Rollout
 from towline.config.redaction import Redactor
+from towline.config.units import format_size
+from towline.engines import transfer
 from towline.engines.compose import ComposeEngine
+from towline.engines.registries import Registries
+from towline.engines.registry import Listing
 from towline.engines.releases import Release, ReleaseStore, StateFolder
 from towline.engines.render import shared_project
 from towline.engines.stack import Stack, resolve
@@ -35,12 +39,31 @@ T = TypeVar("T")
 _ROUTER_UID = 101
 
 
+@dataclass
+class Moved:
+    """Bytes that travelled to a host: from registries, as image layers over SSH, as files."""
+
+    pulled: int = 0
+    sent: int = 0
+    files: int = 0
+
+    def __str__(self) -> str:
+        parts = [
+            f"{format_size(self.pulled)} from registries" if self.pulled else "",
+            f"{format_size(self.sent)} of layers over SSH" if self.sent else "",
+            f"{format_size(self.files)} of files" if self.files else "",
+        ]
+        return ", ".join(filter(None, parts)) or "nothing"
+
+
 @dataclass(frozen=True)
 class Site:
     """One environment of a project, on one of its hosts.
 
     Attributes:
         here: This machine, where the Compose file is resolved and images are built.
+        registries: Where images come from; the hosts of an environment share it.
+        moved: What travelled to the host so far.
     """
 
     project: Project
@@ -48,6 +71,8 @@ class Site:
     host: Host
     state: StateFolder
     here: Host = field(default_factory=LocalHost)
+    registries: Registries = field(default_factory=Registries)
+    moved: Moved = field(default_factory=Moved)
 
     @property
     def remote(self) -> bool:
@@ -64,6 +89,16 @@ class Site:
         """Its settings."""
         return self.project.environment(self.name)
 
+    @property
+    def by_registry(self) -> bool:
+        """Whether images come from their registries where these have them."""
+        return self.environment.images == "registry"
+
+    def listing(self, reference: str) -> Listing | None:
+        """What the registry of an image says of it; see `Registries.listing`."""
+        ask = partial(transfer.digest, self.host)
+        return self.registries.listing(reference, self.engine.machine(), ask)
+
     @cached_property
     def rollout(self) -> Rollout:
         """Its rollout settings."""
@@ -77,7 +112,7 @@ class Site:
     @cached_property
     def redactor(self) -> Redactor:
         """Masks its secrets, and those that kept releases still run with."""
-        return Redactor(self.values, *self._kept_values())
+        return Redactor(self.values, self.registries.secrets(), *self._kept_values())
 
     def _kept_values(self) -> Iterator[Mapping[str, str]]:
         names = []
@@ -156,13 +191,13 @@ def open_site(project: Project, name: str) -> Site:
     """
     environment = project.environment(name)
     if environment.hosts:
-        return _open_remote(project, name, environment.hosts[0])
+        return _open_remote(project, name, environment.hosts[0], _registries(project, name))
     if environment.state:
         root = project.root / Path(environment.state).expanduser()
     else:
         root = _state_root() / project.settings.project / name
     here = LocalHost()
-    return Site(project, name, here, StateFolder(root), here)
+    return Site(project, name, here, StateFolder(root), here, registries=_registries(project, name))
 
 
 def frozen_values(files: Files, folder: Path) -> dict[str, str]:
@@ -172,7 +207,7 @@ def frozen_values(files: Files, folder: Path) -> dict[str, str]:
     return {}
 
 
-def _open_remote(project: Project, name: str, address: str) -> Site:
+def _open_remote(project: Project, name: str, address: str, registries: Registries) -> Site:
     environment = project.environment(name)
     config = environment.ssh_config
     host = RemoteHost(
@@ -184,7 +219,11 @@ def _open_remote(project: Project, name: str, address: str) -> Site:
         root = host.facts.home / environment.state
     else:
         root = host.facts.state_root / project.settings.project / name
-    return Site(project, name, host, StateFolder(root))
+    return Site(project, name, host, StateFolder(root), registries=registries)
+
+
+def _registries(project: Project, name: str) -> Registries:
+    return Registries(project.settings.registries, read_values(project, name))
 
 
 @dataclass(frozen=True)
@@ -226,8 +265,11 @@ def open_fleet(project: Project, name: str) -> Fleet:
         raise UsageError(
             f"environments.{name}.hosts names {min(twice)} twice", remedy="name each host once"
         )
+    shared = _registries(project, name)
     with ThreadPoolExecutor(max_workers=project.rollout(name).parallel) as pool:
-        opened = [pool.submit(_open_remote, project, name, address) for address in addresses]
+        opened = [
+            pool.submit(_open_remote, project, name, address, shared) for address in addresses
+        ]
         return Fleet(tuple(item.result() for item in opened))
 
 

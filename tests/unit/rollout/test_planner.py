@@ -10,7 +10,7 @@ from towline.config.models import Rollout
 from towline.engines.releases import Status
 from towline.errors import UsageError
 from towline.rollout import operations
-from towline.rollout.planner import Before, changes, fingerprint
+from towline.rollout.planner import Before, Transfer, changes, fingerprint
 from towline.rollout.retention import surplus
 from towline.rollout.site import Fleet
 
@@ -18,7 +18,7 @@ from towline.rollout.site import Fleet
 def test_a_first_deploy_has_nothing_to_stop(tmp_path):
     site = FakeSite(tmp_path)
     plan = deploy_plan(site, release("1.0.0", tmp_path), kept=None, to_build=("api",),
-                       to_pull=("postgres:16",))  # fmt: skip
+                       to_pull=(Transfer("postgres:16"),))  # fmt: skip
     names = [step.name for step in plan.steps]
     assert names == ["build", "pull", "prepare", "settle", "migrate", "start", "switch", "keep"]
     assert (plan.colour, plan.old_colour, plan.live) == ("blue", None, "")

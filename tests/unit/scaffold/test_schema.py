@@ -10,6 +10,7 @@ from towline.config.models import (
     Environment,
     HttpSmoke,
     Promotion,
+    Registry,
     Rollout,
     Settings,
     Smoke,
@@ -32,6 +33,7 @@ SECTIONS = {
     "smoke.websockets": WebSocketSmoke,
     "rollout": Rollout,
     "checks": Checks,
+    "registries": Registry,
     "environments": Environment,
     "x-towline, in the Compose file": Service,
     "health": HttpProbe,
@@ -39,6 +41,7 @@ SECTIONS = {
 REQUIRED = {
     Settings: {"project": "x"},
     HttpSmoke: {"path": "/"},
+    Registry: {"username": "x", "password": "X"},
     WebSocketSmoke: {"path": "/"},
     VersionPattern: {"file": "x", "pattern": "{version}"},
 }

@@ -1,0 +1,152 @@
+"""The files of a host behind SSH behave as those of this machine do."""
+
+import os
+import uuid
+from pathlib import Path
+
+import pytest
+
+from projects import docker
+from towline.errors import TowlineError
+from towline.hosts.address import parse
+from towline.hosts.install import archive
+from towline.hosts.local import LocalFiles
+from towline.hosts.remote import RemoteHost
+
+
+@pytest.fixture(scope="module")
+def remote(lab):
+    host = RemoteHost(parse("lab1"), ssh_config=str(lab.ssh_config))
+    yield host
+    host.close()
+
+
+@pytest.fixture(params=["here", "there"])
+def files(request):
+    return LocalFiles() if request.param == "here" else request.getfixturevalue("remote").files
+
+
+@pytest.fixture
+def root(files, tmp_path):
+    folder = tmp_path if isinstance(files, LocalFiles) else Path(f"/tmp/{uuid.uuid4().hex}")
+    yield folder
+    files.remove(folder)
+
+
+def test_one_file(files, root):
+    path = root / "a/b"
+    assert not files.exists(path)
+    with pytest.raises(FileNotFoundError):
+        files.read(path)
+    files.write(path, b"one", 0o600)
+    assert files.read(path) == b"one"
+    files.overwrite(path, b"2")
+    assert files.read(path) == b"2"
+    files.append(path, b"3\n")
+    assert files.read(path) == b"23\n"
+    assert files.names(root / "a") == ["b"]
+    assert files.is_dir(root / "a")
+    assert not files.is_dir(path)
+    files.chown(path, os.getuid())
+    files.remove(path)
+    files.remove(path)
+    assert files.names(root / "a") == []
+    assert files.names(root / "nowhere") == []
+    assert files.free_bytes(root / "nowhere") > 10**6
+
+
+def test_only_one_creates(files, root):
+    path = root / "lock"
+    assert files.create(path, b"mine")
+    assert not files.create(path, b"yours")
+    assert files.read(path) == b"mine"
+    assert files.names(root) == ["lock"]
+    assert files.move(path, root / "other")
+    assert not files.move(path, root / "other")
+
+
+def test_a_large_file(files, root):
+    data = os.urandom(3_000_000)
+    files.write(root / "large", data)
+    assert files.read(root / "large") == data
+
+
+TREE = {"env": (b"A=1\n", 0o600), "tree/run": (b"#!/bin/sh\n", 0o755), "tree/a b": (b"x", 0o644)}
+
+
+def modes(files, folder, lab):
+    if isinstance(files, LocalFiles):
+        return {name: (folder / name).stat().st_mode & 0o777 for name in TREE}
+    said = docker("exec", lab.hosts[0].container, "stat", "-c", "%a",
+                  *(str(folder / name) for name in TREE))  # fmt: skip
+    return dict(zip(TREE, (int(line, 8) for line in said.split()), strict=True))
+
+
+def test_a_folder_is_there_whole(files, root, lab):
+    folder = root / "releases/1.0.0"
+    # What a killed run left.
+    files.write(root / "releases/.1.0.0/junk", b"")
+    files.install(folder, TREE, {})
+    assert {name: files.read(folder / name) for name in TREE} == {
+        name: data for name, (data, _) in TREE.items()
+    }
+    assert modes(files, folder, lab) == {name: mode for name, (_, mode) in TREE.items()}
+    assert files.names(root / "releases") == ["1.0.0"]
+    assert files.names(folder) == ["env", "tree"]
+
+
+def test_what_is_known_does_not_travel(remote, root_there):
+    files, old, new = remote.files, root_there / "1.0.0", root_there / "1.1.0"
+    large = {**TREE, "tree/large": (os.urandom(200_000), 0o644)}
+    assert files.install(old, large, {}) > 200_000
+    known = {name: old / name for name in large if name != "env"}
+    commands = remote.link.commands
+    assert files.install(new, {**large, "env": (b"A=2\n", 0o600)}, known) < 20_000
+    assert remote.link.commands == commands + 1
+    assert files.read(new / "tree/large") == large["tree/large"][0]
+    assert files.read(new / "env") == b"A=2\n"
+    assert files.read(old / "env") == b"A=1\n"
+    # The next one does not need the first.
+    files.remove(old)
+    assert files.read(new / "tree/large") == large["tree/large"][0]
+
+
+@pytest.mark.parametrize("change", ["other", "gone"])
+def test_what_somebody_changed_on_the_host_is_sent_again(remote, root_there, change):
+    files, old, new = remote.files, root_there / "1.0.0", root_there / "1.1.0"
+    files.install(old, TREE, {})
+    if change == "other":
+        files.overwrite(old / "tree/run", b"#!/bin/evil\n")
+    else:
+        files.remove(old / "tree/run")
+    files.install(new, TREE, {name: old / name for name in TREE})
+    assert files.read(new / "tree/run") == b"#!/bin/sh\n"
+    assert files.names(root_there) == ["1.0.0", "1.1.0"]
+
+
+@pytest.fixture
+def root_there(remote):
+    folder = Path(f"/tmp/{uuid.uuid4().hex}")
+    yield folder
+    remote.files.remove(folder)
+
+
+def test_where_it_cannot_be_written(remote):
+    with pytest.raises(TowlineError, match=r"lab1 cannot write /proc/x/1\.0\.0"):
+        remote.files.install(Path("/proc/x/1.0.0"), TREE, {})
+
+
+def test_odd_names_travel_and_are_no_links():
+    parent = Path("/srv/releases")
+    names = ["plain", "a\nb", "back\\slash", "outside"]
+    files = dict.fromkeys(names, (b"x" * 5000, 420))
+    known = {name: parent / "1.0.0" / name for name in names[:3]}
+    whole = archive(parent, ".1", files, {})
+    thin = archive(parent, ".1", files, {**known, "outside": Path("/etc/outside")})
+    assert 3 * 5000 < len(thin) < len(whole) - 4000
+
+
+def test_variables_with_anything_in_them_reach_a_command(remote):
+    values = {"A": 'it\'s $HOME "q"\n`x`', "B": ""}
+    said = remote.run(["sh", "-c", 'printf %s "$A|$B"'], env=values)
+    assert said.out == values["A"] + "|"
