@@ -18,6 +18,7 @@ from . import (
     logs,
     migrate,
     promote,
+    provision,
     rollback,
     smoke,
     status,
@@ -41,6 +42,7 @@ ns = Collection(
     hold.ns,
     hold.unlock,
     down.down,
+    provision.ns,
     lab.ns,
 )
 ns.add_task(promote.promote_to_deploy, name="promote-to-deploy")

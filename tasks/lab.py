@@ -22,34 +22,7 @@ _FOLDER = Path(".towline/lab")
 def up(c: Context, hosts: str = "3", dry_run: bool = False) -> None:
     """Start container hosts, each with sshd and a Docker engine of its own."""
     with seam.outcome():
-        from towline.config.envfile import read_env
-        from towline.lab import fleet
-        from towline.lab.registry import PASSWORD_VARIABLE
-
-        count = seam.count(hosts, "--hosts")
-        if seam.is_dry(c, dry_run):
-            terminal.say(f"would start {count} container hosts, with their keys in {_FOLDER}/")
-            return
-        root = seam.open_project().root
-        # Where official images cannot be had, this names stand-ins.
-        settings = root / ".towline" / "lab.env"
-        with terminal.Steps().step(f"start {count} container hosts") as note:
-            lab = fleet.up(
-                root / _FOLDER,
-                hosts=count,
-                settings=read_env(settings, {}) if settings.is_file() else {},
-            )
-            note.text = f"keys and ssh_config in {_FOLDER}/"
-        _show(lab)
-        names = ", ".join(host.name for host in lab.hosts)
-        store = lab.registry
-        terminal.say("\nname them in an environment of towline.yaml:")
-        terminal.say(f"  lab: {{ hosts: [{names}], ssh_config: {_FOLDER}/ssh_config }}")
-        terminal.say("and the registry, if images are to travel by one; its password is in")
-        terminal.say(f"{_FOLDER}/registry.env, to be exported:")
-        password = f"username: {store.username}, password: {PASSWORD_VARIABLE}"
-        terminal.say(f'  registries: {{ "{store.address}": {{ {password} }} }}')
-        terminal.say("next: `inv deploy.plan --env lab`; `inv lab.down` removes them")
+        start(seam.count(hosts, "--hosts"), dry=seam.is_dry(c, dry_run))
 
 
 @task(auto_shortflags=False, help={"json": seam.JSON_HELP})
@@ -71,13 +44,49 @@ def status(c: Context, json: bool = False) -> None:
 def down(c: Context, dry_run: bool = False) -> None:
     """Remove the container hosts of the lab, with all that they hold; nothing else."""
     with seam.outcome():
-        from towline.lab import fleet
+        remove(dry=seam.is_dry(c, dry_run))
 
-        if seam.is_dry(c, dry_run):
-            terminal.say("would remove the container hosts of the lab, and their keys")
-            return
-        removed = fleet.down(seam.open_project().root / _FOLDER)
-        terminal.say(f"removed {', '.join(removed)}" if removed else "there is no lab")
+
+def start(count: int, *, dry: bool) -> None:
+    """Start the lab, and say how to use it."""
+    from towline.config.envfile import read_env
+    from towline.lab import fleet
+    from towline.lab.registry import PASSWORD_VARIABLE
+
+    if dry:
+        terminal.say(f"would start {count} container hosts, with their keys in {_FOLDER}/")
+        return
+    root = seam.open_project().root
+    # Where official images cannot be had, this names stand-ins.
+    settings = root / ".towline" / "lab.env"
+    with terminal.Steps().step(f"start {count} container hosts") as note:
+        lab = fleet.up(
+            root / _FOLDER,
+            hosts=count,
+            settings=read_env(settings, {}) if settings.is_file() else {},
+        )
+        note.text = f"keys and ssh_config in {_FOLDER}/"
+    _show(lab)
+    names = ", ".join(host.name for host in lab.hosts)
+    store = lab.registry
+    terminal.say("\nname them in an environment of towline.yaml:")
+    terminal.say(f"  lab: {{ hosts: [{names}], ssh_config: {_FOLDER}/ssh_config }}")
+    terminal.say("and the registry, if images are to travel by one; export its password from")
+    terminal.say(f"{_FOLDER}/registry.env:")
+    password = f"username: {store.username}, password: {PASSWORD_VARIABLE}"
+    terminal.say(f'  registries: {{ "{store.address}": {{ {password} }} }}')
+    terminal.say("next: `inv deploy.plan --env lab`; `inv lab.down` removes them")
+
+
+def remove(*, dry: bool) -> None:
+    """Remove the lab."""
+    from towline.lab import fleet
+
+    if dry:
+        terminal.say("would remove the container hosts of the lab, and their keys")
+        return
+    removed = fleet.down(seam.open_project().root / _FOLDER)
+    terminal.say(f"removed {', '.join(removed)}" if removed else "there is no lab")
 
 
 def _show(lab: Lab) -> None:

@@ -121,3 +121,19 @@ def count(text: str, option: str) -> int:
             f"{option}: {text!r} is not a number above 0", remedy=f"for example {option} 20"
         )
     return int(text)
+
+
+def one_of(text: str, option: str, known: tuple[str, ...]) -> str:
+    """A choice from an option.
+
+    Raises:
+        UsageError: When it is another word.
+    """
+    from towline.errors import UsageError
+
+    if text not in known:
+        raise UsageError(
+            f"{option}: {text!r} is not one of {', '.join(known)}",
+            remedy=f"for example {option} {known[0]}",
+        )
+    return text

@@ -66,7 +66,14 @@ def _marked(line: str) -> str:
 
 
 class Steps:
-    """Shows each step of an operation on a line of its own, on stderr."""
+    """Shows each step of an operation on a line of its own, on stderr.
+
+    Args:
+        at_once: Several steps run at a time, so a line appears when its step is done.
+    """
+
+    def __init__(self, *, at_once: bool = False) -> None:
+        self._at_once = at_once
 
     @contextmanager
     def step(self, title: str) -> Iterator[Any]:
@@ -74,7 +81,7 @@ class Steps:
         from towline.config.units import format_duration
         from towline.rollout.progress import StepNote
 
-        live = sys.stderr.isatty()
+        live = sys.stderr.isatty() and not self._at_once
         if live:
             sys.stderr.write(f"  …          {title}")
             sys.stderr.flush()

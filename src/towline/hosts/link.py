@@ -47,6 +47,10 @@ class Link:
     _connection: Connection | None = field(default=None, repr=False)
     _sftp: SFTPClient | None = field(default=None, repr=False)
 
+    def user(self) -> str:
+        """Who logs in, as the address and the SSH configuration say."""
+        return str(self._prepared().user)
+
     def transport(self) -> Transport:
         """The SSH transport; channels of any kind are opened on it.
 

@@ -1,0 +1,52 @@
+"""Steps carried out on a host, each noted there before it begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from towline.errors import TowlineError
+from towline.hosts.base import Result
+from towline.hosts.link import Link
+from towline.provision.facts import Facts
+from towline.provision.plan import Step
+from towline.provision.record import PATH, Record
+from towline.provision.root import act, write_file
+from towline.rollout.progress import Progress
+
+_INSTALLED = re.compile(r"^Inst (\S+)", re.MULTILINE)
+_SHOWN_LINES = 12
+
+
+def apply(link: Link, facts: Facts, steps: Sequence[Step], progress: Progress) -> None:
+    """Carry steps out, in order.
+
+    Raises:
+        TowlineError: When one fails; what was done before it stays, and the next run goes on.
+    """
+    record, host = facts.record, link.address.short
+    for step in steps:
+        with progress.step(f"{host}: {step.title}"):
+            note = step.note
+            if step.packages:
+                asked = _done(link, facts, step, step.packages)
+                note = note.with_(Record(packages=tuple(_INSTALLED.findall(asked.out))))
+            lines = [step.script]
+            if note != Record():
+                record = record.with_(note)
+                # The first step makes the folder that the record lies in.
+                written = "\n".join(write_file(PATH, record.dump(), "0644"))
+                lines = [*lines, written] if note.folders else [written, *lines]
+            _done(link, facts, step, "\n".join(lines))
+
+
+def _done(link: Link, facts: Facts, step: Step, script: str) -> Result:
+    result = act(link, script, rights=facts.rights)
+    if not result.ok:
+        said = [line for line in (result.out + result.err).splitlines() if line.strip()]
+        raise TowlineError(
+            f"{link.address.short}: could not {step.title}",
+            details=said[-_SHOWN_LINES:],
+            remedy="mend what it says, and run the same command again: it goes on from there",
+        )
+    return result

@@ -1,0 +1,168 @@
+"""Is a host fit for deploys? One answer of the host, many findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from towline.findings import Finding, Severity
+from towline.provision import daemon
+from towline.provision.facts import UNREADABLE, Facts
+from towline.provision.record import STATE
+from towline.provision.systems import SUPPORTED, find
+
+_MEMORY = 900_000_000
+_SKEW_SECONDS = 5.0
+_ENGINE, _COMPOSE = (20, 10), (2, 20)
+
+
+def examine(facts: Facts, environment: str, disk_free: int) -> list[Finding]:
+    """What is to be said of a host.
+
+    Args:
+        facts: What it answered.
+        environment: For the remedies.
+        disk_free: Bytes wanted where images and state live.
+    """
+    prepare = f"`inv provision --env {environment}` does that"
+    return [
+        *_system(facts),
+        *_engine(facts, prepare),
+        *_state(facts, prepare),
+        *_room(facts, disk_free),
+        *_logs(facts, prepare),
+        *_upkeep(facts),
+    ]
+
+
+def _system(facts: Facts) -> Iterator[Finding]:
+    if find(facts.identity, facts.version):
+        yield Finding("system", Severity.OK, f"{facts.system}, as {facts.login}")
+    else:
+        yield Finding(
+            "system",
+            Severity.WARNING,
+            f"{facts.system or 'an unknown system'} is not one that Towline prepares",
+            f"it prepares {SUPPORTED}; what it needs is checked all the same",
+        )
+
+
+def _engine(facts: Facts, prepare: str) -> Iterator[Finding]:
+    if not facts.docker:
+        yield Finding("engine", Severity.ERROR, "Docker is not installed", prepare)
+        return
+    if facts.own.version:
+        yield _version("engine", "Docker engine", facts.own.version, _ENGINE)
+    elif facts.engine.version:
+        yield Finding(
+            "engine",
+            Severity.ERROR,
+            f"{facts.login} may not use the engine: {facts.own.error}",
+            f"put the user into the group docker ({prepare}), or set `sudo: true` for the "
+            "environment",
+        )
+    else:
+        yield Finding("engine", Severity.ERROR, f"no engine answers: {facts.engine.error}", prepare)
+    if facts.compose:
+        yield _version("compose", "Compose", facts.compose, _COMPOSE)
+    else:
+        yield Finding("compose", Severity.ERROR, "Compose version 2 is not installed", prepare)
+    if facts.init == "systemd" and not facts.enabled:
+        yield Finding(
+            "engine", Severity.WARNING, "the engine does not start with the host", prepare
+        )
+
+
+def _state(facts: Facts, prepare: str) -> Iterator[Finding]:
+    if facts.writable:
+        yield Finding("state", Severity.OK, f"{facts.login} may write {STATE}")
+    else:
+        yield Finding(
+            "state",
+            Severity.WARNING,
+            f"{facts.login} may not write {STATE}; state goes to its home folder",
+            prepare,
+        )
+
+
+def _room(facts: Facts, wanted: int) -> Iterator[Finding]:
+    for what, free in (("images", facts.disk_images), ("state", facts.disk_state)):
+        message = f"{free / 1e9:.1f} GB free for {what}"
+        if free < wanted:
+            yield Finding(
+                "disk",
+                Severity.ERROR,
+                f"{message}, {wanted / 1e9:.1f} GB wanted",
+                "free some (`docker system df` shows what images take), or lower checks.disk_free",
+            )
+        else:
+            yield Finding("disk", Severity.OK, message)
+    low = facts.memory < _MEMORY
+    yield Finding(
+        "memory",
+        Severity.WARNING if low else Severity.OK,
+        f"{facts.memory / 1e9:.1f} GB of memory",
+        "two releases run side by side for a while: see that both fit" if low else "",
+    )
+
+
+def _logs(facts: Facts, prepare: str) -> Iterator[Finding]:
+    if facts.daemon == UNREADABLE:
+        yield Finding("logs", Severity.WARNING, f"{daemon.PATH} cannot be read", "look at it there")
+    elif daemon.rotates(facts.daemon):
+        yield Finding("logs", Severity.OK, "the logs of containers are rotated, or kept elsewhere")
+    else:
+        yield Finding(
+            "logs",
+            Severity.WARNING,
+            "the logs of containers grow until the disk is full",
+            prepare,
+        )
+
+
+def _upkeep(facts: Facts) -> Iterator[Finding]:
+    if abs(facts.skew) > _SKEW_SECONDS:
+        yield Finding(
+            "clock",
+            Severity.ERROR,
+            f"its clock is {abs(facts.skew):.0f} s {'ahead' if facts.skew > 0 else 'behind'}",
+            "install chrony or systemd-timesyncd: leases and certificates go by the clock",
+        )
+    elif facts.synchronised:
+        yield Finding("clock", Severity.OK, "something keeps its clock right")
+    else:
+        yield Finding(
+            "clock", Severity.WARNING, "nothing keeps its clock right",
+            "install chrony or systemd-timesyncd",
+        )  # fmt: skip
+    if facts.interrupted:
+        yield Finding(
+            "packages", Severity.WARNING, "its package manager was interrupted",
+            "run `dpkg --configure -a` there",
+        )  # fmt: skip
+    if not facts.upgrades:
+        yield Finding(
+            "upgrades", Severity.WARNING, "security updates do not install themselves",
+            "install unattended-upgrades",
+        )  # fmt: skip
+    if facts.reboot:
+        yield Finding(
+            "upgrades", Severity.WARNING, "an update waits for a restart of the host",
+            "restart it when it suits; containers come back by their restart policy",
+        )  # fmt: skip
+    if not (facts.ufw == "active" or facts.firewall):
+        yield Finding(
+            "firewall", Severity.WARNING, "no firewall filters what comes in",
+            "close all but SSH and the router's ports, here or before the host",
+        )  # fmt: skip
+
+
+def _version(check: str, name: str, found: str, least: tuple[int, int]) -> Finding:
+    numbers = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
+    if numbers >= least:
+        return Finding(check, Severity.OK, f"{name} {found}")
+    return Finding(
+        check,
+        Severity.ERROR,
+        f"{name} {found} is older than {least[0]}.{least[1]}",
+        "update it",
+    )

@@ -1,0 +1,128 @@
+"""What Towline made on a host, taken away again; nothing else."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from towline.errors import UsageError
+from towline.provision import daemon
+from towline.provision.facts import UNREADABLE, Facts
+from towline.provision.plan import APT, Step, need_root
+from towline.provision.record import PATH, STATE
+from towline.provision.root import write_file
+
+
+def takeback(facts: Facts, *, force: bool = False) -> list[Step]:
+    """The steps that undo what the host's record names; none when it names nothing.
+
+    Raises:
+        UsageError: When environments are deployed there and `force` is not given, or when we are
+            logged in as the user who would be removed.
+    """
+    record = facts.record
+    if not record.made:
+        return []
+    need_root(facts)
+    if facts.deployed and not force:
+        raise UsageError(
+            f"there is deployed: {', '.join(facts.deployed)}",
+            remedy="take it down first (`inv down --env …`, on every project), or add --force; "
+            "containers and volumes stay on the disk",
+        )
+    if record.user_made and facts.login == record.user:
+        raise UsageError(
+            f"{record.user} cannot remove the user {record.user}",
+            remedy="log in as another: --login root",
+        )
+    return [*_user(facts), *_daemon(facts), *_packages(facts), *_files(facts), _record(facts)]
+
+
+def left(facts: Facts) -> list[str]:
+    """What stays there, in words."""
+    said = []
+    if facts.containers:
+        said.append(f"{len(facts.containers)} containers, in the engine's folder")
+    if facts.volumes:
+        said.append(f"{facts.volumes} volumes, in the engine's folder")
+    if facts.environments:
+        said.append(f"releases and journals of {', '.join(facts.environments)}, in {STATE}")
+    return said
+
+
+def _user(facts: Facts) -> Iterator[Step]:
+    record = facts.record
+    if record.user_made:
+        yield Step(
+            f"remove the user {record.user}, with its home folder",
+            f"! getent passwd {record.user} >/dev/null || userdel --remove {record.user} 2>&1",
+        )
+        return
+    if record.keys:
+        yield Step(
+            f"take the keys from {record.user} that were added", _without_keys(record.user, facts)
+        )
+    if record.group_joined and "docker" in facts.groups:
+        yield Step(
+            f"take {record.user} out of the group docker", f"gpasswd --delete {record.user} docker"
+        )
+
+
+def _without_keys(user: str, facts: Facts) -> str:
+    lines = "\n".join(facts.record.keys) + "\n"
+    return f"""\
+file=$(getent passwd {user} | cut -d: -f6)/.ssh/authorized_keys
+if [ -f "$file" ]; then
+  printf %s {shlex.quote(lines)} | grep -vxFf - "$file" >"$file.towline" || true
+  cat "$file.towline" >"$file"
+  rm "$file.towline"
+fi"""
+
+
+def _daemon(facts: Facts) -> Iterator[Step]:
+    record = facts.record
+    if not record.daemon or facts.daemon in (None, UNREADABLE):
+        return
+    text = daemon.without(facts.daemon, record.daemon)
+    if text is None:
+        return
+    is_empty = record.daemon_made and text.strip() == "{}"
+    lines = [f"rm -f {daemon.PATH}"] if is_empty else write_file(daemon.PATH, text, "0644")
+    yield Step("take the log rotation out of daemon.json", "\n".join(lines))
+
+
+def _packages(facts: Facts) -> Iterator[Step]:
+    names = facts.record.packages
+    if not names:
+        return
+    listed = shlex.join(names)
+    # What else needs one of them would go too: then all stay.
+    script = f"""\
+there=$(dpkg-query -W -f '${{db:Status-Abbrev}} ${{Package}}\\n' {listed} 2>/dev/null |
+  awk '$1 == "ii" {{ print $2 }}')
+[ -n "$there" ] || exit 0
+others=$({APT} --simulate remove $there | awk '/^Remv / {{ print $2 }}' | while read -r name; do
+  printf '%s\\n' {listed} | grep -qxF "$name" || echo "$name"; done)
+if [ -n "$others" ]; then echo "needed by" $others >&2; exit 1; fi
+if [ -d /run/systemd/system ]; then systemctl stop docker.socket docker || true
+elif [ -x /etc/init.d/docker ]; then service docker stop || true; fi
+{APT} remove --yes $there"""
+    yield Step(f"remove {len(names)} packages that were installed for it", script)
+
+
+def _files(facts: Facts) -> Iterator[Step]:
+    for path, digest in facts.record.files.items():
+        quoted = shlex.quote(path)
+        # One that somebody changed since is theirs.
+        yield Step(
+            f"remove {path}",
+            f'[ "$(sha256sum {quoted} 2>/dev/null | cut -d" " -f1)" != {digest} ] || rm {quoted}',
+        )
+
+
+def _record(facts: Facts) -> Step:
+    made = STATE in facts.record.folders
+    lines = [f"rm -f {PATH}"]
+    if made:
+        lines.append(f"rmdir {STATE} 2>/dev/null || chown root: {STATE}")
+    return Step(f"forget what was made; {STATE} goes if it is empty", "\n".join(lines))

@@ -1,0 +1,138 @@
+"""`inv provision` and `inv provision.check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke import Collection, Context, task
+
+from . import check as checks
+from . import lab, seam, terminal
+
+if TYPE_CHECKING:
+    from towline.provision.survey import Prepared, Surveyed
+
+_LOGIN = "Who logs in, such as root. Default: as the hosts are named in towline.yaml."
+
+
+@task(
+    default=True,
+    auto_shortflags=False,
+    help={
+        "env": seam.ENV_HELP,
+        "provider": "ssh for the environment's hosts, local for container hosts on this machine. "
+        "Default: ssh.",
+        "hosts": "How many container hosts. Default: 3.",
+        "login": _LOGIN,
+        "user": "Who deploys there. Default: the user of the hosts' addresses.",
+        "key": "File with public keys for that user. Default: yours.",
+        "engine": "docker for Docker's packages, distro for the distribution's. Default: docker.",
+        "destroy": "Take away what was made there, and nothing else. Default: off.",
+        "force": "Destroy although something is deployed there. Default: off.",
+        "yes": seam.YES_HELP,
+        "dry_run": seam.DRY_RUN_HELP,
+    },
+)
+def run(
+    c: Context,
+    env: str = "local",
+    provider: str = "ssh",
+    hosts: str = "3",
+    login: str = "",
+    user: str = "",
+    key: str = "",
+    engine: str = "docker",
+    destroy: bool = False,
+    force: bool = False,
+    yes: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Prepare hosts: engine, user, folders, log rotation. Twice changes nothing."""
+    with seam.outcome():
+        seam.one_of(provider, "--provider", ("ssh", "local"))
+        if provider == "local":
+            if destroy:
+                lab.remove(dry=seam.is_dry(c, dry_run))
+            else:
+                lab.start(seam.count(hosts, "--hosts"), dry=seam.is_dry(c, dry_run))
+            return
+        from towline.provision import survey as surveys
+
+        project = seam.open_project()
+        found = surveys.survey(project, env, login=login, user=user)
+        if destroy:
+            planned = _takeback(found, force=force)
+        else:
+            source = seam.one_of(engine, "--engine", ("docker", "distro"))
+            planned = surveys.prepare(
+                found,
+                source="distro" if source == "distro" else "docker",
+                key_files=[Path(key).expanduser()] if key else [],
+                config=surveys.ssh_config(project, env),
+            )
+        _show(planned)
+        if not destroy:
+            _notes(found)
+        busy = [item for item in planned if item.steps]
+        if not busy or seam.is_dry(c, dry_run):
+            return
+        names = ", ".join(item.host.name for item in busy)
+        seam.confirm(f"{'Take it away from' if destroy else 'Do that on'} {names}?", yes=yes)
+        surveys.carry_out(
+            busy, terminal.Steps(at_once=len(busy) > 1), project.rollout(env).parallel
+        )
+        if destroy:
+            terminal.say(f"{names}: what was made is gone")
+        else:
+            terminal.say(f"{names}: ready; next: `inv provision.check --env {env}`")
+
+
+@task(
+    name="check",
+    auto_shortflags=False,
+    help={"env": seam.ENV_HELP, "login": _LOGIN, "json": seam.JSON_HELP},
+)
+def check_(c: Context, env: str = "local", login: str = "", json: bool = False) -> None:
+    """Say what the hosts of an environment lack, all at once."""
+    with seam.outcome():
+        from towline.provision.survey import examine
+        from towline.rollout.preflight import stop_on_errors
+
+        findings = examine(seam.open_project(), env, login=login)
+        checks.show(findings, json)
+        stop_on_errors(findings)
+
+
+def _takeback(found: list[Surveyed], *, force: bool) -> list[Prepared]:
+    from towline.provision.survey import Prepared, named
+    from towline.provision.takeback import left, takeback
+
+    planned = []
+    for host in found:
+        steps = named(host, lambda host=host: takeback(host.facts, force=force))  # type: ignore[misc]
+        planned.append(Prepared(host, steps))
+        for line in left(host.facts) if steps else ():
+            terminal.tell(f"  stays on {host.name}: {line}")
+    return planned
+
+
+def _show(planned: list[Prepared]) -> None:
+    for item in planned:
+        facts = item.host.facts
+        terminal.say(f"{item.host.name} ({facts.system}, as {facts.login})")
+        for number, step in enumerate(item.steps, 1):
+            terminal.say(f"  {number}. {step.title}")
+        if not item.steps:
+            terminal.say("  nothing to do")
+
+
+def _notes(found: list[Surveyed]) -> None:
+    from towline.provision.plan import notes
+
+    for host in found:
+        for line in notes(host.facts):
+            terminal.tell(f"  note      {host.name}: {line}")
+
+
+ns = Collection("provision", run, check_)
