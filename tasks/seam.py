@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,10 @@ def outcome() -> Iterator[None]:
             raise
         terminal.complain(error.message, error.details, error.remedy)
         raise Exit(code=error.exit_code) from None
+    except BrokenPipeError:
+        # Whoever read has read enough, such as `head`; nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Exit(code=0) from None
     except Exception as error:
         # The engine went away, or the disk is full: the words of the error are enough.
         known = isinstance(error, OSError) or type(error).__module__.startswith("docker.")

@@ -20,9 +20,9 @@ def check_engine(host: Host) -> Iterator[Finding]:
     """Versions of the Docker engine and of Compose."""
     version = str(host.docker().version()["Version"])
     yield _version("engine", "Docker engine", version, _ENGINE)
-    result = host.run(["docker", "compose", "version", "--short"], timeout=20)
-    if result.ok:
-        yield _version("compose", "Compose", result.out.strip(), _COMPOSE)
+    compose = host.compose_version()
+    if compose:
+        yield _version("compose", "Compose", compose, _COMPOSE)
     else:
         yield Finding(
             "compose",

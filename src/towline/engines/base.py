@@ -21,6 +21,10 @@ class Engine(Protocol):
         """Where it runs."""
         ...
 
+    def wait(self, limit: float) -> None:
+        """Wait until it answers, for so many seconds; raises what it said last."""
+        ...
+
     def observe(self) -> World:
         """All containers of the environment, as they are now."""
         ...

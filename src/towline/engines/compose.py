@@ -18,6 +18,7 @@ from towline.engines.router import Router
 from towline.engines.world import Container, World, from_listing
 from towline.errors import TowlineError
 from towline.hosts.base import Host, Result
+from towline.hosts.waiting import wait_for
 from towline.routing.nginx import Routes
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ class ComposeEngine:
     def router(self) -> Router:
         """The router of the environment."""
         return Router(self.host, self.state)
+
+    def wait(self, limit: float) -> None:
+        """See `Engine.wait`."""
+        wait_for(self.host, limit)
 
     def observe(self) -> World:
         """See `Engine.observe`; one question to the engine."""

@@ -112,14 +112,16 @@ def without_layers(archive: IO[bytes], target: IO[bytes], count: int) -> int:
     return len(skipped)
 
 
-def estimate(source: APIClient, target: APIClient, reference: str) -> int:
-    """About how many bytes `ship` would send: the sizes of the layers that are missing."""
+def missing_layers(source: APIClient, target: APIClient, reference: str) -> dict[str, int]:
+    """Layers that `ship` would send, by their diff id, with about their sizes in bytes."""
     image = source.inspect_image(reference)
     layers = list(image["RootFS"].get("Layers") or [])
     known = known_layers(target, layers)
     # The history is newest first, and steps that changed no file have no layer.
     sizes = [item["Size"] for item in reversed(source.history(reference)) if item["Size"]]
-    return sum(sizes[known:]) if len(sizes) == len(layers) else int(image["Size"])
+    if len(sizes) != len(layers):
+        sizes = [int(image["Size"]) // max(1, len(layers))] * len(layers)
+    return dict(zip(layers[known:], sizes[known:], strict=True))
 
 
 def _target(link: tarfile.TarInfo) -> str:

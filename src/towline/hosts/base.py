@@ -137,6 +137,10 @@ class Host(Protocol):
         """The client of its Docker engine; TowlineError when the engine does not answer."""
         ...
 
+    def forget(self) -> None:
+        """Make the next use of the engine connect anew: it may have been restarted."""
+        ...
+
     def reach(self, port: int) -> tuple[str, int]:
         """An address here that leads to a loopback port of the host."""
         ...
@@ -147,4 +151,8 @@ class Host(Protocol):
 
     def port_free(self, address: str, port: int) -> bool:
         """Whether a container could publish this TCP port on this address of the host."""
+        ...
+
+    def compose_version(self) -> str:
+        """Version of Compose; empty when it is not installed."""
         ...

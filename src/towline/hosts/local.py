@@ -190,6 +190,10 @@ class LocalHost:
         """See `Host.docker`; the client is made once and keeps its connection."""
         return self._client
 
+    def forget(self) -> None:
+        """See `Host.forget`."""
+        self.__dict__.pop("_client", None)
+
     @cached_property
     def _client(self) -> DockerClient:
         import docker
@@ -202,6 +206,11 @@ class LocalHost:
                 f"no Docker engine answers on {self.name}: {_reason(error)}",
                 remedy="start it (`sudo systemctl start docker`), or install Docker Engine",
             ) from None
+
+    def compose_version(self) -> str:
+        """See `Host.compose_version`."""
+        result = self.run(["docker", "compose", "version", "--short"], timeout=20)
+        return result.out.strip() if result.ok else ""
 
     def reach(self, port: int) -> tuple[str, int]:
         """See `Host.reach`."""

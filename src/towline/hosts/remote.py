@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,7 @@ from towline.hosts.sftp_files import SftpFiles
 
 if TYPE_CHECKING:
     from docker import DockerClient
-    from paramiko import Channel
+    from paramiko import Channel, Transport
 
 _TIMEOUT = 120.0
 _SYSTEM_STATE = Path("/var/lib/towline")
@@ -26,8 +27,10 @@ _SYSTEM_STATE = Path("/var/lib/towline")
 _FACTS = (
     'id -u; id -un; echo "$HOME"; docker --version 2>/dev/null || echo none;'
     " docker compose version --short 2>/dev/null || echo none;"
-    " test -w /var/lib/towline && echo yes || echo no"
+    " test -w /var/lib/towline && echo yes || echo no; cat /proc/net/tcp /proc/net/tcp6 2>/dev/null"
 )
+# The state of a socket that listens, in the kernel's tables of sockets (proc_net_tcp).
+_LISTEN = "0A"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Facts:
         docker: What `docker --version` says; empty when it is not installed.
         compose: Version of Compose; empty when it is not installed.
         state_root: Where environments keep their state.
+        listening: TCP ports that something listens on.
     """
 
     uid: int
@@ -49,6 +53,7 @@ class Facts:
     docker: str
     compose: str
     state_root: Path
+    listening: frozenset[int] = frozenset()
 
 
 class RemoteHost:
@@ -58,6 +63,8 @@ class RemoteHost:
         self.link = Link(address, ssh_config, sudo)
         self.files = SftpFiles(self.link)
         self._forwards: dict[int, Forward] = {}
+        self._client: tuple[Transport, DockerClient] | None = None
+        self._renewing = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -88,7 +95,7 @@ class RemoteHost:
         # `inv provision` makes the system's folder for whoever deploys.
         own = home / ".local/state/towline"
         state = _SYSTEM_STATE if uid == 0 or lines[5] == "yes" else own
-        return Facts(uid, lines[1], home, docker, compose, state)
+        return Facts(uid, lines[1], home, docker, compose, state, _listening(lines[6:]))
 
     def run(
         self,
@@ -111,11 +118,19 @@ class RemoteHost:
         return result
 
     def docker(self) -> DockerClient:
-        """See `Host.docker`."""
-        return self._client
+        """See `Host.docker`; after a cut, a client without dead connections."""
+        transport = self.link.transport()
+        with self._renewing:
+            if self._client is None or self._client[0] is not transport:
+                self._client = (transport, self._connected())
+            return self._client[1]
 
-    @cached_property
-    def _client(self) -> DockerClient:
+    def forget(self) -> None:
+        """See `Host.forget`."""
+        with self._renewing:
+            self._client = None
+
+    def _connected(self) -> DockerClient:
         from docker.errors import DockerException
         from requests import RequestException
 
@@ -140,15 +155,12 @@ class RemoteHost:
         return self.facts.uid
 
     def port_free(self, address: str, port: int) -> bool:  # noqa: ARG002
-        """See `Host.port_free`; a port counts as taken when something listens on it."""
-        listening = f":{port:04X} "
-        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-            for line in self.link.run(["cat", table], timeout=20).out.splitlines()[1:]:
-                words = line.split()
-                # The state 0A is LISTEN.
-                if words[3] == "0A" and f"{words[1]} ".endswith(listening):
-                    return False
-        return True
+        """See `Host.port_free`; a port counts as taken when something listened on it."""
+        return port not in self.facts.listening
+
+    def compose_version(self) -> str:
+        """See `Host.compose_version`."""
+        return self.facts.compose
 
     def close(self) -> None:
         """Close the connection and all forwarded ports."""
@@ -167,3 +179,10 @@ class RemoteHost:
         said = self.link.run(["docker", "version", "--format", "{{.Server.Version}}"], timeout=20)
         lines = [line for line in said.err.splitlines() if line.strip()]
         return lines[-1] if lines and not said.ok else str(error)
+
+
+def _listening(table: Sequence[str]) -> frozenset[int]:
+    rows = (line.split() for line in table)
+    return frozenset(
+        int(row[1].rpartition(":")[2], 16) for row in rows if len(row) > 3 and row[3] == _LISTEN
+    )

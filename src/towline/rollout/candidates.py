@@ -8,7 +8,7 @@ from towline.config.services import Role
 from towline.engines.compose import ComposeEngine
 from towline.engines.registry import Listing, repository, split
 from towline.engines.releases import Release, Status
-from towline.engines.shipping import estimate, known_layers
+from towline.engines.shipping import known_layers, missing_layers
 from towline.engines.stack import Stack
 from towline.errors import CheckFailed, UsageError
 from towline.findings import errors
@@ -176,6 +176,7 @@ class _Images:
         to_push: Images that are built here and travel by their registry.
         to_pull: Images that the host fetches from a registry, by their name.
         to_ship: Images that this machine has, or builds, and sends itself, by their name.
+        shipped: Layers of these, by diff id.
     """
 
     pinned: dict[str, str] = field(default_factory=dict)
@@ -183,6 +184,7 @@ class _Images:
     to_push: dict[str, None] = field(default_factory=dict)
     to_pull: dict[str, Transfer] = field(default_factory=dict)
     to_ship: dict[str, Transfer] = field(default_factory=dict)
+    shipped: set[str] = field(default_factory=set)
 
 
 def _images(site: Site, stack: Stack, content: str) -> _Images:
@@ -223,7 +225,7 @@ def _bring_built(
         found.to_push[reference] = None
         found.to_pull[reference] = Transfer(reference)
     elif site.remote:
-        found.to_ship[reference] = _over_ssh(site, reference, is_here=is_here)
+        found.to_ship[reference] = _over_ssh(site, found, reference, is_here=is_here)
 
 
 def _bring(site: Site, found: _Images, reference: str) -> None:
@@ -232,7 +234,7 @@ def _bring(site: Site, found: _Images, reference: str) -> None:
     pinned_here = _pinned(site.builder, exact, "") if site.remote else ""
     # What only this machine has, no registry can give.
     if pinned_here and ("@" not in pinned_here or not site.by_registry):
-        found.to_ship[reference] = _over_ssh(site, reference, is_here=True)
+        found.to_ship[reference] = _over_ssh(site, found, reference, is_here=True)
         return
     if not site.by_registry:
         raise UsageError(
@@ -270,11 +272,15 @@ def exact_name(project: Project, reference: str) -> str:
     return reference
 
 
-def _over_ssh(site: Site, reference: str, *, is_here: bool) -> Transfer:
+def _over_ssh(site: Site, found: _Images, reference: str, *, is_here: bool) -> Transfer:
     if not is_here:
         return Transfer(reference)
     source, target = site.here.docker().api, site.host.docker().api
-    return Transfer(reference, size=estimate(source, target, reference))
+    # Images that are built on each other share layers, which travel once.
+    layers = missing_layers(source, target, reference)
+    size = sum(count for diff, count in layers.items() if diff not in found.shipped)
+    found.shipped |= layers.keys()
+    return Transfer(reference, size=size)
 
 
 def _pinned(engine: ComposeEngine, reference: str, content: str) -> str:

@@ -20,6 +20,8 @@ Action = Callable[[], str]
 HARMLESS = ("build", "push", "pull", "ship", "prepare")
 _JOB_LIMIT = 1800.0
 _LOG_LINES = 200
+# Seconds: longer than an engine takes to start, or a dropped connection to come back.
+_BACK_LIMIT = 60.0
 _SHOWN_LINES = 8
 
 
@@ -85,7 +87,11 @@ class Lane:
             )
 
     def restore(self) -> str:
-        """Bring the old release back, or stop the new one where nothing served before."""
+        """Bring the old release back, or stop the new one where nothing served before.
+
+        A host whose connection was cut, or whose engine is starting, is waited for.
+        """
+        self.site.engine.wait(_BACK_LIMIT)
         old = self.plan.old
         if old:
             self.site.engine.settle(old)

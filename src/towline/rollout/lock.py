@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from towline.errors import Locked
+from towline.errors import Locked, TowlineError
 from towline.hosts.base import Files
 
 LEASE = 60.0
@@ -126,9 +126,9 @@ def held(files: Files, path: Path, operation: str, *, wait: float = 0.0) -> Iter
     finally:
         stop.set()
         renewal.join()
-        current = read(files, path)
-        if current and current.token == holder.token:
-            files.remove(path)
+        # Where the host is lost, what happened must be said, and the lease frees the lock.
+        with suppress(OSError, TowlineError):
+            free(files, path, holder)
 
 
 def _taken(files: Files, path: Path, operation: str, wait: float) -> Holder:
@@ -214,7 +214,7 @@ def _locked(holder: Holder) -> Locked:
 
 def _renew(files: Files, path: Path, holder: Holder, stop: threading.Event) -> None:
     while not stop.wait(_RENEW):
-        with suppress(OSError):
+        with suppress(OSError, TowlineError):
             current = read(files, path)
             if current is None or current.token != holder.token:
                 return

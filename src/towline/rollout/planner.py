@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -271,19 +271,25 @@ def _preparations(candidate: Candidate, colour: str, state: StateFolder) -> list
 def _transfers(candidate: Candidate) -> Iterable[Step]:
     """How the images come to the host, and how many bytes that is."""
     if candidate.to_push:
-        images = ", ".join(candidate.to_push)
+        images = _several(candidate.to_push)
         pushes = tuple(f"docker push {item}" for item in candidate.to_push)
         yield Step("push", f"push {images}", pushes)
     if candidate.to_pull:
         names = [item.reference for item in candidate.to_pull]
         pulls = tuple(f"docker pull {item.pinned or item.reference}" for item in candidate.to_pull)
         where = ", ".join(dict.fromkeys(split(name).registry for name in names))
-        title = f"pull {', '.join(names)} from {where} by digest, {_amount(candidate.to_pull)}"
+        title = f"pull {_several(names)} from {where} by digest, {_amount(candidate.to_pull)}"
         yield Step("pull", title, pulls)
     if candidate.to_ship:
         names = [item.reference for item in candidate.to_ship]
-        title = f"send layers of {', '.join(names)} over SSH, {_amount(candidate.to_ship)}"
+        title = f"send layers of {_several(names)} over SSH, {_amount(candidate.to_ship)}"
         yield Step("ship", title)
+
+
+def _several(names: Sequence[str]) -> str:
+    """One or two names, or how many more there are."""
+    more = len(names) - 1
+    return " and ".join(names) if more < 2 else f"{names[0]} and {more} more images"
 
 
 def _amount(transfers: Iterable[Transfer]) -> str:

@@ -11,7 +11,6 @@ from towline.config.services import Service
 from towline.engines.stack import Stack
 from towline.engines.world import Container, World
 from towline.findings import Severity
-from towline.hosts.base import Result
 from towline.hosts.local import LocalFiles, LocalHost
 
 
@@ -89,8 +88,8 @@ class Machine:
             version=lambda: {"Version": self._engine}, info=lambda: {"DockerRootDir": self._folder}
         )
 
-    def run(self, argv, **_):
-        return Result(tuple(argv), 0 if self._compose else 1, f"{self._compose}\n", "")
+    def compose_version(self):
+        return self._compose
 
 
 def test_versions_that_will_do():

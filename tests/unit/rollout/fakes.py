@@ -50,6 +50,9 @@ class FakeEngine:
         if what in self.fail_on:
             raise TowlineError(f"{what} does not work")
 
+    def wait(self, limit):
+        self._called("wait")
+
     def _check(self):
         """Never two versions of a worker, and traffic only to what runs."""
         workers = {

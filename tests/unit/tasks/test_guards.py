@@ -68,8 +68,8 @@ def test_no_body_is_wrapped_and_none_has_pre_tasks(name):
 
 CHANGING = ["init", "init.secrets", "init.certificate", "promote", "build", "migrate", "deploy",
             "rollback", "down", "version.bump", "version.set", "version.prepare-release",
-            "version.changelog", "promote.backport", "lab.up", "lab.down",
-            "provision", "hold", "hold.lift", "unlock", "deploy.resume", "deploy.abort"]  # fmt: skip
+            "version.changelog", "promote.backport", "lab.up", "lab.down", "provision",
+            "hold", "hold.lift", "unlock", "deploy.resume", "deploy.abort"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CHANGING)
