@@ -76,9 +76,11 @@ class Project:
         took = time.monotonic() - started
         return Done(argv, done.returncode, done.stdout, done.stderr, took)
 
-    def start(self, *arguments):
+    def start(self, *arguments, program=""):
+        """Start `inv`, or a program of a test."""
+        argv = [program] if program else [sys.executable, "-m", "invoke"]
         return subprocess.Popen(
-            [sys.executable, "-m", "invoke", *arguments],
+            [*argv, *arguments],
             cwd=self.root,
             env={**os.environ, "TOWLINE_STATE": str(self.state), "NO_COLOR": "1", **self.environ},
             stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,62 @@ def test_variables_with_anything_in_them_reach_a_command(remote):
     values = {"A": 'it\'s $HOME "q"\n`x`', "B": ""}
     said = remote.run(["sh", "-c", 'printf %s "$A|$B"'], env=values)
     assert said.out == values["A"] + "|"
+
+
+def test_threads_do_not_take_each_other_s_answers(files, root):
+    """The lock is renewed while a step writes its files."""
+
+    def work(number):
+        path = root / f"{number}"
+        for turn in range(40):
+            files.write(path, f"{number} {turn}".encode())
+            assert files.read(path) == f"{number} {turn}".encode()
+            assert files.exists(path)
+        return number
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        futures = [pool.submit(work, number) for number in range(8)]
+        assert [future.result(timeout=60) for future in futures] == list(range(8))
+
+
+@pytest.fixture
+def small(remote, lab):
+    """A folder on the host with room for 64 kB."""
+    folder = Path(f"/tmp/{uuid.uuid4().hex}")
+    host = lab.hosts[0].container
+    script = (
+        f"mkdir {folder} && mount -t tmpfs -o size=64k tmpfs {folder} && chown deploy: {folder}"
+    )
+    docker("exec", host, "sh", "-c", script)
+    yield folder
+    docker("exec", host, "sh", "-c", f"umount {folder} && rmdir {folder}")
+
+
+def test_a_full_disk_is_told_and_spoils_nothing(remote, small):
+    """Each write ends with an error, and what was there is there."""
+    files, path = remote.files, small / "record"
+    files.write(path, b"old")
+    large = b"x" * 100_000
+    with pytest.raises(OSError, match="is its disk full"):
+        files.write(path, large)
+    assert files.read(path) == b"old"
+    assert files.names(small) == ["record"]
+    with pytest.raises(OSError, match="is its disk full"):
+        files.append(small / "journal", large)
+    files.remove(small / "journal")
+    with pytest.raises(OSError, match="is its disk full"):
+        files.create(small / "lock", large)
+    assert not files.exists(small / "lock")
+    with pytest.raises(TowlineError, match="No space left on device"):
+        files.install(small / "1.0.0", {"large": (large, 0o644)}, {})
+    assert "1.0.0" not in files.names(small)
+
+
+def test_what_is_written_over_in_place_needs_no_more_room(remote, small):
+    files, path = remote.files, small / "routes.conf"
+    files.overwrite(path, b"a" * 3000)
+    with pytest.raises(OSError, match="is its disk full"):
+        files.append(small / "fill", b"x" * 100_000)
+    files.overwrite(path, b"b" * 3000)
+    files.overwrite(path, b"c" * 10)
+    assert files.read(path) == b"c" * 10

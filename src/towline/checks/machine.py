@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from towline.config.units import format_size
 from towline.engines.world import World
 from towline.findings import Finding, Severity
 from towline.hosts.base import Host
@@ -41,11 +42,11 @@ def check_disk(host: Host, state: Path, wanted: int) -> Iterator[Finding]:
             yield Finding(
                 "disk",
                 Severity.ERROR,
-                f"{free / 1e9:.1f} GB free for {what} in {folder}, {wanted / 1e9:.1f} GB wanted",
+                f"{format_size(free)} free for {what} in {folder}, {format_size(wanted)} wanted",
                 "free some (`docker system df` shows what images take), or lower checks.disk_free",
             )
         else:
-            yield Finding("disk", Severity.OK, f"{free / 1e9:.1f} GB free for {what} in {folder}")
+            yield Finding("disk", Severity.OK, f"{format_size(free)} free for {what} in {folder}")
 
 
 def check_ports(host: Host, kept: dict[str, Any], world: World) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,16 +43,19 @@ class Router:
     state: StateFolder
 
     @property
+    def _file(self) -> Path:
+        return self.state.routes / nginx.ROUTES_FILE
+
+    @property
     def _api(self) -> APIClient:
         return self.host.docker().api
 
     def prepare(self, release: Release) -> None:
         """Give the router routes that lead nowhere, so that it can start before any app."""
-        file = self.state.routes / nginx.ROUTES_FILE
-        if release.router and not self.host.files.exists(file):
+        if release.router and not self.host.files.exists(self._file):
             self.host.files.mkdir(self.state.routes)
             routes = Routes("none", self._backends(release, {}))
-            self.host.files.write(file, nginx.render(routes).encode())
+            self.host.files.write(self._file, nginx.render(routes).encode())
 
     def read(self, world: World) -> Routes:
         """The routes in force: what the router itself says, else what its file says."""
@@ -62,7 +66,7 @@ class Router:
                 except (OSError, ValueError):
                     break
         try:
-            text = self.host.files.read(self.state.routes / nginx.ROUTES_FILE).decode()
+            text = self.host.files.read(self._file).decode()
             return nginx.parse_file(text)
         except (FileNotFoundError, ValueError):
             return Routes()
@@ -74,15 +78,20 @@ class Router:
             TowlineError: When the router is not running, or refuses the configuration.
         """
         container = self._running(world)
-        routes = Routes(uuid.uuid4().hex[:12], self._backends(release, shares))
-        before = self._write(release, nginx.render(routes, nginx_version=self._version(container)))
+        version = self._version(container)
+        before = self._snapshot(release)
         try:
+            changed = self._sync(release)
+            if not changed and self._in_force(release, shares, world, version):
+                return
+            routes = Routes(uuid.uuid4().hex[:12], self._backends(release, shares))
+            text = nginx.render(routes, nginx_version=version)
+            self.host.files.overwrite(self._file, text.encode())
             self._test(container)
             self._api.kill(container.id, "SIGHUP")
             self._verify(container, routes)
-        except TowlineError:
-            for path, data in before.items():
-                self.host.files.overwrite(path, data)
+        except (TowlineError, OSError):
+            self._put_back(before)
             self._api.kill(container.id, "SIGHUP")
             raise
 
@@ -111,18 +120,45 @@ class Router:
             remedy="look at its configuration in the deploy tree (security/nginx)",
         )
 
-    def _write(self, release: Release, text: str) -> dict[Path, bytes]:
-        """Write the files of the switch; returns what stood there before."""
+    def _snapshot(self, release: Release) -> dict[Path, bytes]:
+        """The files of the switch as they are."""
         files = self.host.files
         model = live.read_model(files, release.kept_file)
         name = release.router or ""
         roots = [self.state.live / path for path in mounts(model, self.state.live).get(name, [])]
-        before: dict[Path, bytes] = {}
-        for root in (*roots, self.state.routes / nginx.ROUTES_FILE):
-            before |= live.snapshot(files, root)
-        live.sync(files, model, [name], release.tree, self.state.live)
-        files.overwrite(self.state.routes / nginx.ROUTES_FILE, text.encode())
-        return before
+        found: dict[Path, bytes] = {}
+        for root in (*roots, self._file):
+            found |= live.snapshot(files, root)
+        return found
+
+    def _sync(self, release: Release) -> bool:
+        """Bring the router's own files to the release's; returns whether one changed."""
+        files = self.host.files
+        model = live.read_model(files, release.kept_file)
+        return bool(live.sync(files, model, [release.router or ""], release.tree, self.state.live))
+
+    def _in_force(
+        self, release: Release, shares: Mapping[str, int], world: World, version: tuple[int, ...]
+    ) -> bool:
+        """Whether the running router has these very routes.
+
+        Then nothing is written: a host whose disk is full can be told to stay as it is.
+        """
+        now = self.read(world)
+        wanted = Routes(now.generation, self._backends(release, shares))
+        try:
+            text = self.host.files.read(self._file).decode()
+        except FileNotFoundError:
+            return False
+        return now == wanted and text == nginx.render(wanted, nginx_version=version)
+
+    def _put_back(self, before: Mapping[Path, bytes]) -> None:
+        files = self.host.files
+        for path, data in before.items():
+            # What could not be written is as it was; a full disk must not hide why it failed.
+            with suppress(OSError):
+                if files.read(path) != data:
+                    files.overwrite(path, data)
 
     def _test(self, container: Container) -> None:
         code, output = self._exec(container, ["nginx", "-t", "-q"])

@@ -64,9 +64,12 @@ def install(
         if done.code != _OTHER_CONTENT and not (links and "hard link" in done.err):
             break
     if not done.ok:
-        said = [line for line in done.err.splitlines() if line.strip()]
+        # tar's last words only say that there were others.
+        said = next((line for line in done.err.splitlines() if line.strip()), f"code {done.code}")
+        if "Wrote only" in said:
+            said = "No space left on device"
         raise TowlineError(
-            f"{link.address.short} cannot write {folder}: {said[-1] if said else done.code}",
+            f"{link.address.short} cannot write {folder}: {said}",
             remedy=f"see `ssh {link.address.short} df -h {folder.parent}`",
         )
     return sent

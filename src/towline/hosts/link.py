@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 _KEEPALIVE_SECONDS = 5
 _SILENCE_SECONDS = 15
+_ANSWER_SECONDS = 120.0
 _CHUNK = 1 << 16
 # Reads variables from standard input, where no list of processes shows them.
 _WITH_ENVIRONMENT = 'eval "$(cat)"; exec "$@"'
@@ -69,6 +70,9 @@ class Link:
                 from paramiko import SFTPClient
 
                 self._sftp = SFTPClient.from_transport(transport)
+                channel = self._sftp.get_channel() if self._sftp else None
+                if channel is not None:
+                    channel.settimeout(_ANSWER_SECONDS)
             assert self._sftp is not None  # noqa: S101 - a transport that is open gives one
             return self._sftp
 

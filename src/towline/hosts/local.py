@@ -75,9 +75,11 @@ class LocalFiles:
         """See `Files.overwrite`."""
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT, mode)
+        # Not emptied first: on a full disk the old content would be gone.
         with os.fdopen(handle, "wb") as file:
-            file.truncate()
             file.write(data)
+            file.flush()
+            file.truncate(len(data))
             os.fchmod(file.fileno(), mode)
 
     def append(self, path: Path, data: bytes) -> None:

@@ -6,6 +6,7 @@ import errno
 import secrets
 import stat
 import struct
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ class SftpFiles:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        # Paramiko's client gives an answer to whichever thread reads next: one at a time.
+        self._turn = threading.RLock()
 
     def read(self, path: Path) -> bytes:
         """See `Files.read`."""
@@ -56,8 +59,12 @@ class SftpFiles:
     def overwrite(self, path: Path, data: bytes, mode: int = 0o644) -> None:
         """See `Files.overwrite`."""
         with self._client() as client:
-            with self._opened(client, path, "wb") as file:
+            # Not emptied first: on a full disk the old content would be gone.
+            there = self._lstat(client, path) is not None
+            with self._opened(client, path, "r+b" if there else "wb") as file:
                 file.write(data)
+                file.flush()
+                file.truncate(len(data))
                 self._sync(client, file)
             client.chmod(str(path), mode)
 
@@ -155,12 +162,17 @@ class SftpFiles:
         from paramiko import SSHException
 
         try:
-            yield self._link.sftp()
+            with self._turn:
+                yield self._link.sftp()
         except (EOFError, SSHException) as error:
             raise self._link.lost(error) from None
         except OSError as error:
             if str(error) == "Socket is closed":
                 raise self._link.lost(error) from None
+            if str(error) == "Failure":
+                # All that the protocol says of a full disk, and of a few things more.
+                where = self._link.address.short
+                raise OSError(f"{where} does not write a file: is its disk full?") from None
             raise
 
     def _written(self, client: SFTPClient, path: Path, data: bytes, mode: int) -> str:
@@ -182,13 +194,11 @@ class SftpFiles:
         except FileNotFoundError:
             self._make(client, path.parent, 0o755)
             file = client.open(str(path), mode)
-        # Many small writes in flight instead of one round trip each; closing reports their errors.
-        file.set_pipelined(True)
+        # Never pipelined: Paramiko then drops the answers, and with them that the disk is full.
         return file
 
     def _sync(self, client: SFTPClient, file: SFTPFile) -> None:
         file.flush()
-        file.set_pipelined(False)
         self._extended(client, _FSYNC, file.handle)
 
     def _extended(self, client: SFTPClient, *words: Any) -> Any:

@@ -1,11 +1,16 @@
 """A host whose connection was cut, or whose engine is starting, is waited for."""
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from towline.errors import TowlineError
 from towline.hosts.base import Host
 
+T = TypeVar("T")
+
 _POLL = 0.1
+_AGAIN, _PAUSE = 2, 2.0
 
 
 def wait_for(host: Host, limit: float) -> None:
@@ -20,21 +25,61 @@ def wait_for(host: Host, limit: float) -> None:
     """
     ends = time.monotonic() + limit
     while True:
+        # An engine that is going down still answers those that are connected.
+        host.forget()
         try:
             host.docker().ping()
         except Exception as error:
             # What a connection says that breaks is one of many things; all of them may pass.
-            if time.monotonic() > ends or not _may_pass(error):
+            if time.monotonic() > ends or not may_pass(error):
                 raise
-            host.forget()
             time.sleep(_POLL)
         else:
             return
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether it may be a connection that is cut, and no bug or wrong key."""
-    names = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    return isinstance(error, OSError | EOFError | TowlineError) or bool(
-        names & {"docker", "requests", "urllib3", "paramiko"}
+def insist(act: Callable[[], T], wait: Callable[[float], None], limit: float) -> T:
+    """Do something that may be done twice, again and again while the host comes and goes.
+
+    An engine that is being restarted still answers while it stops its containers, so that what
+    was done a moment ago is undone: other failures are tried again too, but not for long.
+
+    Args:
+        act: What to do.
+        wait: Waits until the engine answers, for so many seconds.
+        limit: Seconds after which nothing is tried again.
+
+    Raises:
+        Exception: What the last try said.
+    """
+    ends = time.monotonic() + limit
+    left = _AGAIN
+    while True:
+        wait(max(0.0, ends - time.monotonic()))
+        try:
+            return act()
+        except Exception as error:
+            lost = cut(error)
+            left -= not lost
+            if left < 0 or time.monotonic() > ends:
+                raise
+            time.sleep(_POLL if lost else _PAUSE)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether it may be a connection that is cut, an engine that is starting, and no bug."""
+    return isinstance(error, OSError | TowlineError) or cut(error) or _origin(error) == {"docker"}
+
+
+def cut(error: Exception) -> bool:
+    """Whether it is what a connection says that breaks."""
+    return isinstance(error, EOFError | ConnectionError) or bool(
+        _origin(error) & {"requests", "urllib3", "paramiko"}
     )
+
+
+def _origin(error: Exception) -> set[str]:
+    """The packages that make an error, but for Python's own."""
+    names = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    # The SDK's errors are those of its HTTP library too, also when an engine only said no.
+    return {"docker"} if "docker" in names else names

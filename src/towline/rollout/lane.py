@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from towline.config.services import Role
 from towline.engines.releases import Release, Status
 from towline.errors import TowlineError, UsageError
+from towline.hosts.waiting import insist
 from towline.rollout.gates import Gates
 from towline.rollout.plan import Plan, Step
 from towline.rollout.retention import prune
@@ -91,7 +92,9 @@ class Lane:
 
         A host whose connection was cut, or whose engine is starting, is waited for.
         """
-        self.site.engine.wait(_BACK_LIMIT)
+        return insist(self._restore, self.site.engine.wait, _BACK_LIMIT)
+
+    def _restore(self) -> str:
         old = self.plan.old
         if old:
             self.site.engine.settle(old)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from towline.errors import NeedsPerson, RolledBack, TowlineError
+from towline.hosts.waiting import cut
 from towline.rollout.interrupts import Interrupted
 from towline.rollout.lane import Lane
 from towline.rollout.parallel import HostFailed, on_all, told
@@ -74,12 +75,12 @@ class Recovery:
         why = _words(lane, cause)[0]
         self._end({"error": reason, "restore": why})
         where = f" on {lane.name}" if len(self.lanes) > 1 else ""
-        environment = self._plan.environment
+        env, old = f"--env {self._plan.environment}", self._plan.old
+        back = f"`inv deploy {env} --version {old.id}`" if old else f"`inv down {env}`"
         raise NeedsPerson(
             f"{what}; going back failed too{where}: {why}",
             details=details,
-            remedy=f"look at `inv status --env {environment}`, mend the cause, then "
-            f"`inv rollback --env {environment}`",
+            remedy=f"look at `inv status {env}`, mend the cause, then {back}",
         ) from error
 
     def _serving(self, touched: Sequence[Lane]) -> str:
@@ -141,4 +142,7 @@ def _words(lane: Lane, error: Exception) -> tuple[str, str, list[str]]:
     if isinstance(error, TowlineError):
         details = [redact(line) for line in error.details]
         return redact(error.message), redact(error.remedy), details
+    if cut(error):
+        host = lane.site.host.name
+        return f"the connection to the engine of {host} broke ({type(error).__name__})", "", []
     return redact(f"{type(error).__name__}: {error}"), "", []

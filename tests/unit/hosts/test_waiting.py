@@ -7,7 +7,8 @@ import pytest
 from docker.errors import APIError
 
 from towline.errors import TowlineError, UsageError
-from towline.hosts.waiting import wait_for
+from towline.hosts import waiting
+from towline.hosts.waiting import insist, wait_for
 
 
 class Host:
@@ -34,7 +35,7 @@ class Host:
 def test_a_cut_passes(error):
     host = Host(error, error)
     wait_for(host, 5)
-    assert host.forgot == 2
+    assert host.forgot == 3
 
 
 def test_after_the_limit_it_says_why():
@@ -49,3 +50,39 @@ def test_a_bug_is_not_waited_for():
     host = Host(ValueError("a bug"), EOFError())
     with pytest.raises(ValueError, match="a bug"):
         wait_for(host, 5)
+
+
+class Tries:
+    """Fails with each of the errors, then succeeds."""
+
+    def __init__(self, *errors):
+        self.errors, self.waits = list(errors), 0
+
+    def __call__(self):
+        if self.errors:
+            raise self.errors.pop(0)
+        return "done"
+
+    def wait(self, limit):
+        self.waits += 1
+
+
+def test_what_a_restarting_engine_undid_is_done_again(monkeypatch):
+    monkeypatch.setattr(waiting, "_PAUSE", 0.01)
+    tries = Tries(TowlineError("the router is not running"), *[EOFError()] * 4, TowlineError("x"))
+    assert insist(tries, tries.wait, 5) == "done"
+    assert tries.waits == 7
+
+
+def test_what_does_not_pass_is_told_soon(monkeypatch):
+    monkeypatch.setattr(waiting, "_PAUSE", 0.01)
+    tries = Tries(*[TowlineError("nginx refuses")] * 9)
+    with pytest.raises(TowlineError, match="nginx refuses"):
+        insist(tries, tries.wait, 5)
+    assert tries.waits == 3
+
+
+def test_a_connection_that_is_cut_for_ever_has_a_limit():
+    tries = Tries(*[EOFError("cut")] * 9999)
+    with pytest.raises(EOFError, match="cut"):
+        insist(tries, tries.wait, 0.3)

@@ -1,0 +1,39 @@
+"""`inv` that ends or stops itself at an entry of its journal.
+
+python killer.py before|after|stop NUMBER LEASE inv-arguments…
+
+`before` and `after` kill it (SIGKILL) right before or right after that entry is written; `stop`
+stops it (SIGSTOP) right after, and it goes on when it is woken. LEASE is the lock's, in seconds.
+"""
+
+import os
+import signal
+import sys
+
+from invoke.main import program
+
+from towline.rollout import lock
+from towline.rollout.journal import Journal
+
+when, number, lease, *arguments = sys.argv[1:]
+lock.LEASE, lock._RENEW = float(lease), float(lease) / 4
+write, written = Journal.write, 0
+
+
+def counted(self, *given, **named):
+    global written
+    written += 1
+    here = written == int(number)
+    if here and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    entry = write(self, *given, **named)
+    if here and when == "after":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if here and when == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return entry
+
+
+Journal.write = counted
+sys.argv = ["inv", *arguments]
+program.run()
