@@ -178,6 +178,9 @@ class Rollout(Model):
     drain: Duration = Field(
         30.0, description="How long the old release may finish open requests and WebSockets."
     )
+    reconnect: Duration = Field(
+        60.0, description="How long a lost host is waited for before the others go back alone."
+    )
     keep: int = Field(3, ge=1, description="Releases kept for rollback.")
     hosts_at_once: int = Field(
         0, ge=0, description="Hosts that are changed at the same time; 0 for all."

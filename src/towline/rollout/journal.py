@@ -74,6 +74,12 @@ class Journal:
     def verify(self) -> list[str]:
         """What is wrong with the chain, a line each; empty when it is whole."""
         entries, half = self._parse()
+        wrong = self._broken(entries)
+        if half:
+            wrong.append(f"{self.path}:{len(entries) + 1}: half-written (a crash); left out")
+        return wrong
+
+    def _broken(self, entries: list[Entry]) -> list[str]:
         wrong = []
         previous = _START
         for number, entry in enumerate(entries, 1):
@@ -82,8 +88,6 @@ class Journal:
             if entry.get("hash") != _digest(entry):
                 wrong.append(f"{self.path}:{number}: its content was changed")
             previous = str(entry.get("hash"))
-        if half:
-            wrong.append(f"{self.path}:{len(entries) + 1}: half-written (a crash); left out")
         return wrong
 
     def set_aside(self) -> Path:
@@ -97,7 +101,11 @@ class Journal:
     def write(
         self, operation: str, event: str, step: str = "", data: Mapping[str, Any] | None = None
     ) -> Entry:
-        """Append one entry and wait until it is on the disk."""
+        """Append one entry and wait until it is on the disk.
+
+        Raises:
+            TowlineError: When a line before it was changed or is missing.
+        """
         if self._left:
             return {}
         last = self._last or self._repair()
@@ -135,6 +143,14 @@ class Journal:
     def _repair(self) -> Entry | None:
         """Cut a half-written last line off before something is appended to it."""
         entries, half = self._parse()
+        wrong = self._broken(entries)
+        if wrong:
+            raise TowlineError(
+                wrong[0],
+                details=wrong[1:],
+                remedy="compare it with a backup; in an emergency `inv rollback --force` puts it "
+                "aside and begins a new one",
+            )
         if half:
             whole = "".join(
                 json.dumps(e, separators=(",", ":"), ensure_ascii=True) + "\n" for e in entries

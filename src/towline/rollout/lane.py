@@ -21,8 +21,6 @@ Action = Callable[[], str]
 HARMLESS = ("build", "push", "pull", "ship", "prepare")
 _JOB_LIMIT = 1800.0
 _LOG_LINES = 200
-# Seconds: longer than an engine takes to start, or a dropped connection to come back.
-_BACK_LIMIT = 60.0
 _SHOWN_LINES = 8
 
 
@@ -92,7 +90,7 @@ class Lane:
 
         A host whose connection was cut, or whose engine is starting, is waited for.
         """
-        return insist(self._restore, self.site.engine.wait, _BACK_LIMIT)
+        return insist(self._restore, self.site.engine.wait, self.site.rollout.reconnect)
 
     def _restore(self) -> str:
         old = self.plan.old

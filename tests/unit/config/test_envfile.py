@@ -117,7 +117,7 @@ lines = st.lists(
 
 
 @needs_compose
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lines=lines)
 def test_whatever_is_not_flagged_is_read_alike(tmp_path_factory, lines):
     folder = tmp_path_factory.mktemp("env")
@@ -133,7 +133,7 @@ def test_whatever_is_not_flagged_is_read_alike(tmp_path_factory, lines):
 
 
 @needs_compose
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(values=st.lists(st.text(characters, max_size=20), max_size=40))
 def test_what_is_written_is_read_back_by_both(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("env") / ".env"
