@@ -3,6 +3,7 @@
 import contextlib
 import json
 import urllib.request
+import uuid
 
 from projects import LAB, Project, free_ports, git
 from towline.config.envfile import read_env
@@ -123,7 +124,7 @@ def toy_on(folder, lab):
 @contextlib.contextmanager
 def a_lab(folder, *, hosts):
     """Container hosts with a name of their own, which are gone afterwards."""
-    name = f"t{folder.name[-10:]}lab".replace("_", "")
+    name = f"t{uuid.uuid4().hex[:8]}lab"
     settings = read_env(LAB, {}) if LAB.exists() else {}
     try:
         yield fleet.up(folder / "lab", hosts=hosts, name=name, settings=settings)

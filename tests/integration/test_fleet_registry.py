@@ -1,13 +1,24 @@
 """Images by a registry: pushed once from here, pulled by digest by every host."""
 
+import base64
 import json
 import subprocess
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import yaml
 
 from projects import docker, remove
 from toy import APP, toy_on, version_on
+from watch import Watch
+
+PLANTED = "pl4nted-t0ken/with+specials"
+TELLS = """
+import os, sys
+print("the token is", os.environ["API_TOKEN"], flush=True)
+raise SystemExit("it does not start")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +29,12 @@ def project(lab, tmp_path_factory):
     made.environ["LAB_REGISTRY_PASSWORD"] = store.password
     compose = made.root / "deploy/docker/docker-compose.prod.yml"
     text = compose.read_text()
-    compose.write_text(text.replace(f"{made.name}-api", f"{store.address}/team/{made.name}-api"))
+    text = text.replace(f"{made.name}-api", f"{store.address}/team/{made.name}-api")
+    secret = "environment: {API_TOKEN: '${API_TOKEN}'}"
+    compose.write_text(
+        text.replace("x-towline: {role: app", f"{secret}\n    x-towline: {{role: app")
+    )
+    made.env_file.write_text(f"API_TOKEN={PLANTED}\n")
     config = made.root / "towline.yaml"
     settings = yaml.safe_load(config.read_text())
     password = {"username": store.username, "password": "LAB_REGISTRY_PASSWORD"}
@@ -30,8 +46,8 @@ def project(lab, tmp_path_factory):
     remove(made)
 
 
-def promote(project, version):
-    (project.root / "app/app.py").write_text(f"{APP}# {version}\n")
+def promote(project, version, code=APP):
+    (project.root / "app/app.py").write_text(f"{code}# {version}\n")
     project.commit(f"feat: {version}")
     project.inv("promote", "--version", version).ok()
 
@@ -91,6 +107,34 @@ def test_no_host_keeps_a_login(project, lab):
         where = ["/home/deploy", "/root", "/var/lib/towline", "/tmp", "/etc"]
         argv = ["docker", "exec", host.container, "grep", "-rlsF", password, *where]
         assert subprocess.run(argv, capture_output=True, text=True, check=False).stdout == ""
+
+
+def test_secrets_are_in_no_argument_no_journal_and_no_log_of_any_host(project, lab):
+    """The containers that are hosts share this machine's list of processes."""
+    promote(project, "1.1.1", TELLS)
+    with Watch() as watch:
+        said = project.inv("deploy")
+    assert said.code == 4, said.text
+    assert watch.samples > 20
+    secrets = [PLANTED, project.environ["LAB_REGISTRY_PASSWORD"]]
+    forms = [form for text in secrets for form in (text, quote(text, safe=""))]
+    forms += [base64.b64encode(text.encode()).decode().rstrip("=") for text in secrets]
+    seen = "\n".join(watch.seen)
+    assert "docker compose" in seen
+    assert "system dial-stdio" in seen
+    for form in forms:
+        assert form not in seen
+        assert form not in said.text
+    assert "the token is [redacted]" in said.err
+    for host in lab.hosts:
+        # Only where containers get it from, for nobody else to read.
+        found = docker(
+            "exec", host.container, "sh", "-c", f"grep -rlF '{PLANTED}' /var/lib/towline"
+        )
+        names = {Path(line).name for line in found.split()}
+        assert names <= {"env", "blue.json", "green.json"}, names
+        modes = docker("exec", host.container, "stat", "-c", "%a", *found.split()).split()
+        assert set(modes) == {"600"}
 
 
 def test_a_registry_that_is_down_changes_nothing(project, lab):

@@ -4,13 +4,12 @@ import base64
 import json
 import subprocess
 import tarfile
-import threading
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from projects import docker, make_project, remove
+from watch import Watch
 
 PLANTED = {
     "NEWSROOM_SECRET_KEY": "pl4nted-k3y/with+specials=!",
@@ -27,27 +26,6 @@ def forms(secret):
 
 
 NEEDLES = [form for secret in PLANTED.values() for form in forms(secret)]
-
-
-class Watch(threading.Thread):
-    """Samples the arguments of every process of this machine, containers included."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.seen, self.samples, self._end = set(), 0, threading.Event()
-
-    def run(self):
-        while not self._end.wait(0.01):
-            self.samples += 1
-            for folder in Path("/proc").glob("[0-9]*"):
-                try:
-                    self.seen.add((folder / "cmdline").read_bytes().decode("utf-8", "replace"))
-                except OSError:
-                    continue
-
-    def stop(self):
-        self._end.set()
-        self.join()
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,10 @@ def read_manifest(site: Site) -> Manifest:
         UsageError: When nothing was promoted yet.
         CheckFailed: When the tree was changed by hand since it was promoted.
     """
+    return site.memo.once("manifest", lambda: _read_manifest(site))
+
+
+def _read_manifest(site: Site) -> Manifest:
     tree = site.project.deploy_tree
     if not (tree / MANIFEST_FILE).is_file():
         raise UsageError(

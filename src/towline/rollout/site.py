@@ -31,6 +31,7 @@ from towline.hosts.base import Files, Host
 from towline.hosts.local import LocalHost
 from towline.hosts.remote import RemoteHost
 from towline.rollout.journal import Journal
+from towline.rollout.memo import Memo
 from towline.routing.nginx import Routes
 
 T = TypeVar("T")
@@ -64,6 +65,7 @@ class Site:
         here: This machine, where the Compose file is resolved and images are built.
         registries: Where images come from; the hosts of an environment share it.
         moved: What travelled to the host so far.
+        memo: What was found out for all hosts; they share it.
     """
 
     project: Project
@@ -73,6 +75,7 @@ class Site:
     here: Host = field(default_factory=LocalHost)
     registries: Registries = field(default_factory=Registries)
     moved: Moved = field(default_factory=Moved)
+    memo: Memo = field(default_factory=Memo)
 
     @property
     def remote(self) -> bool:
@@ -154,12 +157,17 @@ class Site:
 
     def resolve(self, version: str, commit: str) -> Stack:
         """The Compose file of the deploy tree, resolved for this environment."""
+        own = self.own_variables(version, commit)
+        # Most hosts have the same user and the same folders.
+        return self.memo.once(("stack", *own.items()), lambda: self._resolve(own))
+
+    def _resolve(self, own: Mapping[str, str]) -> Stack:
         return resolve(
             self.here,
             self.project.compose_file,
             project=shared_project(self.project.settings.project, self.name),
             values=self.values,
-            own=self.own_variables(version, commit),
+            own=own,
         )
 
 
@@ -191,7 +199,7 @@ def open_site(project: Project, name: str) -> Site:
     """
     environment = project.environment(name)
     if environment.hosts:
-        return _open_remote(project, name, environment.hosts[0], _registries(project, name))
+        return _open_remote(project, name, environment.hosts[0], _registries(project, name), Memo())
     if environment.state:
         root = project.root / Path(environment.state).expanduser()
     else:
@@ -207,7 +215,9 @@ def frozen_values(files: Files, folder: Path) -> dict[str, str]:
     return {}
 
 
-def _open_remote(project: Project, name: str, address: str, registries: Registries) -> Site:
+def _open_remote(
+    project: Project, name: str, address: str, registries: Registries, memo: Memo
+) -> Site:
     environment = project.environment(name)
     config = environment.ssh_config
     host = RemoteHost(
@@ -219,7 +229,7 @@ def _open_remote(project: Project, name: str, address: str, registries: Registri
         root = host.facts.home / environment.state
     else:
         root = host.facts.state_root / project.settings.project / name
-    return Site(project, name, host, StateFolder(root), registries=registries)
+    return Site(project, name, host, StateFolder(root), registries=registries, memo=memo)
 
 
 def _registries(project: Project, name: str) -> Registries:
@@ -265,10 +275,10 @@ def open_fleet(project: Project, name: str) -> Fleet:
         raise UsageError(
             f"environments.{name}.hosts names {min(twice)} twice", remedy="name each host once"
         )
-    shared = _registries(project, name)
+    shared, memo = _registries(project, name), Memo()
     with ThreadPoolExecutor(max_workers=project.rollout(name).parallel) as pool:
         opened = [
-            pool.submit(_open_remote, project, name, address, shared) for address in addresses
+            pool.submit(_open_remote, project, name, address, shared, memo) for address in addresses
         ]
         return Fleet(tuple(item.result() for item in opened))
 
