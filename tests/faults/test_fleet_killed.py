@@ -22,7 +22,7 @@ from toy import APP, a_lab, toy_on
 KILLER = Path(__file__).parent / "killer.py"
 ALL = os.environ.get("TOWLINE_FAULTS") == "all"
 # Of the points of an operation, each so-manieth.
-STRIDE = 1 if ALL else 9
+STRIDE = 1 if ALL else 11
 NEVER = 999
 DEPLOY = ("deploy", "--version", "1.1.0", "--skip-check")
 ROLLBACK = ("rollback", "--auto-approve", "--reason", "test")

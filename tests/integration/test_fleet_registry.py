@@ -101,6 +101,20 @@ def test_what_was_pushed_elsewhere_is_only_pulled(project, lab):
     assert "by digest, about" in plan
 
 
+def test_another_image_under_the_name_of_this_version_is_refused(project, lab):
+    promote(project, "1.1.5")
+    docker("tag", image(project, lab, "1.0.0"), image(project, lab, "1.1.5"))
+    store = lab.registry
+    login = ["docker", "login", "-u", store.username, "--password-stdin", store.address]
+    subprocess.run(login, input=store.password, text=True, check=True, capture_output=True)
+    docker("push", image(project, lab, "1.1.5"))
+    docker("logout", store.address)
+    docker("rmi", image(project, lab, "1.1.5"))
+    said = project.inv("deploy.plan")
+    assert said.code == 2, said.text
+    assert "was not built from what is promoted" in said.err
+
+
 def test_no_host_keeps_a_login(project, lab):
     password = project.environ["LAB_REGISTRY_PASSWORD"]
     for host in lab.hosts:
@@ -111,7 +125,7 @@ def test_no_host_keeps_a_login(project, lab):
 
 def test_secrets_are_in_no_argument_no_journal_and_no_log_of_any_host(project, lab):
     """The containers that are hosts share this machine's list of processes."""
-    promote(project, "1.1.1", TELLS)
+    promote(project, "1.1.6", TELLS)
     with Watch() as watch:
         said = project.inv("deploy")
     assert said.code == 4, said.text

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Authentication = Mapping[str, str] | None
 
-_ASKED = 20.0
+_ASKED = 15.0
 _MINUTES = 30
 _NO_ENTRY = re.compile(r"unauthorized|authentication required|access denied|denied:|no basic auth")
 _UNKNOWN = re.compile(r"manifest unknown|not found|no such manifest|name unknown", re.IGNORECASE)

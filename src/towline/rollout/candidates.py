@@ -218,18 +218,30 @@ def _bring_built(
     by_registry = site.by_registry and site.registries.pushes(reference)
     if by_registry:
         listing = site.listing(reference)
-        # Without labels, the registry could not be asked from here; they are looked at when it
-        # was pulled.
-        if listing and (not listing.labels or listing.labels.get("towline.content") == content):
+        # Where the registry cannot be asked from here, the label is looked at when it was pulled.
+        if listing and listing.layers and listing.labels.get("towline.content") != content:
+            raise other_content(reference)
+        if listing:
             found.to_pull[reference] = _from_registry(site, reference, listing)
             return
     if not is_here:
         found.to_build += makers
+    if not site.remote:
+        return
     if by_registry:
         found.to_push[reference] = None
         found.to_pull[reference] = Transfer(reference)
-    elif site.remote:
+    else:
         found.to_ship[reference] = _over_ssh(site, found, reference, is_here=is_here)
+
+
+def other_content(reference: str) -> UsageError:
+    """What to say when a registry has another image under the name of this version."""
+    return UsageError(
+        f"{reference} in the registry was not built from what is promoted; "
+        "a version names one content",
+        remedy="promote a new version: `inv promote --bump patch`",
+    )
 
 
 def _bring(site: Site, found: _Images, reference: str) -> None:

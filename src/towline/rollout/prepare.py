@@ -19,10 +19,16 @@ from towline.engines.render import Target, build_model, colour_model, kept_model
 from towline.engines.shipping import ship
 from towline.engines.stack import Stack
 from towline.engines.world import COLOURS
-from towline.errors import TowlineError, UsageError
+from towline.errors import TowlineError
 from towline.release.manifest import Manifest
 from towline.release.tree import MANIFEST_FILE, counts
-from towline.rollout.candidates import Promoted, exact_name, kept_manifest, references
+from towline.rollout.candidates import (
+    Promoted,
+    exact_name,
+    kept_manifest,
+    other_content,
+    references,
+)
 from towline.rollout.planner import Candidate, short
 from towline.rollout.site import Site
 
@@ -152,10 +158,7 @@ class Preparation:
             return
         content = self.site.engine.image_labels(pinned).get("towline.content")
         if content != self.manifest.content:
-            raise UsageError(
-                f"{reference} in the registry was built from another content than what is promoted",
-                remedy="promote a new version: `inv promote --bump patch`",
-            )
+            raise other_content(reference)
 
     def _release(self, target: Target) -> Release:
         services = {
