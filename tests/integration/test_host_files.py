@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from projects import docker
-from towline.errors import TowlineError
+from towline.errors import TowlineError, UsageError
 from towline.hosts.address import parse
 from towline.hosts.install import archive
 from towline.hosts.local import LocalFiles
@@ -210,3 +210,23 @@ def test_what_is_written_over_in_place_needs_no_more_room(remote, small):
     files.overwrite(path, b"b" * 3000)
     files.overwrite(path, b"c" * 10)
     assert files.read(path) == b"c" * 10
+
+
+def test_a_host_behind_another_is_reached_by_a_jump(lab, tmp_path):
+    """Each of the two shows a key of its own, and both must be known."""
+    second = lab.hosts[1].container
+    known, config = tmp_path / "known_hosts", tmp_path / "ssh_config"
+    key = (lab.folder / "host2.pub").read_text()
+    known.write_text((lab.folder / "known_hosts").read_text() + f"{second} {key}")
+    config.write_text(
+        lab.ssh_config.read_text().replace(str(lab.folder / "known_hosts"), str(known))
+        + f"\nHost behind\n  HostName {second}\n  User deploy\n  ProxyJump lab1\n"
+        f"  IdentityFile {lab.folder / 'id_ed25519'}\n  UserKnownHostsFile {known}\n"
+    )
+    host = RemoteHost(parse("behind"), ssh_config=str(config))
+    assert host.run(["hostname"]).out.strip() == second
+    assert host.docker().ping()
+    host.close()
+    known.write_text((lab.folder / "known_hosts").read_text())
+    with pytest.raises(UsageError, match="is not known"):
+        RemoteHost(parse("behind"), ssh_config=str(config)).run(["hostname"])
