@@ -17,7 +17,7 @@ import pytest
 
 from loadgen import Load
 from projects import docker, make_project, remove
-from toy import APP, a_lab, toy_on
+from toy import APP, toy_on
 
 KILLER = Path(__file__).parent / "killer.py"
 ALL = os.environ.get("TOWLINE_FAULTS") == "all"
@@ -42,12 +42,6 @@ class Service:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with urllib.request.urlopen(self.url(host), context=context, timeout=10) as answer:
             return json.loads(answer.read())["version"]
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with a_lab(tmp_path_factory.mktemp("lab"), hosts=3) as made:
-        yield made
 
 
 def sample_on(folder, lab):
@@ -156,6 +150,7 @@ def test_killed_anywhere_one_version_serves_and_it_can_be_resumed_or_aborted(
             else:
                 # Before its first entry nothing was done; after its last one, all.
                 assert (when, number) in (every[0], every[-1]), (when, number, code)
+            assert [load.tally.lost for load in loads] == [[]] * 3, (when, number)
         tallies = [load.stop() for load in loads]
     assert interrupted >= len(every[::STRIDE]) - 2
     for tally in tallies:
