@@ -22,7 +22,7 @@ from toy import APP, toy_on
 KILLER = Path(__file__).parent / "killer.py"
 ALL = os.environ.get("TOWLINE_FAULTS") == "all"
 # Of the points of an operation, each so-manieth.
-STRIDE = 1 if ALL else 11
+STRIDE = 1 if ALL else 13
 NEVER = 999
 DEPLOY = ("deploy", "--version", "1.1.0", "--skip-check")
 ROLLBACK = ("rollback", "--auto-approve", "--reason", "test")
@@ -152,7 +152,7 @@ def test_killed_anywhere_one_version_serves_and_it_can_be_resumed_or_aborted(
                 assert (when, number) in (every[0], every[-1]), (when, number, code)
             assert [load.tally.lost for load in loads] == [[]] * 3, (when, number)
         tallies = [load.stop() for load in loads]
-    assert interrupted >= len(every[::STRIDE]) - 2
+    assert interrupted >= max(1, len(every[::STRIDE]) - 2)
     for tally in tallies:
         assert tally.lost == []
         assert tally.failed == 0, tally.statuses

@@ -153,11 +153,11 @@ def test_secrets_are_in_no_argument_no_journal_and_no_log_of_any_host(project, l
 
 def test_a_registry_that_is_down_changes_nothing(project, lab):
     promote(project, "1.2.0")
-    docker("pause", lab.registry.container)
+    docker("stop", "--time", "0", lab.registry.container)
     try:
         said = project.inv("deploy")
     finally:
-        docker("unpause", lab.registry.container)
+        docker("start", lab.registry.container)
     assert said.code == 1, said.text
     assert f"the registry {lab.registry.address}" in said.err
     assert [version_on(host) for host in lab.hosts] == ["1.1.0"] * 3
