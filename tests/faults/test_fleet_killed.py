@@ -80,6 +80,11 @@ def project(lab, tmp_path_factory):
     remove(made)
 
 
+def start_from(project, version):
+    project.inv("hold.lift")
+    project.inv("deploy", "--version", version, "--skip-check").ok()
+
+
 def killed(project, when, number, arguments):
     """Run a command that is killed at an entry; returns its exit code."""
     given = (str(KILLER), when, str(number), "60", *arguments)
@@ -124,6 +129,7 @@ def test_killed_anywhere_one_version_serves_and_it_can_be_resumed_or_aborted(
 ):
     is_deploy = arguments is DEPLOY
     old, new = ("1.0.0", "1.1.0") if is_deploy else ("1.1.0", "1.0.0")
+    start_from(project, old)
     every = points(project, lab, arguments)
     interrupted = 0
     with ExitStack() as stack:
@@ -132,8 +138,7 @@ def test_killed_anywhere_one_version_serves_and_it_can_be_resumed_or_aborted(
             for host in lab.hosts
         ]
         for turn, (when, number) in enumerate(every[::STRIDE]):
-            project.inv("hold.lift")
-            project.inv("deploy", "--version", old, "--skip-check").ok()
+            start_from(project, old)
             assert state(project, lab, service)[0] == [old] * 3
             code = killed(project, when, number, arguments)
             found, status = state(project, lab, service)

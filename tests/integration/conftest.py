@@ -3,7 +3,6 @@
 import pytest
 
 from projects import make_project, remove, require_engine
-from toy import a_lab
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,10 +17,3 @@ def project(tmp_path_factory):
     made = make_project(tmp_path_factory.mktemp("main"))
     yield made
     remove(made)
-
-
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    """Three Docker hosts behind SSH, and a registry."""
-    with a_lab(tmp_path_factory.mktemp("lab"), hosts=3) as made:
-        yield made

@@ -1,0 +1,13 @@
+"""What the tests on a real engine share, so that they start it once."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """Three Docker hosts behind SSH, and a registry."""
+    # Unit tests start without what only a lab needs.
+    from toy import a_lab
+
+    with a_lab(tmp_path_factory.mktemp("lab"), hosts=3) as made:
+        yield made
