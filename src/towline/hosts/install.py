@@ -1,7 +1,7 @@
 """A folder of files to a host in one command: an archive through standard input.
 
-Files that the host has already are hard links in the archive (POSIX pax, `LNKTYPE`), so that they
-do not travel; their SHA-256 is checked there before the folder gets its name.
+Files that the host has already are hard links in the archive (`LNKTYPE` of POSIX's ustar), so that
+they do not travel; their SHA-256 is checked there before the folder gets its name.
 """
 
 from __future__ import annotations

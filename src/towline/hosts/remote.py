@@ -6,7 +6,6 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from towline.hosts.address import Address
 from towline.hosts.base import Result
 from towline.hosts.forward import Forward
 from towline.hosts.link import Link
+from towline.hosts.once import once
 from towline.hosts.sftp_files import SftpFiles
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class RemoteHost:
         """See `Host.commands`."""
         return self.link.commands
 
-    @cached_property
+    @once
     def facts(self) -> Facts:
         """Who we are there and what is installed; asked once.
 

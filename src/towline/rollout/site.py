@@ -29,6 +29,7 @@ from towline.errors import TowlineError, UsageError
 from towline.hosts.address import parse as parse_address
 from towline.hosts.base import Files, Host
 from towline.hosts.local import LocalHost
+from towline.hosts.once import once
 from towline.hosts.remote import RemoteHost
 from towline.rollout.journal import Journal
 from towline.rollout.memo import Memo
@@ -107,12 +108,12 @@ class Site:
         """Its rollout settings."""
         return self.project.rollout(self.name)
 
-    @cached_property
+    @once
     def values(self) -> Mapping[str, str]:
         """Its variables and secrets."""
         return read_values(self.project, self.name)
 
-    @cached_property
+    @once
     def redactor(self) -> Redactor:
         """Masks its secrets, and those that kept releases still run with."""
         return Redactor(self.values, self.registries.secrets(), *self._kept_values())
