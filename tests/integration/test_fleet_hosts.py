@@ -91,6 +91,8 @@ def test_the_first_release_comes_to_every_host(project, lab):
 
 def test_a_new_release_loses_no_request_on_any_host(project, lab):
     write(project, "1.1.0")
+    # Built here, wherever it will run.
+    assert [row["state"] for row in project.inv("build", "--json").ok().json] == ["built"]
     loads = [Load(url(host)) for host in lab.hosts]
     for load in loads:
         load.__enter__()

@@ -15,7 +15,7 @@ from towline.engines.registry import repository
 from towline.engines.releases import Release, StateFolder
 from towline.engines.render import SHARED, shared_project
 from towline.engines.router import Router
-from towline.engines.world import Container, World, from_listing
+from towline.engines.world import Container, Image, World, from_listing
 from towline.errors import TowlineError
 from towline.hosts.base import Host, Result
 from towline.hosts.waiting import wait_for
@@ -129,29 +129,25 @@ class ComposeEngine:
             return sorted(item["Name"] for item in self._api.networks(filters=filters))
         return sorted(item["Name"] for item in self._api.volumes(filters=filters)["Volumes"] or [])
 
-    def image_id(self, reference: str) -> str:
-        """The id of an image on the host; empty when it is not there."""
+    def image(self, reference: str) -> Image | None:
+        """An image on the host; None when it is not there."""
         from docker.errors import ImageNotFound
 
         try:
-            return str(self._api.inspect_image(reference)["Id"])
+            found = self._api.inspect_image(reference)
         except ImageNotFound:
-            return ""
-
-    def image_labels(self, reference: str) -> dict[str, str]:
-        """The labels of an image on the host."""
-        return dict(self._api.inspect_image(reference)["Config"].get("Labels") or {})
+            return None
+        digests = found.get("RepoDigests") or []
+        own = [item for item in digests if item.startswith(f"{repository(reference)}@")]
+        return Image(
+            id=found["Id"],
+            pinned=[*own, *digests, found["Id"]][0],
+            content=(found["Config"].get("Labels") or {}).get("towline.content", ""),
+        )
 
     def machine(self) -> str:
         """What its images must be built for, such as `amd64`."""
         return str(self._api.version()["Arch"])
-
-    def pinned(self, reference: str) -> str:
-        """The reference that names this very image: by registry digest, else by its id."""
-        found = self._api.inspect_image(reference)
-        digests = found.get("RepoDigests") or []
-        own = [item for item in digests if item.startswith(f"{repository(reference)}@")]
-        return str([*own, *digests, found["Id"]][0])
 
     def tag(self, reference: str, extra: str) -> None:
         """Give an image one more tag in its repository."""

@@ -48,6 +48,21 @@ class Container:
         return self.state == "running"
 
 
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image on a host.
+
+    Attributes:
+        id: What its engine calls it.
+        pinned: The reference that names this very image: by registry digest, else by its id.
+        content: Digest of the promoted content that it was built from; empty for one of others.
+    """
+
+    id: str
+    pinned: str
+    content: str = ""
+
+
 @dataclass(frozen=True)
 class World:
     """All containers of an environment."""

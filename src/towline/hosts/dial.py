@@ -74,6 +74,8 @@ def docker_client(open_channel: Callable[[], Channel], timeout: float) -> Docker
     """
     api = APIClient(base_url="http://localhost:2375", version="1.41", timeout=int(timeout))
     api.base_url = _URL
+    # No proxy of this machine's environment stands between us and a channel.
+    api.trust_env = False
     api.mount(_URL, _Adapter(open_channel, timeout))
     # What `version="auto"` does, which would ask before the address is right.
     api._version = api._retrieve_server_version()

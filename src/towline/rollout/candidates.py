@@ -301,11 +301,10 @@ def _over_ssh(site: Site, found: _Images, reference: str, *, is_here: bool) -> T
 
 def _pinned(engine: ComposeEngine, reference: str, content: str) -> str:
     """The pinned name of an image that an engine has, with the content that is wanted."""
-    if not engine.image_id(reference):
+    found = engine.image(reference)
+    if found is None or (content and found.content != content):
         return ""
-    if content and engine.image_labels(reference).get("towline.content") != content:
-        return ""
-    return engine.pinned(reference)
+    return found.pinned
 
 
 def references(stack: Stack) -> dict[str, str]:

@@ -29,16 +29,16 @@ def _preparation(site: Site) -> Preparation:
 
 
 def _rows(prepared: Preparation) -> list[Row]:
-    engine, content = prepared.site.engine, prepared.manifest.content
+    builder, content = prepared.site.builder, prepared.manifest.content
     rows = []
     for name, image in sorted(prepared.stack.built().items()):
-        found = engine.image_id(image)
-        fresh = bool(found) and engine.image_labels(image).get("towline.content") == content
+        found = builder.image(image)
+        fresh = found is not None and found.content == content
         rows.append(
             {
                 "service": name,
                 "image": image,
-                "id": short(found) if found else "",
+                "id": short(found.id) if found else "",
                 "state": "built" if fresh else "from other content" if found else "to be built",
             }
         )

@@ -61,14 +61,14 @@ class Preparation:
             engine.build(file, names)
         said = []
         for name in names:
-            image = engine.image_id(built[name])
-            if not image:
+            image = engine.image(built[name])
+            if image is None:
                 raise TowlineError(
                     f"{name} was built, but image {built[name]} is not on {self.site.here.name}"
                 )
             if self.manifest.commit:
                 engine.tag(built[name], f"{version}-{self.manifest.commit[:12]}".replace("+", "_"))
-            said.append(f"{built[name]} is {short(image)}")
+            said.append(f"{built[name]} is {short(image.id)}")
         return ", ".join(said)
 
     def push(self) -> str:
@@ -114,13 +114,10 @@ class Preparation:
 
     def prepare(self) -> str:
         """Write the release folder, whole or not at all."""
-        site, engine = self.site, self.site.engine
-        known = {
-            ref: engine.pinned(exact_name(site.project, ref))
-            for ref in set(references(self.stack).values())
-            if ref
-        }
-        images = {name: known[ref] for name, ref in references(self.stack).items() if ref}
+        site = self.site
+        named = {name: ref for name, ref in references(self.stack).items() if ref}
+        known = {reference: self._pinned(reference) for reference in set(named.values())}
+        images = {name: known[reference] for name, reference in named.items()}
         target = replace(self._target(), images=images)
         models = {f"{colour}.json": colour_model(self.stack, target, colour) for colour in COLOURS}
         models["kept.json"] = kept_model(self.stack, target)
@@ -152,12 +149,22 @@ class Preparation:
                 found[path] = before.tree / name
         return found
 
+    def _pinned(self, reference: str) -> str:
+        site = self.site
+        found = site.engine.image(exact_name(site.project, reference))
+        if found is None:
+            raise TowlineError(
+                f"image {reference} is gone from {site.host.name} since the plan was made",
+                remedy="run the command again",
+            )
+        return found.pinned
+
     def _verify(self, reference: str, pinned: str) -> None:
         """What was built elsewhere under this version's name must be this version's content."""
         if reference not in self.stack.built().values():
             return
-        content = self.site.engine.image_labels(pinned).get("towline.content")
-        if content != self.manifest.content:
+        found = self.site.engine.image(pinned)
+        if found is None or found.content != self.manifest.content:
             raise other_content(reference)
 
     def _release(self, target: Target) -> Release:
