@@ -41,8 +41,13 @@ class Engine(Protocol):
         """Run a job to its end and return what it printed; TowlineError when it fails."""
         ...
 
-    def start(self, release: Release, colour: str, services: Sequence[str]) -> None:
-        """Make services of a release run in a slot: start what was kept, create what is missing."""
+    def start(
+        self, release: Release, colour: str, services: Sequence[str], ready: Sequence[str] = ()
+    ) -> None:
+        """Make services of a release run in a slot: start what was kept, create what is missing.
+
+        The containers of `ready` may be created too, so that these services start quickly later.
+        """
         ...
 
     def stop(self, colour: str, services: Sequence[str]) -> None:

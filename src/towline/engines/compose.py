@@ -17,7 +17,7 @@ from towline.engines.render import SHARED, shared_project
 from towline.engines.router import Router
 from towline.engines.world import Container, Image, World, from_listing
 from towline.errors import TowlineError
-from towline.hosts.base import Host, Result
+from towline.hosts.base import Host, Result, in_turn
 from towline.hosts.waiting import wait_for
 from towline.routing.nginx import Routes
 
@@ -64,7 +64,7 @@ class ComposeEngine:
         done = []
         if self._kept_differs(release, before):
             self._create_shared(model)
-            self._compose(release.kept_file, "up", "--detach", "--no-build", "--remove-orphans")
+            self._compose(settle_command(release.kept_file))
             self.host.files.write(self._applied, self.host.files.read(release.kept_file), 0o600)
             done.append("backing services brought to the release's description")
         after = self.observe()
@@ -84,23 +84,30 @@ class ComposeEngine:
             )
         return "\n".join(printed)
 
-    def start(self, release: Release, colour: str, services: Sequence[str]) -> None:
+    def start(
+        self, release: Release, colour: str, services: Sequence[str], ready: Sequence[str] = ()
+    ) -> None:
         """See `Engine.start`."""
         if not services:
             return
-        found = [item for item in self.observe().of(colour) if item.service in services]
+        there = self.observe().of(colour)
+        # What runs is not touched before its turn.
+        ready = [name for name in ready if not any(c.running and c.service == name for c in there)]
+        found = [item for item in there if item.service in (*services, *ready)]
         self._clear(item for item in found if item.release != release.id)
         kept = [item for item in found if item.release == release.id]
-        wanted = {
-            name: release.replicas if release.settings(name).role is Role.APP else 1
-            for name in services
-        }
-        if all(sum(c.service == name for c in kept) == count for name, count in wanted.items()):
-            self._each(lambda item: self._api.start(item.id), [c for c in kept if not c.running])
+
+        def lacks(name: str) -> bool:
+            is_app = release.settings(name).role is Role.APP
+            return sum(c.service == name for c in kept) != (release.replicas if is_app else 1)
+
+        if not any(lacks(name) for name in services):
+            stopped = [c for c in kept if c.service in services and not c.running]
+            self._each(lambda item: self._api.start(item.id), stopped)
             return
         file = release.colour_file(colour)
         self._create_shared(live.read_model(self.host.files, file))
-        self._compose(file, "up", "--detach", "--no-build", *services)
+        self._compose(*start_commands(file, services, [name for name in ready if lacks(name)]))
 
     def stop(self, colour: str, services: Sequence[str]) -> None:
         """See `Engine.stop`; each container has its own `stop_grace_period`."""
@@ -295,12 +302,12 @@ class ComposeEngine:
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(act, found))
 
-    def _compose(self, file: Path, *arguments: str) -> None:
-        result = self._run(file, *arguments, timeout=600)
+    def _compose(self, *commands: list[str]) -> None:
+        result = self.host.run(in_turn(commands), timeout=600)
         if not result.ok:
             said = [line for line in result.err.splitlines() if line.strip()]
             raise TowlineError(
-                f"docker compose {arguments[0]} failed: {said[-1] if said else 'no message'}",
+                f"docker compose failed: {said[-1] if said else 'no message'}",
                 details=said[-10:-1],
             )
 
@@ -311,6 +318,18 @@ class ComposeEngine:
 def compose_command(file: Path, *arguments: str) -> list[str]:
     """The argument list of one Compose call on a rendered file."""
     return ["docker", "compose", "--file", str(file), *arguments]
+
+
+def settle_command(file: Path) -> list[str]:
+    """What brings backing services and the router up."""
+    return compose_command(file, "up", "--detach", "--no-build", "--remove-orphans")
+
+
+def start_commands(file: Path, services: Sequence[str], ready: Sequence[str]) -> list[list[str]]:
+    """What creates the containers of services and starts them; those of `ready` wait."""
+    started = compose_command(file, "up", "--detach", "--no-build", *services)
+    waiting = compose_command(file, "create", "--no-build", *ready)
+    return [waiting, started] if ready else [started]
 
 
 def _network_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ more implementation and not a second code path.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,13 @@ class Result:
     def ok(self) -> bool:
         """Whether the command exited 0."""
         return self.code == 0
+
+
+def in_turn(commands: Sequence[Sequence[str]]) -> list[str]:
+    """One command that runs others one after another, until one fails."""
+    if len(commands) == 1:
+        return list(commands[0])
+    return ["sh", "-c", " && ".join(shlex.join(command) for command in commands)]
 
 
 class Files(Protocol):

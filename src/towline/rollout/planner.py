@@ -10,7 +10,7 @@ from pathlib import Path
 from towline.config.models import Rollout
 from towline.config.services import Role
 from towline.config.units import format_size
-from towline.engines.compose import compose_command
+from towline.engines.compose import compose_command, settle_command, start_commands
 from towline.engines.registry import split
 from towline.engines.releases import Release, StateFolder, Status
 from towline.engines.world import other
@@ -253,7 +253,7 @@ def _preparations(candidate: Candidate, colour: str, state: StateFolder) -> list
             "settle",
             "bring backing services and router up: "
             + (", ".join(candidate.named(Role.BACKING, Role.ROUTER)) or "there are none"),
-            (_shown(kept, "up", "--detach", "--no-build", "--remove-orphans"),)
+            (shlex.join(settle_command(kept)),)
             if candidate.named(Role.BACKING, Role.ROUTER)
             else (),
         )
@@ -302,14 +302,17 @@ def _amount(transfers: Iterable[Transfer]) -> str:
 
 
 def _stage_step(stage: Stage, candidate: Candidate, colour: str, state: StateFolder) -> Step:
-    commands: tuple[str, ...] = ()
     file = state.releases / candidate.id / f"{colour}.json"
+    named, commands = candidate.named, []
     if stage.new and stage.name == "start":
-        names = candidate.named(Role.APP, *([Role.WORKER] if stage.workers is Workers.NEW else []))
-        commands = (_shown(file, "up", "--detach", "--no-build", *names),)
-    if stage.name == "switch":
-        commands = ("nginx -t -q", "kill -HUP (nginx)") if candidate.named(Role.ROUTER) else ()
-    return Step(stage.name, stage.title, commands, stage)
+        needed = start_commands(file, named(Role.APP), named(Role.WORKER))
+        commands += [shlex.join(command) for command in needed]
+    # Where the old release stopped before, its workers were handed over at the start.
+    if stage.workers is Workers.NEW and (stage.name == "start" or stage.old):
+        commands += [f"docker start ({name})" for name in named(Role.WORKER)]
+    if stage.name == "switch" and named(Role.ROUTER):
+        commands += ["nginx -t -q", "kill -HUP (nginx)"]
+    return Step(stage.name, stage.title, tuple(commands), stage)
 
 
 def _shown(file: Path, *arguments: str) -> str:

@@ -45,9 +45,9 @@ class Stages:
     def reach(self, stage: Stage) -> str:
         """Bring the environment to a stage; returns the figures of its gates."""
         if stage.new and self.new:
-            self._start(self.new, Role.APP)
+            self._start(self.new)
         if stage.old and self.old:
-            self._start(self.old, Role.APP)
+            self._start(self.old)
         notes = [self._pass(gate) for gate in stage.gates if gate is not Gate.WATCH]
         self.tick()
         self._hand_over_workers(stage.workers)
@@ -60,8 +60,10 @@ class Stages:
             self.engine.stop(self.new.colour, self.new.release.named(Role.APP))
         return "; ".join(filter(None, notes))
 
-    def _start(self, side: Side, role: Role) -> None:
-        self.engine.start(side.release, side.colour, side.release.named(role))
+    def _start(self, side: Side) -> None:
+        named = side.release.named
+        # Workers stand ready, so that nobody works for as short as possible.
+        self.engine.start(side.release, side.colour, named(Role.APP), named(Role.WORKER))
 
     def _pass(self, gate: Gate) -> str:
         side = self.old if gate is Gate.OLD_HEALTH else self.new

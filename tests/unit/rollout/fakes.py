@@ -87,7 +87,10 @@ class FakeEngine:
         self._called(f"job {service}")
         return ""
 
-    def start(self, release, colour, services):
+    def start(self, release, colour, services, ready=()):
+        for service in ready if services else ():
+            if not self.containers.get((colour, service), ("", False))[1]:
+                self.containers[colour, service] = (release.id, False)
         for service in services:
             self._called(f"start {release.id} {service}")
             self.containers[colour, service] = (release.id, (release.id, service) not in self.crash)

@@ -319,8 +319,8 @@ def test_one_that_slept_within_a_step_stops_at_its_next_look(site, monkeypatch):
     clock = [time.time()]
     monkeypatch.setattr("towline.rollout.executor.time.time", lambda: clock[0])
 
-    def slept(release, colour, services):
-        start(release, colour, services)
+    def slept(release, colour, services, ready=()):
+        start(release, colour, services, ready)
         if release.id == "1.0.1" and "api" in services:
             clock[0] += 100
             site.state.lock.unlink()

@@ -34,7 +34,9 @@ def test_an_update_goes_to_the_other_slot_and_shows_its_commands(tmp_path):
     plan = deploy_plan(site, site.keep("1.0.1"))
     assert (plan.colour, plan.old_colour, plan.live) == ("blue", "green", "1.0.0")
     text = "\n".join(plan.lines())
+    assert f"{tmp_path}/releases/1.0.1/blue.json create --no-build worker" in text
     assert f"{tmp_path}/releases/1.0.1/blue.json up --detach --no-build api" in text
+    assert text.index("docker start (worker)") > text.index("up --detach --no-build api")
     assert json.loads(json.dumps(plan.data()))["steps"][-1]["name"] == "keep"
 
 
