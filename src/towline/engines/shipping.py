@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 _CHUNK = 1 << 20
+# How the builder before BuildKit writes steps that run nothing.
+_CLASSIC_BUILDER = "/bin/sh -c #(nop) "
+# Instructions of a Dockerfile that change no file.
+_DESCRIBES = frozenset({
+    "ARG", "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
+    "SHELL", "STOPSIGNAL", "USER", "VOLUME",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -117,11 +124,24 @@ def missing_layers(source: APIClient, target: APIClient, reference: str) -> dict
     image = source.inspect_image(reference)
     layers = list(image["RootFS"].get("Layers") or [])
     known = known_layers(target, layers)
-    # The history is newest first, and steps that changed no file have no layer.
-    sizes = [item["Size"] for item in reversed(source.history(reference)) if item["Size"]]
+    sizes = layer_sizes(source.history(reference))
     if len(sizes) != len(layers):
         sizes = [int(image["Size"]) // max(1, len(layers))] * len(layers)
     return dict(zip(layers[known:], sizes[known:], strict=True))
+
+
+def layer_sizes(history: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Sizes of an image's layers in bytes, the lowest first, from what `docker history` says.
+
+    It does not say which steps made a layer. A step that only describes the image made none; any
+    other did, also an empty one, as `WORKDIR` of a folder that is there.
+    """
+    sizes = []
+    for item in reversed(history):
+        words = str(item.get("CreatedBy") or "").removeprefix(_CLASSIC_BUILDER).split()
+        if item["Size"] or not words or words[0] not in _DESCRIBES:
+            sizes.append(int(item["Size"]))
+    return sizes
 
 
 def _target(link: tarfile.TarInfo) -> str:
