@@ -143,3 +143,26 @@ def ask_or_none(project):
         return ask(project)["version"]
     except OSError:
         return None
+
+
+def test_old_releases_go_with_their_images_unless_another_environment_keeps_them(make):
+    project = make(rollout=", keep: 1")
+
+    def tags():
+        return set(docker("images", "--format", "{{.Tag}}", f"{project.name}-api").split())
+
+    def deployed(*versions):
+        for version in versions:
+            release(project, version)
+            project.inv("deploy").ok()
+
+    deployed("1.0.0", "1.1.0", "1.2.0")
+    # 1.1.0 still has its stopped containers; nothing is left of 1.0.0.
+    assert {tag for tag in tags() if "-" not in tag} == {"1.1.0", "1.2.0"}
+    record = project.folder / "releases/1.1.0/release.json"
+    other = project.folder.parent / "staging/releases/1.1.0"
+    other.mkdir(parents=True)
+    (other / "release.json").write_text(record.read_text())
+    deployed("1.3.0")
+    assert not record.exists()
+    assert {tag for tag in tags() if "-" not in tag} == {"1.1.0", "1.2.0", "1.3.0"}

@@ -153,8 +153,7 @@ class Lane:
         store.mark(self._release, Status.GOOD)
         if plan.kind == "rollback" and plan.old:
             store.mark(plan.old, Status.BAD, self.reason or "rolled back")
-        removed = prune(self.site, self._release, self.site.rollout.keep)
-        return f"removed {', '.join(removed)}" if removed else ""
+        return "; ".join(prune(self.site, self._release, self.site.rollout.keep))
 
     def _stages(self, tick: Callable[[], None]) -> Stages:
         plan, site = self.plan, self.site

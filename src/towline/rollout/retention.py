@@ -1,6 +1,9 @@
 """Which releases are kept, and forgetting the others with their images."""
 
-from towline.engines.releases import Release, Status
+from collections.abc import Iterator
+
+from towline.engines.releases import Release, ReleaseStore, StateFolder, Status
+from towline.errors import TowlineError
 from towline.rollout.site import Site
 
 
@@ -21,17 +24,45 @@ def surplus(releases: list[Release], keep: int, used: set[str]) -> list[Release]
 
 
 def prune(site: Site, serving: Release, keep: int) -> list[str]:
-    """Forget surplus releases and remove images that no kept release names.
+    """Forget surplus releases, and remove images that no kept release on the host names.
 
-    An image that any container uses, of this environment or another, is left: the engine
-    refuses to remove it, and Towline does not force it.
+    What another environment keeps counts too, wherever it lies beside this one. An image that a
+    container uses is left in any case: the engine refuses to remove it, and is not forced.
+
+    Returns:
+        What was done, a phrase each.
     """
     used = {item.release for item in site.engine.observe().containers} | {serving.id}
-    removed = []
-    for release in surplus(site.store.all(), keep, used):
+    gone = surplus(site.store.all(), keep, used)
+    if not gone:
+        return []
+    for release in gone:
         site.store.remove(release)
-        still = {image for item in site.store.all() for image in item.images.values()}
-        for image in set(release.images.values()) - still:
-            site.engine.remove_image(image)
-        removed.append(release.id)
-    return removed
+    done = [f"removed {', '.join(release.id for release in gone)}"]
+    images = {image for release in gone for image in release.images.values()}
+    try:
+        images -= _named(site.store, *_others(site))
+    except (OSError, TowlineError) as error:
+        # Nobody knows what that environment needs to go back to.
+        return [*done, f"left their images: {error}"]
+    for image in sorted(images):
+        site.engine.remove_image(image)
+    return done
+
+
+def _named(*stores: ReleaseStore) -> set[str]:
+    """The images of every kept release."""
+    return {image for store in stores for item in store.all() for image in item.images.values()}
+
+
+def _others(site: Site) -> Iterator[ReleaseStore]:
+    """The other environments on the host, as far as their state lies where this one's does."""
+    files, own, config = site.host.files, site.state.root, site.project.settings
+    folders = [own.parent]
+    if own.parent.name == config.project:
+        folders = [own.parent.parent / name for name in files.names(own.parent.parent)]
+    for folder in folders:
+        for name in files.names(folder) if files.is_dir(folder) else ():
+            state = StateFolder(folder / name)
+            if state.root != own and files.is_dir(state.releases):
+                yield ReleaseStore(files, state)

@@ -1,0 +1,69 @@
+"""Old releases are forgotten with their images, but for those that somebody can go back to."""
+
+import pytest
+from fakes import FakeSite, release
+
+from towline.engines.releases import ReleaseStore, StateFolder
+from towline.rollout.retention import prune
+
+
+@pytest.fixture
+def gone():
+    """The images that were removed."""
+    return []
+
+
+@pytest.fixture
+def site(tmp_path, gone):
+    """Five releases of an environment with an image each, and one that all have."""
+    made = FakeSite(tmp_path / "shop" / "prod")
+    made.engine.remove_image = gone.append
+    for number in range(5):
+        made.keep(f"1.{number}.0", images={"api": f"image{number}", "db": "postgres"})
+    return made
+
+
+def other(tmp_path, place, version="1.0.0", images=("image0",)):
+    folder = tmp_path / place
+    kept = release(version, folder, images={f"s{n}": image for n, image in enumerate(images)})
+    ReleaseStore(FakeSite(folder).host.files, StateFolder(folder)).add(kept, {})
+    return folder
+
+
+def prune_to_three(site):
+    return prune(site, site.store.get("1.4.0"), 3)
+
+
+def test_images_go_with_the_releases_that_alone_had_them(site, gone):
+    assert prune_to_three(site) == ["removed 1.0.0, 1.1.0"]
+    assert gone == ["image0", "image1"]
+    assert [item.id for item in site.store.all()] == ["1.2.0", "1.3.0", "1.4.0"]
+    assert prune_to_three(site) == []
+
+
+@pytest.mark.parametrize("place", ["shop/staging", "news/prod"])
+def test_what_another_environment_keeps_stays(site, gone, tmp_path, place):
+    other(tmp_path, place)
+    prune_to_three(site)
+    assert gone == ["image1"]
+
+
+def test_an_environment_with_a_state_folder_of_its_own_looks_beside_it(tmp_path, gone):
+    site = FakeSite(tmp_path / "state-prod")
+    site.engine.remove_image = gone.append
+    for number in range(2):
+        site.keep(f"1.{number}.0", images={"api": f"image{number}"})
+    other(tmp_path, "state-staging")
+    prune(site, site.store.get("1.1.0"), 1)
+    assert gone == []
+    assert [item.id for item in site.store.all()] == ["1.1.0"]
+
+
+def test_where_another_cannot_be_read_images_are_left_and_that_is_said(site, gone, tmp_path):
+    folder = other(tmp_path, "shop/staging")
+    (folder / "releases/1.0.0/release.json").write_text("{")
+    done = prune_to_three(site)
+    assert done[0] == "removed 1.0.0, 1.1.0"
+    assert "left their images" in done[1]
+    assert "release.json cannot be read" in done[1]
+    assert gone == []
