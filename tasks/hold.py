@@ -61,7 +61,7 @@ def unlock(c: Context, env: str = "local", yes: bool = False, dry_run: bool = Fa
         if holder is None:
             terminal.say(f"nobody holds the lock of {env}")
             return
-        state = "expired" if holder.expired else "at work"
+        state = "expired" if lock.expired(files, path, holder) else "at work"
         terminal.say(f"{holder.user} on {holder.machine}, process {holder.pid}, {state}:")
         terminal.say(f"  {holder.operation}, since {holder.since}")
         if seam.is_dry(c, dry_run):

@@ -66,6 +66,20 @@ def test_only_one_creates(files, root):
     assert not files.move(path, root / "other")
 
 
+def test_the_age_of_a_file_by_the_clock_of_its_host(files, root, lab):
+    path = root / "lock"
+    with pytest.raises(FileNotFoundError):
+        files.age(path)
+    files.write(path, b"")
+    # Whole seconds over SSH.
+    assert -1 <= files.age(path) < 3
+    if isinstance(files, LocalFiles):
+        os.utime(path, (path.stat().st_mtime - 100,) * 2)
+    else:
+        docker("exec", lab.hosts[0].container, "touch", "-d", "100 seconds ago", str(path))
+    assert 98 < files.age(path) < 110
+
+
 def test_a_large_file(files, root):
     data = os.urandom(3_000_000)
     files.write(root / "large", data)

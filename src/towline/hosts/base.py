@@ -96,6 +96,13 @@ class Files(Protocol):
         """Whether there is a file or folder."""
         ...
 
+    def age(self, path: Path) -> float:
+        """Seconds since a file was written, by the host's clock; FileNotFoundError without one.
+
+        Never too much by the time that the question takes.
+        """
+        ...
+
     def is_dir(self, path: Path) -> bool:
         """Whether there is a folder."""
         ...

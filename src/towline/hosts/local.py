@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -127,6 +128,10 @@ class LocalFiles:
     def exists(self, path: Path) -> bool:
         """See `Files.exists`."""
         return path.exists()
+
+    def age(self, path: Path) -> float:
+        """See `Files.age`."""
+        return time.time() - path.stat().st_mtime
 
     def is_dir(self, path: Path) -> bool:
         """See `Files.is_dir`."""

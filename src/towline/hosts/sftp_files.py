@@ -7,6 +7,7 @@ import secrets
 import stat
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _EXTENDED = 200
 _FSYNC, _HARDLINK, _STATVFS = "fsync@openssh.com", "hardlink@openssh.com", "statvfs@openssh.com"
 
+# How long an answer about the time is trusted; this machine may sleep meanwhile.
+_CLOCK_SECONDS = 10.0
+
 
 class SftpFiles:
     """The files of a host behind SSH."""
@@ -30,6 +34,8 @@ class SftpFiles:
         self._link = link
         # Paramiko's client gives an answer to whichever thread reads next: one at a time.
         self._turn = threading.RLock()
+        # When the host was asked for the time, and what it said.
+        self._clock = (-_CLOCK_SECONDS, 0)
 
     def read(self, path: Path) -> bytes:
         """See `Files.read`."""
@@ -127,6 +133,18 @@ class SftpFiles:
         with self._client() as client:
             return _mode(client.stat, path) is not None
 
+    def age(self, path: Path) -> float:
+        """See `Files.age`.
+
+        Raises:
+            TowlineError: When the host does not say what time it is.
+        """
+        # First the clock: what is written meanwhile must not look old.
+        now = self._now()
+        with self._client() as client:
+            written = client.stat(str(path)).st_mtime
+        return now - (written or 0)
+
     def is_dir(self, path: Path) -> bool:
         """See `Files.is_dir`."""
         with self._client() as client:
@@ -196,6 +214,18 @@ class SftpFiles:
             file = client.open(str(path), mode)
         # Never pipelined: Paramiko then drops the answers, and with them that the disk is full.
         return file
+
+    def _now(self) -> float:
+        asked, there = self._clock
+        if time.monotonic() - asked > _CLOCK_SECONDS:
+            said = self._link.run(["date", "+%s"], plain=True)
+            if not said.out.strip().isdigit():
+                where = self._link.address.short
+                raise TowlineError(f"{where} does not say what time it is: {said.err.strip()}")
+            # Afterwards: rather too early than too late.
+            asked, there = time.monotonic(), int(said.out)
+            self._clock = asked, there
+        return there + time.monotonic() - asked
 
     def _sync(self, client: SFTPClient, file: SFTPFile) -> None:
         file.flush()

@@ -38,8 +38,7 @@ def status(site: Site) -> dict[str, Any]:
     """The state of an environment on one host as plain data; changes nothing."""
     seen = observe(site)
     left = unfinished(site.journal.entries())
-    holder = lock.read(site.host.files, site.state.lock)
-    held = holder if holder and not holder.expired else None
+    held = lock.living(site.host.files, site.state.lock)
     return {
         "project": site.project.settings.project,
         "environment": site.name,

@@ -23,8 +23,7 @@ def found(fleet: Fleet) -> Unfinished | None:
     left = unfinished(site.journal.entries())
     if left is None or left.kind not in _KINDS:
         return None
-    holder = lock.read(site.host.files, site.state.lock)
-    return None if holder and not holder.expired else left
+    return None if lock.living(site.host.files, site.state.lock) else left
 
 
 def refuse(fleet: Fleet) -> None:

@@ -1,7 +1,8 @@
 """One operation at a time on an environment: a lock file with a lease.
 
 The holder renews the lease while it works; a lock whose lease ran out belongs to nobody, so a
-killed deployer never blocks the next one for longer than `LEASE` seconds.
+killed deployer never blocks the next one for longer than `LEASE` seconds. The host's clock says
+how old it is: those of two laptops may differ by more than that.
 
 Each holder gets a number above all before (a fencing token). One that slept past its lease, while
 another took the lock, finds a higher number when it wakes, and does nothing any more.
@@ -16,17 +17,20 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from towline.errors import Locked, TowlineError
 from towline.hosts.base import Files
+from towline.rollout.liveness import here, is_dead
 
 LEASE = 60.0
 _RENEW = 15.0
 _CLAIM = 10.0
 _POLL = 0.1
+# The lease of a lock that names nobody.
+_NEVER = -1.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,9 @@ class Holder:
     """Who holds a lock.
 
     Attributes:
-        expires: Unix time in seconds.
+        since: UTC time, ISO 8601.
+        where: Where the process number counts; see `liveness.here`.
+        lease: Seconds after the last renewal for which the lock is the holder's.
         fence: Number of the holder; each one's is higher than all before.
     """
 
@@ -44,35 +50,40 @@ class Holder:
     pid: int
     operation: str
     since: str
-    expires: float
+    where: str = ""
+    lease: float = LEASE
     fence: int = 0
 
-    @property
-    def expired(self) -> bool:
-        """Whether the lease ran out, or the holder is a dead process of this machine."""
-        return time.time() > self.expires or self._dead()
 
-    def _dead(self) -> bool:
-        if self.machine != socket.gethostname():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
+_FIELDS = [item.name for item in fields(Holder)]
 
 
 def read(files: Files, path: Path) -> Holder | None:
     """Who holds the lock now; None when nobody does."""
     try:
-        return Holder(**json.loads(files.read(path)))
+        data = json.loads(files.read(path))
+        return Holder(**{name: data[name] for name in _FIELDS if name in data})
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
         # Not written by us, or torn: it names nobody, so nobody can renew it.
-        return Holder("", "unknown", "unknown", 0, "unknown", "", 0.0)
+        return Holder("", "unknown", "unknown", 0, "unknown", "", lease=_NEVER)
+
+
+def expired(files: Files, path: Path, holder: Holder) -> bool:
+    """Whether a holder's lease ran out, or it is a dead process of this machine."""
+    if holder.lease == _NEVER or is_dead(holder.where, holder.pid):
+        return True
+    try:
+        return files.age(path) > holder.lease
+    except FileNotFoundError:
+        return True
+
+
+def living(files: Files, path: Path) -> Holder | None:
+    """Who holds the lock and is at work; None when nobody is."""
+    holder = read(files, path)
+    return holder if holder and not expired(files, path, holder) else None
 
 
 class Fenced(Locked):
@@ -168,7 +179,8 @@ def _take(files: Files, path: Path, operation: str) -> Holder:
         pid=os.getpid(),
         operation=operation,
         since=datetime.now(UTC).isoformat(timespec="seconds"),
-        expires=time.time() + LEASE,
+        where=here(),
+        lease=LEASE,
     )
     content = json.dumps(asdict(holder)).encode()
     for _ in range(3):
@@ -177,7 +189,7 @@ def _take(files: Files, path: Path, operation: str) -> Holder:
         current = read(files, path)
         if current is None:
             continue
-        if not current.expired:
+        if not expired(files, path, current):
             raise _locked(current)
         if _take_over(files, path, current, content):
             return holder
@@ -187,9 +199,9 @@ def _take(files: Files, path: Path, operation: str) -> Holder:
 def _take_over(files: Files, path: Path, expired: Holder, content: bytes) -> bool:
     """Replace an expired lock. Of many takers one creates the claim named after that very lock."""
     claim = path.with_name(f"{path.name}.claim-{expired.token or 'torn'}")
-    if not files.create(claim, str(time.time() + _CLAIM).encode()):
-        with suppress(FileNotFoundError, ValueError):
-            if time.time() > float(files.read(claim)):
+    if not files.create(claim, b""):
+        with suppress(FileNotFoundError):
+            if files.age(claim) > _CLAIM:
                 files.remove(claim)  # its maker died; the next try may claim again
         return False
     try:
@@ -218,5 +230,4 @@ def _renew(files: Files, path: Path, holder: Holder, stop: threading.Event) -> N
             current = read(files, path)
             if current is None or current.token != holder.token:
                 return
-            renewed = {**asdict(holder), "expires": time.time() + LEASE}
-            files.write(path, json.dumps(renewed).encode(), 0o600)
+            files.write(path, json.dumps(asdict(holder)).encode(), 0o600)

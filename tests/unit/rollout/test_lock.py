@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ import pytest
 
 from towline.errors import Locked
 from towline.hosts.local import LocalFiles
-from towline.rollout import lock
+from towline.rollout import liveness, lock
 
 FILES = LocalFiles()
 
@@ -56,7 +57,7 @@ def test_a_dead_process_of_this_machine_frees_it_at_once(tmp_path):
 
 def test_an_expired_lease_of_another_machine_is_taken(tmp_path):
     path = tmp_path / "lock"
-    _write(path, machine="elsewhere", expires=time.time() - 1)
+    _write(path, machine="elsewhere", age=61)
     with lock.held(FILES, path, "deploy"):
         pass
     assert [item.name for item in tmp_path.iterdir()] == ["fence"]
@@ -64,7 +65,7 @@ def test_an_expired_lease_of_another_machine_is_taken(tmp_path):
 
 def test_a_valid_lease_of_another_machine_is_respected(tmp_path):
     path = tmp_path / "lock"
-    _write(path, machine="elsewhere", expires=time.time() + 30)
+    _write(path, machine="elsewhere", age=30)
     with pytest.raises(Locked, match="elsewhere"), lock.held(FILES, path, "deploy"):
         pass
 
@@ -78,7 +79,7 @@ def test_a_torn_lock_belongs_to_nobody(tmp_path):
 def test_of_many_racers_one_wins(tmp_path):
     path = tmp_path / "lock"
     for race in range(10):
-        _write(path, machine="elsewhere", expires=0)
+        _write(path, machine="elsewhere", age=61)
 
         def take(_, path=path):
             try:
@@ -93,9 +94,31 @@ def test_of_many_racers_one_wins(tmp_path):
         path.unlink()
 
 
-def _write(path, *, machine, expires):
-    holder = lock.Holder("t", "ann", machine, os.getpid(), "deploy 1", "then", expires)
+def _write(path, *, machine, age):
+    holder = lock.Holder("t", "ann", machine, os.getpid(), "deploy 1", "then", "another boot")
     path.write_text(json.dumps(asdict(holder)))
+    written = time.time() - age
+    os.utime(path, (written, written))
+
+
+def test_a_process_of_the_same_name_elsewhere_is_not_dead(tmp_path):
+    path = tmp_path / "lock"
+    # No such process here, on a machine that is called like this one.
+    holder = lock.Holder("t", "ann", socket.gethostname(), 2**22 + 1, "deploy 1", "then", "other")
+    path.write_text(json.dumps(asdict(holder)))
+    with pytest.raises(Locked, match="ann"), lock.held(FILES, path, "deploy"):
+        pass
+    path.write_text(json.dumps({**asdict(holder), "where": liveness.here()}))
+    with lock.held(FILES, path, "deploy"):
+        pass
+
+
+def test_a_lock_with_words_of_another_version_still_names_its_holder(tmp_path):
+    path = tmp_path / "lock"
+    _write(path, machine="elsewhere", age=0)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "expires": 1.0, "more": []}))
+    with pytest.raises(Locked, match="ann on elsewhere"), lock.held(FILES, path, "deploy"):
+        pass
 
 
 def test_each_holder_has_a_higher_number(tmp_path):
@@ -111,7 +134,7 @@ def test_each_holder_has_a_higher_number(tmp_path):
 def test_a_holder_that_slept_past_its_lease_may_not_act(tmp_path):
     path = tmp_path / "lock"
     with lock.held(FILES, path, "deploy 1.0.0") as sleeper:
-        _write(path, machine="elsewhere", expires=time.time() - 1)
+        _write(path, machine="elsewhere", age=61)
         with lock.held(FILES, path, "rollback"):
             with pytest.raises(lock.Fenced, match="rollback") as error:
                 lock.check(FILES, path, sleeper)
