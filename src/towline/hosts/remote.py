@@ -83,7 +83,8 @@ class RemoteHost:
         Raises:
             TowlineError: When the host cannot be reached or does not answer as a Unix does.
         """
-        answer = self.link.run(["sh", "-c", _FACTS], timeout=60)
+        # Of whoever logs in, also where commands run through sudo: files are theirs.
+        answer = self.link.run(["sh", "-c", _FACTS], timeout=60, plain=True)
         lines = answer.out.splitlines()
         if len(lines) < 6 or not lines[0].isdigit():
             raise TowlineError(
