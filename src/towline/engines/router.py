@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 _POLL = 0.02
 _RELOAD_LIMIT = 10.0
 _STAMP = re.compile(r"^(nginx: )?(\d{4}/\d\d/\d\d [\d:]+ )?\[(?P<level>\w+)\] (\d+#\d+: )?")
-# Several answers in a row on fresh connections: a retiring worker may still accept one.
+# Several answers in a row on fresh connections, which different workers may give.
 _SURE = 3
+# What nginx's processes call themselves; source: ngx_process_cycle.c.
+_WORKER, _RETIRING = "worker process", "shutting down"
 
 
 @dataclass
@@ -88,8 +90,9 @@ class Router:
             text = nginx.render(routes, nginx_version=version)
             self.host.files.overwrite(self._file, text.encode())
             self._test(container)
+            old = self._accepting(container)
             self._api.kill(container.id, "SIGHUP")
-            self._verify(container, routes)
+            self._verify(container, routes, old)
         except (TowlineError, OSError):
             self._put_back(before)
             self._api.kill(container.id, "SIGHUP")
@@ -99,8 +102,18 @@ class Router:
         """How many worker processes still finish requests of earlier routes."""
         if not container.running:
             return 0
+        return sum(_RETIRING in command for command in self._processes(container).values())
+
+    def _accepting(self, container: Container) -> set[str]:
+        """Numbers of the worker processes that take new connections."""
+        found = self._processes(container)
+        return {pid for pid, said in found.items() if _WORKER in said and _RETIRING not in said}
+
+    def _processes(self, container: Container) -> dict[str, str]:
+        """Process number -> what nginx says it is doing."""
         listing: dict[str, Any] = self._api.top(container.id)
-        return sum("shutting down" in " ".join(row) for row in listing["Processes"] or [])
+        pid = listing["Titles"].index("PID")
+        return {row[pid]: row[-1] for row in listing["Processes"] or []}
 
     def _backends(self, release: Release, shares: Mapping[str, int]) -> dict[str, Backend]:
         return {
@@ -170,8 +183,12 @@ class Router:
                 remedy="mend security/nginx in the deploy tree, promote and deploy again",
             )
 
-    def _verify(self, container: Container, routes: Routes) -> None:
-        """Wait until the router says, several times in a row, that it serves these routes."""
+    def _verify(self, container: Container, routes: Routes, old: set[str]) -> None:
+        """Wait until the router says, several times in a row, that it serves these routes.
+
+        On a busy machine a worker process of the old routes may take connections for a while after
+        the new ones do.
+        """
         address = self.host.reach(container.ports[nginx.ASK_PORT])
         deadline = time.monotonic() + _RELOAD_LIMIT
         seen = 0
@@ -180,9 +197,9 @@ class Router:
                 seen = seen + 1 if nginx.ask(address).generation == routes.generation else 0
             except (OSError, ValueError):
                 seen = 0
-            if seen == _SURE:
+            if seen >= _SURE and not old & self._accepting(container):
                 return
-            if not seen:
+            if not seen or seen >= _SURE:
                 time.sleep(_POLL)
         raise TowlineError(
             f"nginx did not take the new configuration within {_RELOAD_LIMIT:.0f} s",
