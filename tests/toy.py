@@ -37,6 +37,19 @@ services:
     {ports}
     x-towline: {{role: app, port: 8000, health: /}}
 """
+# Both are the app's image.
+WORK = """
+  worker:
+    image: {name}-api:${{TOWLINE_VERSION:-dev}}
+    command: [sleep, infinity]
+    init: true
+    stop_grace_period: 0s
+    x-towline: {{role: worker}}
+  migrate:
+    image: {name}-api:${{TOWLINE_VERSION:-dev}}
+    command: ["true"]
+    x-towline: {{role: job}}
+"""
 NGINX = """
   nginx:
     image: {nginx}
@@ -72,8 +85,8 @@ http {
 """
 
 
-def toy(folder, *, router=True, rollout="", reload=""):
-    """A small project of one web service."""
+def toy(folder, *, router=True, rollout="", reload="", work=False):
+    """A small project of one web service; `work` adds a worker and a job."""
     root = folder / "project"
     for part in ("app", "deploy/docker/notes", "deploy/security/nginx"):
         (root / part).mkdir(parents=True)
@@ -84,6 +97,8 @@ def toy(folder, *, router=True, rollout="", reload=""):
                       folder / "state")  # fmt: skip
     ports = f'ports: ["127.0.0.1:{http}:8000"]' if not router else ""
     text = WEB.format(name=project.name, ports=ports)
+    if work:
+        text += WORK.format(name=project.name)
     if router:
         nginx = lab.get("NGINX_IMAGE", "nginx:1.27")
         text += NGINX.format(

@@ -1,21 +1,59 @@
-"""The deployer is killed or interrupted in every step of a deploy and of a rollback, under load.
+"""The deployer is killed or interrupted, under load.
 
-The points are the journal's own entries, so a step that is added later is covered without an
-edit here: the deployer is killed right after the entry is on the disk.
+Killed: a small project of each role, right before and right after every entry of the journal of a
+deploy and of a rollback. Interrupted by a signal: the sample.
 """
 
-import os
+import json
 import signal
 import threading
 import time
+import urllib.request
 
 import pytest
 
 from loadgen import Load
+from projects import remove
+from tour import NEW, OLD, Tour
+from toy import APP, toy
 
-pytestmark = pytest.mark.usefixtures("project")
-# Of the entries of an operation, each so-manieth; TOWLINE_FAULTS=all tries every one.
-STRIDE = 1 if os.environ.get("TOWLINE_FAULTS") == "all" else 5
+
+@pytest.fixture
+def small(tmp_path):
+    """OLD is live, NEW is there and stopped."""
+    made = toy(tmp_path, work=True)
+    for version in (OLD, NEW):
+        (made.root / "app/app.py").write_text(f"{APP}# {version}\n")
+        made.commit(f"feat: {version}")
+        made.inv("promote", "--version", version).ok()
+        made.inv("deploy").ok()
+    made.inv("rollback", "--auto-approve").ok()
+    yield made
+    remove(made)
+
+
+def test_killed_before_and_after_every_entry_of_a_deploy_and_of_a_rollback(small):
+    url = f"http://127.0.0.1:{small.http}/"
+
+    def version():
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.load(answer)["version"]
+
+    def serving():
+        seen = {version() for _ in range(10)}
+        assert len(seen) == 1, seen
+        return list(seen)
+
+    with Load(url, steady=3, fresh=2, limit=900) as load:
+
+        def lost():
+            assert load.tally.lost == []
+
+        interrupted = Tour(small, lambda: len(small.journal()), serving, lost).run(stride=1)
+        tally = load.stop()
+    assert interrupted >= 40
+    assert tally.lost == []
+    assert tally.failed == 0, tally.statuses
 
 
 def run_until(project, arguments, *, entry, number):
@@ -61,56 +99,6 @@ def two(project):
     project.promote("1.1.0")
     project.inv("build").ok()
     return project
-
-
-def points(project, arguments):
-    """How many journal entries a whole run of a command writes."""
-    before = len(project.journal())
-    project.inv(*arguments).ok()
-    return len(project.journal()) - before
-
-
-def end_it(two, is_deploy, *, resume):
-    """Somebody chooses what becomes of it: nothing new begins before that."""
-    refused = two.inv("deploy", "--version", "1.1.0", "--skip-check")
-    assert refused.code == 3, refused.text
-    assert "was interrupted at step" in refused.err
-    two.inv("deploy.resume" if resume else "deploy.abort").ok()
-    assert_one_healthy_version(two, {"1.1.0" if is_deploy == resume else "1.0.0"})
-    assert two.inv("status", "--json").ok().json["interrupted"] is None
-
-
-def test_killed_at_every_entry_of_a_deploy_and_of_a_rollback(two):
-    rollback = ("rollback", "--auto-approve", "--reason", "test")
-    # By its version, because a rollback holds other deploys back.
-    deploy = ("deploy", "--version", "1.1.0", "--skip-check")
-    entries = {deploy: points(two, deploy), rollback: points(two, rollback)}
-    assert entries[deploy] >= 10
-    assert entries[rollback] >= 10
-    interrupted = 0
-    with Load(two.url + "/api/news", steady=3, fresh=2, limit=600) as load:
-        for arguments, count in entries.items():
-            for turn, entry in enumerate(range(1, count, STRIDE)):
-                code, reached = run_until(two, arguments, entry=entry, number=signal.SIGKILL)
-                status = assert_one_healthy_version(two, {"1.0.0", "1.1.0"})
-                if reached and code == -signal.SIGKILL:
-                    # Killed after its last entry, it was done.
-                    cut = two.journal()[-1]["event"] != "end"
-                    interrupted += cut
-                    assert bool(status["interrupted"]) == cut, f"{arguments}, entry {entry}"
-                    if cut:
-                        end_it(two, arguments == deploy, resume=turn % 2 == 0)
-                # The next command ends clean, wherever the last one was cut.
-                two.inv("deploy", "--version", "1.1.0", "--skip-check").ok()
-                assert two.version() == "1.1.0"
-                assert_one_healthy_version(two, {"1.1.0"})
-                if arguments == deploy:
-                    two.inv("deploy", "--version", "1.0.0", "--skip-check").ok()
-        tally = load.stop()
-    assert interrupted >= 4
-    assert tally.lost == []
-    assert tally.failed == 0, tally.statuses
-    assert two.inv("history", "--verify").ok()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,0 +1,106 @@
+"""A tour of kills: a deployer is killed at point after point, and each time somebody ends it.
+
+The points are the entries of its journal, right before and right after each; they are counted, so
+a step that is added later is covered without an edit here. What an operation leaves is where the
+next one begins: after a deploy that was resumed a rollback is killed, and so on.
+"""
+
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from projects import Project
+
+KILLER = Path(__file__).parent / "killer.py"
+NEVER = 999
+OLD, NEW = "1.0.0", "1.1.0"
+# By its version, because a rollback holds other deploys back.
+COMMANDS = {
+    "deploy": ("deploy", "--version", NEW, "--skip-check"),
+    "rollback": ("rollback", "--version", OLD, "--auto-approve", "--reason", "test"),
+}
+
+
+@dataclass
+class Tour:
+    """A project whose deployer is killed.
+
+    Attributes:
+        lines: How many lines its journal has.
+        serving: What users get, one version for each host; it fails when a host has several.
+        lost: What became of the load so far; it fails when something was lost.
+        entries: How many entries each operation writes.
+    """
+
+    project: Project
+    lines: Callable[[], int]
+    serving: Callable[[], list[str]]
+    lost: Callable[[], object]
+    entries: dict[str, int] = field(default_factory=dict)
+
+    def points(self, name: str, stride: int) -> list[tuple[str, int]]:
+        """Each so-manieth place where an operation can be killed; it is carried out once."""
+        before = self.lines()
+        assert self.killed(name, "after", NEVER) == 0
+        total = self.entries[name] = self.lines() - before
+        assert total >= 10, total
+        every = [(when, number) for number in range(1, total + 1) for when in ("before", "after")]
+        return every[::stride]
+
+    def killed(self, name: str, when: str, number: int) -> int:
+        """Carry an operation out until it is killed at an entry; returns the exit code."""
+        given = (str(KILLER), when, str(number), "60", *COMMANDS[name])
+        process = self.project.start(*given, program=sys.executable)
+        said = process.communicate(timeout=200)[0]
+        assert process.returncode in (0, -signal.SIGKILL), said
+        return process.returncode
+
+    def run(self, stride: int) -> int:
+        """From OLD over all points back to OLD or NEW; returns how many were interruptions."""
+        left = {name: self.points(name, stride) for name in COMMANDS}
+        live, turn, interrupted = OLD, 0, 0
+        while any(left.values()):
+            name, end = ("deploy", NEW) if live == OLD else ("rollback", OLD)
+            if not left[name]:
+                self.project.inv(*COMMANDS[name]).ok()
+                live = end
+                continue
+            where = left[name].pop(0)
+            code = self.killed(name, *where)
+            status = self.healthy({OLD, NEW})
+            if status["interrupted"]:
+                interrupted += 1
+                resume = turn % 2 == 0
+                self._choose(resume=resume, refused=turn % 8 < 2)
+                live = end if resume else live
+                status = self.healthy({live})
+                assert status["interrupted"] is None, (name, where)
+            else:
+                # Before its first entry nothing was done, and after its last one all.
+                assert where in (("before", 1), ("after", self.entries[name])), (name, where, code)
+                live = status["versions"][0]
+            self.lost()
+            turn += 1
+        assert "the chain is whole" in self.project.inv("history", "--verify").ok().out
+        return interrupted
+
+    def healthy(self, wanted: set[str]) -> dict:
+        """The status, when each host serves one of these versions and the lock is free."""
+        found = set(self.serving())
+        status = self.project.inv("status", "--json").ok().json
+        assert found <= wanted
+        assert status["lock"] is None
+        # Two versions at once are said.
+        assert sorted(found) == sorted(status["versions"])
+        assert len(found) == 1 or status["interrupted"]
+        return status
+
+    def _choose(self, *, resume: bool, refused: bool) -> None:
+        """Somebody ends what was interrupted; nothing new begins before that."""
+        if refused:
+            said = self.project.inv("deploy", "--version", NEW, "--skip-check")
+            assert said.code == 3, said.text
+            assert "was interrupted at step" in said.err
+        self.project.inv("deploy.resume" if resume else "deploy.abort").ok()
