@@ -6,7 +6,7 @@ from towline.config.services import Role
 from towline.engines.releases import Release, Status
 from towline.errors import UsageError
 from towline.release.version import parse
-from towline.rollout import hold, interrupted
+from towline.rollout import hold, interrupted, lead
 from towline.rollout.candidates import before_of, from_kept, kept_version, promoted, read_manifest
 from towline.rollout.executor import Executor
 from towline.rollout.lane import Lane
@@ -71,9 +71,11 @@ def deploy(fleet: Fleet, *, version: str = "") -> Operation:
     """Deploy the promoted release, or a kept one by its version.
 
     Raises:
-        UsageError: When nothing was promoted, or the version is not to be had.
+        UsageError: When nothing was promoted, the version is not to be had, or another host than
+            the first has the journal.
         CheckFailed: When the deploy tree was changed by hand, or an operation was interrupted.
     """
+    lead.refuse(fleet)
     interrupted.refuse(fleet)
     lanes = tuple(fleet.each(lambda site: _deploy(site, version)))
     return Operation(_with_warnings(lanes), respects_hold=not version)
@@ -143,16 +145,18 @@ def rollback(
             to do about it.
     """
     keep_schema = keep_schema or force
+    if not force:
+        lead.refuse(fleet)
     # All hosts go to the release that the first one finds.
-    lead = _rollback(fleet.lead, version, reason, keep_schema=keep_schema)
-    target = lead.plan.release
+    first = _rollback(fleet.lead, version, reason, keep_schema=keep_schema)
+    target = first.plan.release
 
     def lane(site: Site) -> Lane:
         if site is fleet.lead:
-            return lead
+            return first
         return _rollback(site, target, reason, keep_schema=keep_schema)
 
-    why = f"rolled back from {lead.plan.live or 'nothing'}" + (f": {reason}" if reason else "")
+    why = f"rolled back from {first.plan.live or 'nothing'}" + (f": {reason}" if reason else "")
     lanes = tuple(fleet.each(lane))
     if force:
         lanes = tuple(replace(lane, plan=_without_settling(lane.plan)) for lane in lanes)
