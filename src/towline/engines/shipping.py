@@ -10,24 +10,17 @@ from __future__ import annotations
 import json
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from towline.config.units import format_size
+from towline.engines.layers import Layers
 from towline.errors import UsageError
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 _CHUNK = 1 << 20
-# How the builder before BuildKit writes steps that run nothing.
-_CLASSIC_BUILDER = "/bin/sh -c #(nop) "
-# Instructions of a Dockerfile that change no file.
-_DESCRIBES = frozenset({
-    "ARG", "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
-    "SHELL", "STOPSIGNAL", "USER", "VOLUME",
-})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,13 +41,14 @@ class Shipped:
         return f"{self.layers} of {self.layers + self.known} layers, {format_size(self.sent)}"
 
 
-def ship(source: APIClient, target: APIClient, reference: str) -> Shipped:
+def ship(source: APIClient, target: APIClient, reference: str, there: Layers) -> Shipped:
     """Bring an image over; nothing is sent when it is there already.
 
     Args:
         source: The engine that has it.
         target: The engine that is to have it.
         reference: Name of the image.
+        there: The layers that the target has.
 
     Raises:
         UsageError: When it is built for another kind of machine.
@@ -63,7 +57,7 @@ def ship(source: APIClient, target: APIClient, reference: str) -> Shipped:
     image = source.inspect_image(reference)
     layers = list(image["RootFS"].get("Layers") or [])
     _refuse_other_machine(reference, image, target.info())
-    known = known_layers(target, layers)
+    known = there.known(target, layers)
     if known == len(layers) and _same(target, reference, image["Id"]):
         return Shipped(0, known, 0)
     with tempfile.TemporaryFile() as spool:
@@ -82,18 +76,6 @@ def ship(source: APIClient, target: APIClient, reference: str) -> Shipped:
                         remedy="use a registry: name the image with its address",
                     )
     return Shipped(len(layers) - left_out, left_out, sent)
-
-
-def known_layers(target: APIClient, layers: Sequence[str]) -> int:
-    """How many of an image's layers, from the lowest up, an engine has."""
-    best = 0
-    for listed in target.images():
-        found = target.inspect_image(listed["Id"])["RootFS"].get("Layers") or []
-        same = 0
-        while same < min(len(found), len(layers)) and found[same] == layers[same]:
-            same += 1
-        best = max(best, same)
-    return best
 
 
 def without_layers(archive: IO[bytes], target: IO[bytes], count: int) -> int:
@@ -117,31 +99,6 @@ def without_layers(archive: IO[bytes], target: IO[bytes], count: int) -> int:
                 if item.name not in skipped:
                     thin.addfile(item, full.extractfile(item) if item.isreg() else None)
     return len(skipped)
-
-
-def missing_layers(source: APIClient, target: APIClient, reference: str) -> dict[str, int]:
-    """Layers that `ship` would send, by their diff id, with about their sizes in bytes."""
-    image = source.inspect_image(reference)
-    layers = list(image["RootFS"].get("Layers") or [])
-    known = known_layers(target, layers)
-    sizes = layer_sizes(source.history(reference))
-    if len(sizes) != len(layers):
-        sizes = [int(image["Size"]) // max(1, len(layers))] * len(layers)
-    return dict(zip(layers[known:], sizes[known:], strict=True))
-
-
-def layer_sizes(history: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Sizes of an image's layers in bytes, the lowest first, from what `docker history` says.
-
-    It does not say which steps made a layer. A step that only describes the image made none; any
-    other did, also an empty one, as `WORKDIR` of a folder that is there.
-    """
-    sizes = []
-    for item in reversed(history):
-        words = str(item.get("CreatedBy") or "").removeprefix(_CLASSIC_BUILDER).split()
-        if item["Size"] or not words or words[0] not in _DESCRIBES:
-            sizes.append(int(item["Size"]))
-    return sizes
 
 
 def _target(link: tarfile.TarInfo) -> str:

@@ -8,7 +8,6 @@ from towline.config.services import Role
 from towline.engines.compose import ComposeEngine
 from towline.engines.registry import Listing, repository, split
 from towline.engines.releases import Release, Status
-from towline.engines.shipping import known_layers, missing_layers
 from towline.engines.stack import Stack
 from towline.errors import CheckFailed, UsageError
 from towline.findings import errors
@@ -272,7 +271,7 @@ def _bring(site: Site, found: _Images, reference: str) -> None:
 def _from_registry(site: Site, reference: str, listing: Listing) -> Transfer:
     size = None
     if listing.layers:
-        there = known_layers(site.host.docker().api, [layer.diff for layer in listing.layers])
+        there = site.layers.known(site.host.docker().api, [layer.diff for layer in listing.layers])
         size = sum(layer.size for layer in listing.layers[there:])
     return Transfer(reference, f"{repository(reference)}@{listing.digest}", size)
 
@@ -293,7 +292,7 @@ def _over_ssh(site: Site, found: _Images, reference: str, *, is_here: bool) -> T
         return Transfer(reference)
     source, target = site.here.docker().api, site.host.docker().api
     # Images that are built on each other share layers, which travel once.
-    layers = missing_layers(source, target, reference)
+    layers = site.layers.missing(source, target, reference)
     size = sum(count for diff, count in layers.items() if diff not in found.shipped)
     found.shipped |= layers.keys()
     return Transfer(reference, size=size)

@@ -107,7 +107,10 @@ class Preparation:
         """Send images to the host, but for the layers that it has."""
         source = self.site.here.docker().api
         target = self.site.host.docker().api
-        sent = [ship(source, target, item.reference) for item in self.candidate.to_ship]
+        sent = [
+            ship(source, target, item.reference, self.site.layers)
+            for item in self.candidate.to_ship
+        ]
         amount = sum(item.sent for item in sent)
         self.site.moved.sent += amount
         return f"{sum(item.layers for item in sent)} layers, {format_size(amount)}"

@@ -19,6 +19,7 @@ from towline.config.redaction import Redactor
 from towline.config.units import format_size
 from towline.engines import transfer
 from towline.engines.compose import ComposeEngine
+from towline.engines.layers import Layers
 from towline.engines.registries import Registries
 from towline.engines.registry import Listing
 from towline.engines.releases import Release, ReleaseStore, StateFolder
@@ -67,6 +68,7 @@ class Site:
         registries: Where images come from; the hosts of an environment share it.
         moved: What travelled to the host so far.
         memo: What was found out for all hosts; they share it.
+        layers: The layers of images that its engine has.
     """
 
     project: Project
@@ -77,6 +79,7 @@ class Site:
     registries: Registries = field(default_factory=Registries)
     moved: Moved = field(default_factory=Moved)
     memo: Memo = field(default_factory=Memo)
+    layers: Layers = field(default_factory=Layers)
 
     @property
     def remote(self) -> bool:

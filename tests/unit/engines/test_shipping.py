@@ -1,39 +1,10 @@
-"""Which layers an image has and how big they are, and archives without some of them."""
+"""Archives of images without some of their layers."""
 
 import io
 import json
 import tarfile
 
-from towline.engines.shipping import layer_sizes, without_layers
-
-
-def step(created_by, size=0):
-    return {"CreatedBy": created_by, "Size": size}
-
-
-def test_sizes_of_a_buildkit_image_with_an_empty_layer():
-    newest_first = [
-        step('CMD ["python3"]'),
-        step("EXPOSE map[8000/tcp:{}]"),
-        step("USER 10001"),
-        step("COPY src ./src # buildkit", 19),
-        step("WORKDIR /app"),
-        step("RUN /bin/sh -c true # buildkit"),
-        step("ENV PATH=/opt/venv/bin"),
-        step("", 500),
-    ]
-    assert layer_sizes(newest_first) == [500, 0, 0, 19]
-
-
-def test_sizes_of_an_image_of_the_older_builder():
-    newest_first = [
-        step('/bin/sh -c #(nop)  CMD ["bash"]'),
-        step("/bin/sh -c #(nop)  ENV A=b"),
-        step("/bin/sh -c #(nop) COPY dir:1 in /app", 7),
-        step("/bin/sh -c apt-get install x", 40),
-        step("/bin/sh -c #(nop) ADD file:2 in /", 300),
-    ]
-    assert layer_sizes(newest_first) == [300, 40, 7]
+from towline.engines.shipping import without_layers
 
 
 def archive(layers, links=()):
