@@ -19,7 +19,7 @@ from toy import APP, toy_on
 
 ALL = os.environ.get("TOWLINE_FAULTS") == "all"
 # Of the points of an operation, each so-manieth.
-STRIDE = 1 if ALL else 7
+STRIDE = 1 if ALL else 11
 
 
 class Service:
