@@ -44,14 +44,17 @@ def test_killed_before_and_after_every_entry_of_a_deploy_and_of_a_rollback(small
         assert len(seen) == 1, seen
         return list(seen)
 
+    def events():
+        return [entry["event"] for entry in small.journal()]
+
     with Load(url, steady=3, fresh=2, limit=900) as load:
 
         def lost():
             assert load.tally.lost == []
 
-        interrupted = Tour(small, lambda: len(small.journal()), serving, lost).run(stride=1)
+        interrupted = Tour(small, events, serving, lost).run(stride=1)
         tally = load.stop()
-    assert interrupted >= 40
+    assert interrupted >= 30
     assert tally.lost == []
     assert tally.failed == 0, tally.statuses
 

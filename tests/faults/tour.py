@@ -28,14 +28,14 @@ class Tour:
     """A project whose deployer is killed.
 
     Attributes:
-        lines: How many lines its journal has.
+        events: What the entries of its journal are, in their order.
         serving: What users get, one version for each host; it fails when a host has several.
         lost: What became of the load so far; it fails when something was lost.
         entries: How many entries each operation writes.
     """
 
     project: Project
-    lines: Callable[[], int]
+    events: Callable[[], list[str]]
     serving: Callable[[], list[str]]
     lost: Callable[[], object]
     entries: dict[str, int] = field(default_factory=dict)
@@ -45,12 +45,19 @@ class Tour:
         self.project.environ |= {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
 
     def points(self, name: str, stride: int) -> list[tuple[str, int]]:
-        """Each so-manieth place where an operation can be killed; it is carried out once."""
-        before = self.lines()
+        """Each so-manieth place where an operation can be killed; it is carried out once.
+
+        Before an intention is after the entry before it: nothing happens between the two.
+        """
+        before = len(self.events())
         assert self.killed(name, "after", NEVER) == 0
-        total = self.entries[name] = self.lines() - before
-        assert total >= 10, total
-        every = [(when, number) for number in range(1, total + 1) for when in ("before", "after")]
+        written = self.events()[before:]
+        assert written.count("intent") == written.count("outcome") >= 4, written
+        self.entries[name] = len(written)
+        every = [("before", 1)]
+        for number, event in enumerate(written, start=1):
+            every += [("before", number)] if event in ("outcome", "end") else []
+            every.append(("after", number))
         return every[::stride]
 
     def killed(self, name: str, when: str, number: int) -> int:
