@@ -121,6 +121,13 @@ def toy(folder, *, router=True, rollout="", reload="", work=False):
     return project
 
 
+def release(project, version, code=APP):
+    """Make a release of the small project."""
+    (project.root / "app/app.py").write_text(f"{code}# {version}\n")
+    project.commit(f"feat: {version}")
+    project.inv("promote", "--version", version).ok()
+
+
 def toy_on(folder, lab):
     """The small project on the hosts of a lab, which publish its router's port."""
     made = toy(folder)

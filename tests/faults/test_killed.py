@@ -6,6 +6,8 @@ deploy and of a rollback. Interrupted by a signal: the sample.
 
 import json
 import signal
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -14,20 +16,17 @@ import pytest
 
 from loadgen import Load
 from projects import remove
-from tour import NEW, OLD, Tour
-from toy import APP, toy
+from tour import COMMANDS, KILLER, NEW, Tour, begin
+from toy import APP, release, toy
+
+SLOW = APP.replace("GET(self):", "GET(self):\n        import time; time.sleep(0.8)")
 
 
 @pytest.fixture
-def small(tmp_path):
+def small(tmp_path, request):
     """OLD is live, NEW is there and stopped."""
     made = toy(tmp_path, work=True)
-    for version in (OLD, NEW):
-        (made.root / "app/app.py").write_text(f"{APP}# {version}\n")
-        made.commit(f"feat: {version}")
-        made.inv("promote", "--version", version).ok()
-        made.inv("deploy").ok()
-    made.inv("rollback", "--auto-approve").ok()
+    begin(made, lambda version: release(made, version, getattr(request, "param", APP)))
     yield made
     remove(made)
 
@@ -50,13 +49,34 @@ def test_killed_before_and_after_every_entry_of_a_deploy_and_of_a_rollback(small
     with Load(url, steady=3, fresh=2, limit=900) as load:
 
         def lost():
-            assert load.tally.lost == []
+            router = ["docker", "logs", "--tail", "9", f"{small.name}-local-nginx-1"]
+            why = subprocess.run(router, capture_output=True, text=True, check=False).stderr
+            assert load.tally.lost == [], why
+            assert load.tally.failed == 0, why
 
         interrupted = Tour(small, events, serving, lost).run(stride=1)
         tally = load.stop()
+        lost()
     assert interrupted >= 30
+    assert tally.sent == tally.answered
+
+
+@pytest.mark.parametrize("small", [SLOW], indirect=True)
+def test_what_is_aborted_after_its_switch_finishes_the_requests_it_has(small):
+    before = len(small.journal())
+    small.inv(*COMMANDS["deploy"]).ok()
+    steps = [(entry["event"], entry["step"]) for entry in small.journal()[before:]]
+    small.inv("rollback", "--auto-approve").ok()
+    number = steps.index(("outcome", "switch")) + 1
+    killed = (str(KILLER), "after", str(number), "60", *COMMANDS["deploy"])
+    small.start(*killed, program=sys.executable).communicate(timeout=60)
+    with Load(f"http://127.0.0.1:{small.http}/", steady=6, fresh=6) as load:
+        assert set(load.tally.releases) == {NEW}
+        small.inv("deploy.abort").ok()
+        tally = load.stop()
     assert tally.lost == []
     assert tally.failed == 0, tally.statuses
+    assert len(tally.releases) == 2
 
 
 def run_until(project, arguments, *, entry, number):

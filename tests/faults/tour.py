@@ -23,6 +23,14 @@ COMMANDS = {
 }
 
 
+def begin(project: Project, promote: Callable[[str], object]) -> None:
+    """OLD is live, NEW is there and stopped."""
+    for version in (OLD, NEW):
+        promote(version)
+        project.inv("deploy").ok()
+    project.inv("rollback", "--auto-approve").ok()
+
+
 @dataclass
 class Tour:
     """A project whose deployer is killed.
@@ -80,6 +88,7 @@ class Tour:
                 continue
             where = left[name].pop(0)
             code = self.killed(name, *where)
+            print(name, *where, "resume" if turn % 2 == 0 else "abort", flush=True)
             status = self.healthy({OLD, NEW})
             if status["interrupted"]:
                 interrupted += 1

@@ -51,18 +51,18 @@ class Stages:
         notes = [self._pass(gate) for gate in stage.gates if gate is not Gate.WATCH]
         self.tick()
         self._hand_over_workers(stage.workers)
-        self._move_traffic(stage)
+        served = self._move_traffic(stage)
         notes += [self._pass(gate) for gate in stage.gates if gate is Gate.WATCH]
-        if self.old and not stage.old:
-            notes.append(self._drained(self.old) if stage.share else "")
-            self.engine.stop(self.old.colour, self.old.release.named(Role.APP))
-        if self.new and not stage.new:
-            self.engine.stop(self.new.colour, self.new.release.named(Role.APP))
+        for side, wanted in ((self.old, stage.old), (self.new, stage.new)):
+            if side and not wanted:
+                # Nobody waits for the last request of an outage.
+                notes.append(self._drained(side) if served else "")
+                self.engine.stop(side.colour, side.release.named(Role.APP))
         return "; ".join(filter(None, notes))
 
     def _start(self, side: Side) -> None:
         named = side.release.named
-        # Workers stand ready, so that nobody works for as short as possible.
+        # Workers stand ready, so that their hand-over is short.
         self.engine.start(side.release, side.colour, named(Role.APP), named(Role.WORKER))
 
     def _pass(self, gate: Gate) -> str:
@@ -90,7 +90,8 @@ class Stages:
         if coming:
             self.engine.start(coming.release, coming.colour, names)
 
-    def _move_traffic(self, stage: Stage) -> None:
+    def _move_traffic(self, stage: Stage) -> bool:
+        """Put a stage's shares in force; returns whether anybody serves now."""
         shares = {}
         if self.new and stage.share:
             shares[self.new.colour] = stage.share
@@ -101,6 +102,7 @@ class Stages:
         leading = self.new if stage.share >= 50 or self.old is None else self.old
         if leading:
             self.engine.route(leading.release, shares)
+        return bool(shares)
 
     def _drained(self, side: Side) -> str:
         """Let requests and WebSockets of earlier routes finish, up to the drain time."""

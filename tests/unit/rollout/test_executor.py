@@ -228,6 +228,28 @@ def test_open_connections_are_waited_for_and_then_cut(site):
     assert "were cut after a drain time of 0.2 s" in notes[-1]
 
 
+def test_open_connections_of_a_release_that_failed_are_waited_for_too(site):
+    """The switch was done when it failed: requests are under way on the new release."""
+    plan = deploy_plan(site, site.store.get("1.0.1"))
+    switched, stop, seen = site.engine.route, site.engine.stop, []
+
+    def fail(release, shares):
+        switched(release, shares)
+        if shares == {"green": 100}:
+            raise TowlineError("the watch found errors")
+        site.engine.open = 1
+
+    def stopped(colour, services):
+        if services == ["api"]:
+            seen.append((colour, site.engine.drained > 1))
+        stop(colour, services)
+
+    site.engine.route, site.engine.stop = fail, stopped
+    with pytest.raises(RolledBack):
+        run(site, plan)
+    assert seen == [("green", True)]
+
+
 def test_a_rollback_starts_what_was_kept_and_marks_what_it_left(site):
     run(site, deploy_plan(site, site.store.get("1.0.1")))
     target = site.store.get("1.0.0")
