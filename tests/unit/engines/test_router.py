@@ -1,0 +1,144 @@
+"""The switch, on a router that takes its time: an nginx in words, which answers for real."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+
+import pytest
+
+from towline.engines import router as module
+from towline.engines.releases import Release, StateFolder
+from towline.engines.router import Router
+from towline.engines.world import Container, World
+from towline.errors import TowlineError
+from towline.hosts.local import LocalHost
+from towline.routing import nginx
+
+SERVICES = {"web": {"role": "app", "port": 8000}, "nginx": {"role": "router"}}
+
+
+class Nginx:
+    """What the Docker SDK and a connection see of it.
+
+    Attributes:
+        slow: How often the process list is asked for until the old worker stops accepting.
+        stuck: It goes on with the routes it has.
+    """
+
+    def __init__(self, routes):
+        self.routes, self.slow, self.stuck, self.refuses = routes, 0, False, ""
+        self.asked, self.signals, self.answers = 0, [], b""
+        self.workers = {"10": "nginx: worker process"}
+        self.retired = {}
+
+    def exec_create(self, container, argv):
+        return {"Id": argv[-1]}
+
+    def exec_start(self, wanted):
+        return b"nginx version: nginx/1.22.1" if wanted == "-v" else self.refuses.encode()
+
+    def exec_inspect(self, wanted):
+        return {"ExitCode": int(wanted == "-q" and bool(self.refuses))}
+
+    def kill(self, container, signal):
+        self.signals.append(signal)
+        if not self.stuck:
+            self.answers = self.routes.read_bytes()
+            self.retired, self.workers = self.workers, {"20": "nginx: worker process"}
+            self.asked = 0
+
+    def top(self, container):
+        self.asked += 1
+        if self.asked > self.slow:
+            self.retired = dict.fromkeys(self.retired, "nginx: worker process is shutting down")
+        found = {"1": "nginx: master process nginx", **self.retired, **self.workers}
+        return {
+            "Titles": ["UID", "PID", "CMD"],
+            "Processes": [["0", *row] for row in found.items()],
+        }
+
+    def logs(self, container, tail):
+        return b"nginx says why\n"
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """A router whose first routes lead nowhere, the release to switch to, and nginx."""
+    state = StateFolder(tmp_path)
+    folder = state.releases / "1.0.0"
+    folder.mkdir(parents=True)
+    release = Release("1.0.0", "1.0.0", "c", "f", "d", {}, SERVICES, folder)
+    release.kept_file.write_text(json.dumps({"services": {"nginx": {}}}))
+    it = Nginx(state.routes / nginx.ROUTES_FILE)
+    host = LocalHost()
+    host.docker = lambda: SimpleNamespace(api=it)
+    router = Router(host, state)
+    router.prepare(release)
+    it.answers = it.routes.read_bytes()
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            account = it.answers.split(b"return 200 '")[1].split(b"';")[0]
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(account)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    container = Container("id", "nginx-1", "nginx", "router", "running",
+                          ports={nginx.ASK_PORT: server.server_port})  # fmt: skip
+    yield router, release, it, World((container,))
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_switch_is_over_when_no_old_worker_takes_connections(scene):
+    router, release, it, world = scene
+    it.slow = 5
+    router.switch(release, {"blue": 100}, world)
+    assert it.signals == ["SIGHUP"]
+    assert it.asked > it.slow
+    assert router.read(world).live_colour() == "blue"
+    # It still finishes what it has.
+    assert router.retiring(world.containers[0]) == 1
+
+
+def test_routes_that_are_in_force_are_not_written_again(scene):
+    router, release, it, world = scene
+    router.switch(release, {"blue": 100}, world)
+    written = it.routes.stat().st_mtime_ns
+    router.switch(release, {"blue": 100}, world)
+    assert it.signals == ["SIGHUP"]
+    assert it.routes.stat().st_mtime_ns == written
+
+
+def test_a_configuration_that_nginx_refuses_is_put_back(scene):
+    router, release, it, world = scene
+    before = it.routes.read_bytes()
+    it.refuses = "nginx: [emerg] unknown directive"
+    with pytest.raises(TowlineError, match="refuses the new configuration: unknown directive"):
+        router.switch(release, {"blue": 100}, world)
+    assert it.routes.read_bytes() == before
+
+
+def test_a_router_that_does_not_take_its_routes_is_told_and_put_back(scene, monkeypatch):
+    router, release, it, world = scene
+    monkeypatch.setattr(module, "_RELOAD_LIMIT", 0.2)
+    before = it.routes.read_bytes()
+    it.stuck = True
+    with pytest.raises(TowlineError, match="did not take the new configuration") as error:
+        router.switch(release, {"blue": 100}, world)
+    assert list(error.value.details) == ["nginx says why"]
+    assert it.routes.read_bytes() == before
+
+
+def test_an_old_worker_that_never_stops_accepting_is_no_switch(scene, monkeypatch):
+    router, release, it, world = scene
+    monkeypatch.setattr(module, "_RELOAD_LIMIT", 0.2)
+    it.slow = 10**6
+    with pytest.raises(TowlineError, match="did not take the new configuration"):
+        router.switch(release, {"blue": 100}, world)
