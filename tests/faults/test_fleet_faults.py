@@ -14,9 +14,9 @@ import pytest
 
 from loadgen import wait_until
 from projects import docker, remove
-from toy import APP, toy_on, version_on
+from tour import KILLER
+from toy import APP, release, toy_on, version_on
 
-KILLER = Path(__file__).parent / "killer.py"
 SLOW = """
 import time
 time.sleep(4)
@@ -35,9 +35,9 @@ def project(lab, tmp_path_factory):
     config = made.root / "towline.yaml"
     text = config.read_text().replace("rollout: {", "rollout: {reconnect: 20s, ")
     config.write_text(text + "checks: {disk_free: 100kB}\n")
-    promote(made, "1.0.0", APP)
+    release(made, "1.0.0", APP)
     made.inv("deploy").ok()
-    promote(made, "1.1.0", SLOW + APP)
+    release(made, "1.1.0", SLOW + APP)
     yield made
     remove(made)
     for host in lab.hosts:
@@ -54,12 +54,6 @@ def well_again(project, lab):
     assert status["lock"] is None
     assert status["interrupted"] is None
     assert "the chain is whole" in project.inv("history", "--verify").ok().out
-
-
-def promote(project, version, code):
-    (project.root / "app/app.py").write_text(f"{code}# {version}\n")
-    project.commit(f"feat: {version}")
-    project.inv("promote", "--version", version).ok()
 
 
 def inside(host, *command):

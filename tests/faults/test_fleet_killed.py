@@ -14,8 +14,8 @@ import pytest
 
 from loadgen import Load
 from projects import docker, make_project, remove
-from tour import NEW, OLD, Tour
-from toy import APP, toy_on
+from tour import Tour, begin
+from toy import release, toy_on
 
 ALL = os.environ.get("TOWLINE_FAULTS") == "all"
 # Of the points of an operation, each so-manieth.
@@ -61,15 +61,7 @@ def project(lab, tmp_path_factory):
     """OLD is live, NEW is there and stopped."""
     folder = tmp_path_factory.mktemp("killed")
     made = sample_on(folder, lab) if ALL else toy_on(folder, lab)
-    for version in (OLD, NEW):
-        if ALL:
-            made.promote(version)
-        else:
-            (made.root / "app/app.py").write_text(f"{APP}# {version}\n")
-            made.commit(f"feat: {version}")
-            made.inv("promote", "--version", version).ok()
-        made.inv("deploy").ok()
-    made.inv("rollback", "--auto-approve").ok()
+    begin(made, made.promote if ALL else lambda version: release(made, version))
     yield made
     remove(made)
 

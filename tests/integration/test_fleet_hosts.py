@@ -4,7 +4,7 @@ import pytest
 
 from loadgen import Load
 from projects import docker, remove
-from toy import APP, toy_on, version_on
+from toy import APP, release, toy_on, version_on
 
 FAULT = """
 if os.path.exists("/fault/broken"):
@@ -25,12 +25,8 @@ def project(lab, tmp_path_factory):
 
 
 def write(project, version):
-    (project.root / "app/app.py").write_text(
-        APP.replace("import http.server, json, os, signal, socket",
-                    f"import http.server, json, os, signal, socket\n{FAULT}") + f"# {version}\n"
-    )  # fmt: skip
-    project.commit(f"feat: {version}")
-    project.inv("promote", "--version", version).ok()
+    imports = "import http.server, json, os, signal, socket"
+    release(project, version, APP.replace(imports, f"{imports}\n{FAULT}"))
 
 
 def url(host):

@@ -8,7 +8,7 @@ import pytest
 from projects import docker, remove
 from towline.lab import keys
 from towline.lab.fleet import Lab
-from toy import APP, toy_on, version_on
+from toy import release, toy_on, version_on
 
 
 @pytest.fixture
@@ -62,9 +62,7 @@ def project(lab, tmp_path, agent):
 def test_a_user_with_sudo_and_a_key_in_an_agent(project, lab):
     host = lab.hosts[0]
     for version in ("1.0.0", "1.1.0"):
-        (project.root / "app/app.py").write_text(f"{APP}# {version}\n")
-        project.commit(f"feat: {version}")
-        project.inv("promote", "--version", version).ok()
+        release(project, version)
         project.inv("deploy").ok()
         assert version_on(host) == version
     project.inv("rollback", "--auto-approve").ok()

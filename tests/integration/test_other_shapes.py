@@ -7,13 +7,7 @@ import pytest
 
 from loadgen import Load, wait_until
 from projects import docker, remove
-from toy import APP, toy
-
-
-def release(project, version):
-    (project.root / "app/app.py").write_text(f"{APP}# {version}\n")
-    project.commit(f"feat: {version}")
-    project.inv("promote", "--version", version).ok()
+from toy import release, toy
 
 
 def ask(project):

@@ -74,8 +74,7 @@ class ComposeEngine:
     def run_job(self, release: Release, colour: str, service: str, *, timeout: float) -> str:
         """See `Engine.run_job`."""
         self._clear(self.observe().of(colour, Role.JOB))
-        argv = ("run", "--rm", "--no-deps", "--no-TTY", service)
-        result = self._run(release.colour_file(colour), *argv, timeout=timeout)
+        result = self.host.run(job_command(release.colour_file(colour), service), timeout=timeout)
         printed = [line for line in (result.out + result.err).splitlines() if line.strip()]
         if not result.ok:
             raise TowlineError(
@@ -323,6 +322,11 @@ def compose_command(file: Path, *arguments: str) -> list[str]:
 def settle_command(file: Path) -> list[str]:
     """What brings backing services and the router up."""
     return compose_command(file, "up", "--detach", "--no-build", "--remove-orphans")
+
+
+def job_command(file: Path, service: str) -> list[str]:
+    """What runs a job to its end."""
+    return compose_command(file, "run", "--rm", "--no-deps", "--no-TTY", service)
 
 
 def start_commands(file: Path, services: Sequence[str], ready: Sequence[str]) -> list[list[str]]:

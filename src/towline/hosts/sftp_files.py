@@ -221,7 +221,10 @@ class SftpFiles:
             said = self._link.run(["date", "+%s"], plain=True)
             if not said.out.strip().isdigit():
                 where = self._link.address.short
-                raise TowlineError(f"{where} does not say what time it is: {said.err.strip()}")
+                raise TowlineError(
+                    f"{where} does not say what time it is: {(said.err or said.out).strip()!r}",
+                    remedy=f"see `ssh {where} date +%s`",
+                )
             # Afterwards: rather too early than too late.
             asked, there = time.monotonic(), int(said.out)
             self._clock = asked, there

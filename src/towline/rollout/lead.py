@@ -10,13 +10,14 @@ def refuse(fleet: Fleet) -> None:
     Raises:
         UsageError: When somebody changed the order of the hosts.
     """
-    lead, others = fleet.lead, fleet.sites[1:]
-    if not others:
+    lead = fleet.lead
+    # The others are only asked before the first deploy.
+    if _has_journal(lead):
         return
-    lead_has, *have = fleet.each(_has_journal)
-    if lead_has or not any(have):
+    have = fleet.each(_has_journal)
+    if not any(have):
         return
-    old = others[have.index(True)].host.name
+    old = fleet.sites[have.index(True)].host.name
     raise UsageError(
         f"journal, lock and holds of {lead.name} lie on {old}, but {lead.host.name} is named first",
         remedy=f"name {old} first in environments.{lead.name}.hosts; or bring journal.jsonl, fence "

@@ -29,8 +29,7 @@ def is_dead(where: str, pid: int) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
+    except OSError as error:
+        # Another user's process is there, though it cannot be signalled.
+        return isinstance(error, ProcessLookupError)
     return False

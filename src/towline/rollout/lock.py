@@ -10,6 +10,7 @@ another took the lock, finds a higher number when it wakes, and does nothing any
 
 import getpass
 import json
+import math
 import os
 import socket
 import threading
@@ -29,8 +30,6 @@ LEASE = 60.0
 _RENEW = 15.0
 _CLAIM = 10.0
 _POLL = 0.1
-# The lease of a lock that names nobody.
-_NEVER = -1.0
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,12 @@ def read(files: Files, path: Path) -> Holder | None:
         return None
     except (ValueError, TypeError):
         # Not written by us, or torn: it names nobody, so nobody can renew it.
-        return Holder("", "unknown", "unknown", 0, "unknown", "", lease=_NEVER)
+        return Holder("", "unknown", "unknown", 0, "unknown", "", lease=-math.inf)
 
 
 def expired(files: Files, path: Path, holder: Holder) -> bool:
     """Whether a holder's lease ran out, or it is a dead process of this machine."""
-    if holder.lease == _NEVER or is_dead(holder.where, holder.pid):
+    if is_dead(holder.where, holder.pid):
         return True
     try:
         return files.age(path) > holder.lease
@@ -196,9 +195,9 @@ def _take(files: Files, path: Path, operation: str) -> Holder:
     raise Locked(f"{path} is being taken by someone else", remedy="run the command again")
 
 
-def _take_over(files: Files, path: Path, expired: Holder, content: bytes) -> bool:
+def _take_over(files: Files, path: Path, old: Holder, content: bytes) -> bool:
     """Replace an expired lock. Of many takers one creates the claim named after that very lock."""
-    claim = path.with_name(f"{path.name}.claim-{expired.token or 'torn'}")
+    claim = path.with_name(f"{path.name}.claim-{old.token or 'torn'}")
     if not files.create(claim, b""):
         with suppress(FileNotFoundError):
             if files.age(claim) > _CLAIM:
@@ -207,7 +206,7 @@ def _take_over(files: Files, path: Path, expired: Holder, content: bytes) -> boo
     try:
         current = read(files, path)
         # Someone who claimed before us may have finished in between.
-        if current is None or current.token != expired.token:
+        if current is None or current.token != old.token:
             return False
         files.write(path, content, 0o600)
     finally:

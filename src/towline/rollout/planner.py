@@ -10,7 +10,7 @@ from pathlib import Path
 from towline.config.models import Rollout
 from towline.config.services import Role
 from towline.config.units import format_size
-from towline.engines.compose import compose_command, settle_command, start_commands
+from towline.engines.compose import compose_command, job_command, settle_command, start_commands
 from towline.engines.registry import split
 from towline.engines.releases import Release, StateFolder, Status
 from towline.engines.world import other
@@ -260,10 +260,7 @@ def _preparations(candidate: Candidate, colour: str, state: StateFolder) -> list
     )
     jobs = candidate.named(Role.JOB)
     if jobs:
-        commands = tuple(
-            _shown(folder / f"{colour}.json", "run", "--rm", "--no-deps", "--no-TTY", name)
-            for name in jobs
-        )
+        commands = tuple(shlex.join(job_command(folder / f"{colour}.json", name)) for name in jobs)
         steps.append(Step("migrate", f"run {', '.join(jobs)} in the new image", commands))
     return steps
 

@@ -62,7 +62,6 @@ def _others(site: Site) -> Iterator[ReleaseStore]:
     if own.parent.name == config.project:
         folders = [own.parent.parent / name for name in files.names(own.parent.parent)]
     for folder in folders:
-        for name in files.names(folder) if files.is_dir(folder) else ():
-            state = StateFolder(folder / name)
-            if state.root != own and files.is_dir(state.releases):
-                yield ReleaseStore(files, state)
+        for name in files.names(folder):
+            if folder / name != own:
+                yield ReleaseStore(files, StateFolder(folder / name))
