@@ -1,4 +1,4 @@
-"""Ways to log in at a host: a user with sudo, whose key only an agent has."""
+"""Ways to log in at a host: a user with sudo, whose key only an agent has, and who may not."""
 
 import os
 import subprocess
@@ -57,6 +57,28 @@ def project(lab, tmp_path, agent):
     yield made
     remove(made)
     docker("exec", host.container, "userdel", "--remove", "admin")
+
+
+def test_a_user_who_may_not_use_docker_reads_what_lets_them(project):
+    release(project, "1.0.0")
+    config = project.root / "towline.yaml"
+    config.write_text(config.read_text().replace("sudo: true", "sudo: false"))
+    said = project.inv("deploy")
+    assert said.code == 2, said.text
+    assert "permission denied" in said.err
+    assert "`usermod -aG docker admin` there, or `sudo: true`" in said.err
+
+
+def test_a_server_that_forwards_no_ports_is_named_before_anything_changes(project, lab):
+    release(project, "1.0.0")
+    container = lab.hosts[0].container
+    docker("exec", container, "sed", "-i", "s/^/no-port-forwarding /",
+           "/home/admin/.ssh/authorized_keys")  # fmt: skip
+    said = project.inv("deploy")
+    assert said.code == 3, said.text
+    assert "forwards no ports" in said.err
+    assert "`AllowTcpForwarding local`" in said.err
+    assert project.name not in docker("exec", container, "docker", "ps", "--all")
 
 
 def test_a_user_with_sudo_and_a_key_in_an_agent(project, lab):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from towline.config.units import format_size
 from towline.engines.world import World
+from towline.errors import UsageError
 from towline.findings import Finding, Severity
 from towline.hosts.base import Host
 
@@ -31,6 +32,14 @@ def check_engine(host: Host) -> Iterator[Finding]:
             f"`docker compose` does not work on {host.name}",
             "install Compose version 2 (package docker-compose-plugin or docker-compose-v2)",
         )
+
+
+def check_reach(host: Host) -> Iterator[Finding]:
+    """Whether health can be asked from here."""
+    try:
+        host.require_reach()
+    except UsageError as error:
+        yield Finding("forwarding", Severity.ERROR, error.message, error.remedy)
 
 
 def check_disk(host: Host, state: Path, wanted: int) -> Iterator[Finding]:

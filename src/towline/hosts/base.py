@@ -157,7 +157,15 @@ class Host(Protocol):
         ...
 
     def reach(self, port: int) -> tuple[str, int]:
-        """An address here that leads to a loopback port of the host."""
+        """An address here that leads to a loopback port of the host; raises as `require_reach`."""
+        ...
+
+    def require_reach(self) -> None:
+        """Make sure that its loopback ports can be reached from here.
+
+        Raises:
+            UsageError: When its SSH server forbids that.
+        """
         ...
 
     def user_id(self) -> int:

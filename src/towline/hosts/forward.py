@@ -12,6 +12,25 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 16
 _LOOPBACK = "127.0.0.1"
+# A port where nothing listens: only whether it may be asked is of interest.
+_DISCARD = 9
+# SSH_OPEN_ADMINISTRATIVELY_PROHIBITED; source: RFC 4254, 5.1.
+_PROHIBITED = 1
+
+
+def allowed(transport: Transport) -> bool:
+    """Whether a server passes connections on to loopback ports of its host.
+
+    Raises:
+        paramiko.SSHException: When the connection is lost.
+    """
+    from paramiko import ChannelException
+
+    try:
+        transport.open_channel("direct-tcpip", (_LOOPBACK, _DISCARD), (_LOOPBACK, 0)).close()
+    except ChannelException as error:
+        return error.code != _PROHIBITED
+    return True
 
 
 class Forward:

@@ -223,6 +223,9 @@ class LocalHost:
         """See `Host.reach`."""
         return "127.0.0.1", port
 
+    def require_reach(self) -> None:
+        """See `Host.require_reach`."""
+
     def user_id(self) -> int:
         """See `Host.user_id`."""
         return os.getuid()

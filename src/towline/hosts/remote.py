@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from towline.errors import TowlineError, UsageError
 from towline.hosts.address import Address
 from towline.hosts.base import Result
-from towline.hosts.forward import Forward
+from towline.hosts.forward import Forward, allowed
 from towline.hosts.link import Link
 from towline.hosts.once import once
 from towline.hosts.sftp_files import SftpFiles
@@ -140,16 +140,39 @@ class RemoteHost:
         try:
             return docker_client(self._dial, _TIMEOUT)
         except (DockerException, RequestException, EOFError) as error:
+            why = self._why(error)
+            remedy = f"see `ssh {self.name} docker info`; `inv provision` installs an engine"
+            if "permission denied" in why:
+                group = f"`usermod -aG docker {self.link.user()}` there"
+                remedy = f"{group}, or `sudo: true` for the environment in towline.yaml"
             raise UsageError(
-                f"no Docker engine answers on {self.name}: {self._why(error)}",
-                remedy=f"see `ssh {self.name} docker info`; `inv provision` installs an engine",
+                f"no Docker engine answers on {self.name}: {why}", remedy=remedy
             ) from None
 
     def reach(self, port: int) -> tuple[str, int]:
         """See `Host.reach`; the address is a loopback port here."""
+        self.require_reach()
         if port not in self._forwards:
             self._forwards[port] = Forward(self.link.transport, port)
         return self._forwards[port].address
+
+    def require_reach(self) -> None:
+        """See `Host.require_reach`."""
+        if not self._forwarding:
+            raise UsageError(
+                f"the SSH server of {self.name} forwards no ports, by which health is asked",
+                remedy="`AllowTcpForwarding local` in its sshd_config, at least for this user, and "
+                "neither `restrict` nor `no-port-forwarding` before the key in authorized_keys",
+            )
+
+    @once
+    def _forwarding(self) -> bool:
+        from paramiko import SSHException
+
+        try:
+            return allowed(self.link.transport())
+        except (SSHException, EOFError, OSError) as error:
+            raise self.link.lost(error) from None
 
     def user_id(self) -> int:
         """See `Host.user_id`."""
