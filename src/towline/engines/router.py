@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ class Router:
 
     host: Host
     state: StateFolder
+    _versions: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def _file(self) -> Path:
@@ -207,9 +208,13 @@ class Router:
         )
 
     def _version(self, container: Container) -> tuple[int, ...]:
-        _, output = self._exec(container, ["nginx", "-v"])
-        match = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", output)
-        return tuple(int(part) for part in match.groups()) if match else (0,)
+        """Its version, which stays what it is for as long as the container does."""
+        if container.id not in self._versions:
+            _, output = self._exec(container, ["nginx", "-v"])
+            match = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", output)
+            found = tuple(int(part) for part in match.groups()) if match else (0,)
+            self._versions[container.id] = found
+        return self._versions[container.id]
 
     def _exec(self, container: Container, argv: list[str]) -> tuple[int, str]:
         created = self._api.exec_create(container.id, argv)

@@ -28,11 +28,12 @@ class Nginx:
 
     def __init__(self, routes):
         self.routes, self.slow, self.stuck, self.refuses = routes, 0, False, ""
-        self.asked, self.signals, self.answers = 0, [], b""
+        self.asked, self.signals, self.commands, self.answers = 0, [], [], b""
         self.workers = {"10": "nginx: worker process"}
         self.retired = {}
 
     def exec_create(self, container, argv):
+        self.commands.append(argv)
         return {"Id": argv[-1]}
 
     def exec_start(self, wanted):
@@ -113,6 +114,7 @@ def test_routes_that_are_in_force_are_not_written_again(scene):
     written = it.routes.stat().st_mtime_ns
     router.switch(release, {"blue": 100}, world)
     assert it.signals == ["SIGHUP"]
+    assert it.commands == [["nginx", "-v"], ["nginx", "-t", "-q"]]
     assert it.routes.stat().st_mtime_ns == written
 
 
