@@ -1,26 +1,21 @@
 """Bring images from one engine to another without a registry: only the layers that are missing.
 
 `docker load` does not open the file of a layer that the engine has (its chain id is known), so
-an archive of `docker save` may leave those files out. Source: moby, `image/tarexport/load.go`;
-the archive's format: `image/spec/spec.md` of the same repository.
+an archive of `docker save` may leave those files out. Source: moby, `image/tarexport/load.go`.
 """
 
 from __future__ import annotations
 
-import json
-import tarfile
-import tempfile
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from towline.config.units import format_size
+from towline.engines.archives import Archives
 from towline.engines.layers import Layers
 from towline.errors import UsageError
 
 if TYPE_CHECKING:
     from docker import APIClient
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -41,11 +36,11 @@ class Shipped:
         return f"{self.layers} of {self.layers + self.known} layers, {format_size(self.sent)}"
 
 
-def ship(source: APIClient, target: APIClient, reference: str, there: Layers) -> Shipped:
+def ship(archives: Archives, target: APIClient, reference: str, there: Layers) -> Shipped:
     """Bring an image over; nothing is sent when it is there already.
 
     Args:
-        source: The engine that has it.
+        archives: The images of the engine that has it, which expect it.
         target: The engine that is to have it.
         reference: Name of the image.
         there: The layers that the target has.
@@ -54,58 +49,21 @@ def ship(source: APIClient, target: APIClient, reference: str, there: Layers) ->
         UsageError: When it is built for another kind of machine.
         docker.errors.APIError: When an engine refuses.
     """
-    image = source.inspect_image(reference)
+    image = archives.source.inspect_image(reference)
     layers = list(image["RootFS"].get("Layers") or [])
     _refuse_other_machine(reference, image, target.info())
     known = there.known(target, layers)
     if known == len(layers) and _same(target, reference, image["Id"]):
         return Shipped(0, known, 0)
-    with tempfile.TemporaryFile() as spool:
-        for chunk in source.get_image(reference, _CHUNK):
-            spool.write(chunk)
-        spool.seek(0)
-        with tempfile.TemporaryFile() as thin:
-            left_out = without_layers(spool, thin, known)
-            sent = thin.tell()
-            thin.seek(0)
-            # The answer is a stream of messages; a refusal is one of them.
-            for message in target.load_image(thin):
-                if "error" in message:
-                    raise UsageError(
-                        f"{reference} cannot be loaded: {message['error']}",
-                        remedy="use a registry: name the image with its address",
-                    )
-    return Shipped(len(layers) - left_out, left_out, sent)
-
-
-def without_layers(archive: IO[bytes], target: IO[bytes], count: int) -> int:
-    """Copy an archive of `docker save` without the files of its lowest layers.
-
-    Returns:
-        How many were left out.
-    """
-    with tarfile.open(fileobj=archive, mode="r:") as full:
-        text = full.extractfile("manifest.json")
-        assert text is not None  # noqa: S101 - every archive of docker save has it
-        images = json.load(text)
-        paths = [path for image in images for path in image["Layers"][:count]]
-        wanted = {path for image in images for path in image["Layers"][count:]}
-        members = full.getmembers()
-        # In older archives, a layer that occurs twice is a link to its first place.
-        linked = {_target(item) for item in members if item.issym() and item.name in wanted}
-        skipped = set(paths) - wanted - linked
-        with tarfile.open(fileobj=target, mode="w|") as thin:
-            for item in members:
-                if item.name not in skipped:
-                    thin.addfile(item, full.extractfile(item) if item.isreg() else None)
-    return len(skipped)
-
-
-def _target(link: tarfile.TarInfo) -> str:
-    folder = link.name.rpartition("/")[0].split("/")
-    for word in link.linkname.split("/"):
-        folder = folder[:-1] if word == ".." else [*folder, word]
-    return "/".join(folder)
+    thin = archives.get(reference).without(known)
+    # The answer is a stream of messages; a refusal is one of them.
+    for message in target.load_image(thin.chunks()):
+        if "error" in message:
+            raise UsageError(
+                f"{reference} cannot be loaded: {message['error']}",
+                remedy="use a registry: name the image with its address",
+            )
+    return Shipped(len(layers) - thin.left_out, thin.left_out, thin.size)
 
 
 def _same(target: APIClient, reference: str, image: str) -> bool:

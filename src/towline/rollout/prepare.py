@@ -13,6 +13,7 @@ from typing import Any
 from towline.config.envfile import write_env
 from towline.config.units import format_size
 from towline.engines import live, transfer
+from towline.engines.archives import Archives
 from towline.engines.registry import repository, split
 from towline.engines.releases import Release
 from towline.engines.render import Target, build_model, colour_model, kept_model, mounts
@@ -35,12 +36,17 @@ from towline.rollout.site import Site
 
 @dataclass
 class Preparation:
-    """The steps before anything in the environment is touched."""
+    """The steps before anything in the environment is touched.
+
+    Attributes:
+        archives: Images of this machine, for all hosts that they are sent to.
+    """
 
     site: Site
     manifest: Manifest
     candidate: Candidate
     stack: Stack
+    archives: Archives
 
     def actions(self) -> dict[str, Callable[[], str]]:
         """Step name -> action."""
@@ -105,12 +111,11 @@ class Preparation:
 
     def ship(self) -> str:
         """Send images to the host, but for the layers that it has."""
-        source = self.site.here.docker().api
         target = self.site.host.docker().api
-        sent = [
-            ship(source, target, item.reference, self.site.layers)
-            for item in self.candidate.to_ship
-        ]
+        sent = []
+        for item in self.candidate.to_ship:
+            sent.append(ship(self.archives, target, item.reference, self.site.layers))
+            self.archives.done(item.reference)
         amount = sum(item.sent for item in sent)
         self.site.moved.sent += amount
         return f"{sum(item.layers for item in sent)} layers, {format_size(amount)}"
@@ -242,7 +247,10 @@ class Preparation:
 def preparation(site: Site, promoted: Promoted) -> Preparation:
     """The preparation of a promoted release that is not kept yet."""
     stack = promoted.stack or site.resolve(promoted.manifest.version, promoted.manifest.commit)
-    return Preparation(site, promoted.manifest, promoted.candidate, stack)
+    archives = site.memo.once("archives", lambda: Archives(site.here.docker().api))
+    for item in promoted.candidate.to_ship:
+        archives.expect(item.reference)
+    return Preparation(site, promoted.manifest, promoted.candidate, stack, archives)
 
 
 def _json(model: dict[str, Any]) -> bytes:
