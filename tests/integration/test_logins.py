@@ -85,7 +85,9 @@ def test_a_user_with_sudo_and_a_key_in_an_agent(project, lab):
     host = lab.hosts[0]
     for version in ("1.0.0", "1.1.0"):
         release(project, version)
-        project.inv("deploy").ok()
+        done = project.inv("deploy").ok()
+        # The words of Paramiko's own log.
+        assert "open FAILED" not in done.err
         assert version_on(host) == version
     project.inv("rollback", "--auto-approve").ok()
     assert version_on(host) == "1.0.0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import socket
 import threading
@@ -27,6 +28,9 @@ _ANSWER_SECONDS = 120.0
 _CHUNK = 1 << 16
 # Reads variables from standard input, where no list of processes shows them.
 _WITH_ENVIRONMENT = 'eval "$(cat)"; exec "$@"'
+
+# What Paramiko logs becomes an error of ours where it matters; without a handler, Python prints it.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 @dataclass
