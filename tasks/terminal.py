@@ -81,8 +81,7 @@ class Steps:
         from towline.config.units import format_duration
         from towline.rollout.progress import StepNote
 
-        live = sys.stderr.isatty() and not self._at_once
-        if live:
+        if self._live:
             sys.stderr.write(f"  …          {title}")
             sys.stderr.flush()
         note, started = StepNote(), time.monotonic()
@@ -92,9 +91,20 @@ class Steps:
             mark, style = "✓", "green"
         finally:
             took = format_duration(time.monotonic() - started)
-            start = "\r\033[K" if live else ""
             extra = paint(f"  ({note.text})", "dim", sys.stderr) if note.text else ""
-            tell(f"{start}  {paint(mark, style, sys.stderr)} {took:>8}  {title}{extra}")
+            tell(f"{self._clear()}  {paint(mark, style, sys.stderr)} {took:>8}  {title}{extra}")
             width = max((len(name) for name, _ in note.hosts), default=0)
             for name, text in note.hosts:
                 tell(f"{'':12} {paint(f'{name:<{width}}', 'dim', sys.stderr)}  {text}")
+
+    def say(self, text: str) -> None:
+        """Show a line in the middle of a step."""
+        tell(f"{self._clear()}  {paint('!', 'yellow', sys.stderr)} {'':8}  {text}")
+
+    @property
+    def _live(self) -> bool:
+        return sys.stderr.isatty() and not self._at_once
+
+    def _clear(self) -> str:
+        """What clears the line of a step that runs."""
+        return "\r\033[K" if self._live else ""

@@ -15,7 +15,7 @@ from towline.errors import TowlineError
 from towline.rollout import lock
 from towline.rollout.interrupts import Interrupt, deferred
 from towline.rollout.lane import HARMLESS, Lane
-from towline.rollout.parallel import HostFailed, on_all, rows, told
+from towline.rollout.parallel import HostFailed, fill, on_all, told
 from towline.rollout.progress import Progress
 from towline.rollout.recovery import Recovery
 
@@ -70,7 +70,7 @@ class Executor:
         files, path = site.host.files, site.state.lock
         with (
             lock.held(files, path, purpose, wait=self.wait) as holder,
-            deferred() as self._interrupt,
+            deferred(self.progress.say) as self._interrupt,
         ):
             self._holder = holder
             self._guard = _Guard(self._still_ours)
@@ -139,8 +139,7 @@ class Executor:
                 # Before its outcome is written: a step may have slept for long.
                 self._still_ours()
             outcome["note"] = told(lanes, notes)
-            note.text = notes[0] if len(lanes) == 1 else f"{len(lanes)} hosts"
-            note.hosts = rows(lanes, notes) if len(lanes) > 1 else []
+            fill(note, lanes, notes)
 
     def _still_ours(self) -> None:
         site = self._lead.site

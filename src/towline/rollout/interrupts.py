@@ -1,8 +1,8 @@
 """Ctrl-C and SIGTERM end an operation at its next safe point, not in the middle of a step."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -31,12 +31,15 @@ class Interrupt:
 
 
 @contextmanager
-def deferred() -> Iterator[Interrupt]:
-    """Turn SIGINT and SIGTERM into a request to stop, while the body runs."""
+def deferred(say: Callable[[str], None]) -> Iterator[Interrupt]:
+    """Turn SIGINT and SIGTERM into a request to stop, while the body runs; `say` so at once."""
     interrupt = Interrupt()
 
     def ask(number: int, _frame: FrameType | None) -> None:
         interrupt.asked = signal.Signals(number).name
+        # In the middle of a line being written, Python refuses to write another.
+        with suppress(RuntimeError):
+            say(f"{interrupt.asked}: stopping at the next safe point")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

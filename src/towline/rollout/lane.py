@@ -105,6 +105,7 @@ class Lane:
         release = self.site.store.get(self.plan.release)
         redact = self.site.redactor.redact
         shown: list[str] = []
+        where = f" on {self.name}" if self.site.remote else ""
         for item in self.site.engine.observe().of(self.plan.colour):
             if release is None or item.release != release.id:
                 continue
@@ -113,7 +114,7 @@ class Lane:
             with suppress(OSError):
                 self.site.host.files.write(path, ("\n".join(lines) + "\n").encode(), 0o600)
             if lines and item.role == Role.APP:
-                shown += [f"last lines of {item.name} (more in {path}):"]
+                shown += [f"last lines of {item.name}{where} (more in {path}):"]
                 shown += [f"  {line}" for line in lines[-_SHOWN_LINES:]]
         return shown
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from towline.errors import TowlineError
 from towline.rollout.lane import Lane
+from towline.rollout.progress import StepNote
 
 
 class Halted(TowlineError):
@@ -87,12 +88,19 @@ def told(lanes: Sequence[Lane], notes: Sequence[str]) -> str:
     """The figures of all hosts in one line; of one host as they are."""
     if len(lanes) == 1:
         return notes[0]
-    return "; ".join(
-        [f"{len(lanes)} hosts", *(f"{name}: {note}" for name, note in rows(lanes, notes))]
-    )
+    rows = (f"{name}: {note}" for name, note in _rows(lanes, notes))
+    return "; ".join([f"{len(lanes)} hosts", *rows])
 
 
-def rows(lanes: Sequence[Lane], notes: Sequence[str]) -> list[tuple[str, str]]:
+def fill(note: StepNote, lanes: Sequence[Lane], notes: Sequence[str]) -> None:
+    """Show the figures of all hosts, each on a line of its own; of one host beside the step."""
+    if len(lanes) == 1:
+        note.text = notes[0]
+    else:
+        note.text, note.hosts = f"{len(lanes)} hosts", _rows(lanes, notes)
+
+
+def _rows(lanes: Sequence[Lane], notes: Sequence[str]) -> list[tuple[str, str]]:
     """Host and figures, of the hosts that have some."""
     return [(lane.name, note) for lane, note in zip(lanes, notes, strict=True) if note]
 

@@ -19,12 +19,14 @@ class Step:
         title: One line for people.
         commands: The commands it runs on the host, as they would be typed.
         stage: The desired state, for steps that bring the environment to a stage.
+        estimate: About how much it moves; the outcome says how much it was.
     """
 
     name: str
     title: str
     commands: tuple[str, ...] = ()
     stage: Stage | None = None
+    estimate: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Plan:
                 yield f"  {f'{change.kind} {change.name}':<{width}}  {arrow}"
         yield "steps"
         for number, step in enumerate(self.steps, 1):
-            yield f"  {number}. {step.title}"
+            yield f"  {number}. {', '.join(filter(None, [step.title, step.estimate]))}"
             if step.stage and step.stage.gates:
                 yield f"       gates: {', '.join(step.stage.gates)}"
             for command in step.commands:

@@ -275,12 +275,12 @@ def _transfers(candidate: Candidate) -> Iterable[Step]:
         names = [item.reference for item in candidate.to_pull]
         pulls = tuple(f"docker pull {item.pinned or item.reference}" for item in candidate.to_pull)
         where = ", ".join(dict.fromkeys(split(name).registry for name in names))
-        title = f"pull {_several(names)} from {where} by digest, {_amount(candidate.to_pull)}"
-        yield Step("pull", title, pulls)
+        title = f"pull {_several(names)} from {where} by digest"
+        yield Step("pull", title, pulls, estimate=_amount(candidate.to_pull))
     if candidate.to_ship:
         names = [item.reference for item in candidate.to_ship]
-        title = f"send layers of {_several(names)} over SSH, {_amount(candidate.to_ship)}"
-        yield Step("ship", title)
+        title = f"send layers of {_several(names)} over SSH"
+        yield Step("ship", title, estimate=_amount(candidate.to_ship))
 
 
 def _several(names: Sequence[str]) -> str:

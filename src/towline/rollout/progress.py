@@ -24,6 +24,10 @@ class Progress(Protocol):
         """Show a step while the body runs, and how it ended."""
         ...
 
+    def say(self, text: str) -> None:
+        """Show a line in the middle of a step."""
+        ...
+
 
 class Silent:
     """Shows nothing."""
@@ -31,3 +35,6 @@ class Silent:
     def step(self, title: str) -> AbstractContextManager[StepNote]:  # noqa: ARG002
         """See `Progress.step`."""
         return nullcontext(StepNote())
+
+    def say(self, text: str) -> None:
+        """See `Progress.say`."""

@@ -14,7 +14,7 @@ from towline.errors import NeedsPerson, RolledBack, TowlineError
 from towline.hosts.waiting import cut
 from towline.rollout.interrupts import Interrupted
 from towline.rollout.lane import Lane
-from towline.rollout.parallel import HostFailed, on_all, told
+from towline.rollout.parallel import HostFailed, fill, on_all, told
 from towline.rollout.plan import Plan
 from towline.rollout.progress import Progress
 
@@ -41,24 +41,30 @@ class Recovery:
         """
         error = failure.error
         reason, remedy, details = _words(failure.lane, error)
-        where = f" on {failure.lane.name}" if len(self.lanes) > 1 else ""
-        what = f"{self._plan.kind} {self._plan.release} failed at step {step}{where}: {reason}"
+        others = failure.others
+        if isinstance(error, Interrupted):
+            # On whichever host it was noticed first says nothing.
+            what = f"{self._plan.kind} {self._plan.release} was {reason} at step {step}"
+            remedy, others = f"`{self._command()}` begins again", []
+        else:
+            where = f" on {failure.lane.name}" if len(self.lanes) > 1 else ""
+            what = f"{self._plan.kind} {self._plan.release} failed at step {step}{where}: {reason}"
         touched = [lane for lane in self.lanes if lane.touched]
         if not touched:
             self._end({"error": reason})
             raise TowlineError(
-                f"{what}; nothing was changed", details=[*failure.others, *details], remedy=remedy
+                f"{what}; nothing was changed", details=[*others, *details], remedy=remedy
             ) from error
         try:
             details = self._keep_logs(touched, failure.lane, details)
             self._restore(touched)
         except Exception as second:
-            self._needs_person(what, reason, second, [*failure.others, *details], error)
+            self._needs_person(what, reason, second, [*others, *details], error)
         self._mark_bad(touched, error, reason)
         before = {lane.plan.old.id for lane in touched if lane.plan.old}
         self._end({"error": reason, "rolled_back": bool(before)})
         remedy = remedy or self._next_command()
-        details = [*failure.others, *details]
+        details = [*others, *details]
         if not before:
             nothing = f"{what}; nothing served before, and nothing does now"
             raise TowlineError(nothing, details=details, remedy=remedy) from error
@@ -101,9 +107,10 @@ class Recovery:
             with suppress(OSError, TowlineError):
                 journal.write(self.operation, "intent", "restore")
             # One that cannot go back must not keep the others from it.
-            note.text = told(touched, on_all(touched, Lane.restore, tick=None))
+            notes = on_all(touched, Lane.restore, tick=None)
+            fill(note, touched, notes)
         with suppress(OSError, TowlineError):
-            data = {"ok": True, "note": note.text}
+            data = {"ok": True, "note": told(touched, notes)}
             journal.write(self.operation, "outcome", "restore", data)
 
     def _end(self, data: dict[str, object]) -> None:
@@ -128,6 +135,13 @@ class Recovery:
             if lane is culprit and not details:
                 details = printed
         return details
+
+    def _command(self) -> str:
+        """What somebody typed, but for its details."""
+        environment, kind = self._plan.environment, self._plan.kind
+        if kind == "rollback":
+            return f"inv rollback --env {environment} --version {self._plan.release}"
+        return f"inv {'deploy.abort' if kind == 'abort' else kind} --env {environment}"
 
     def _next_command(self) -> str:
         environment = self._plan.environment
