@@ -54,10 +54,6 @@ class Engine(Protocol):
         """Stop services of a slot and keep their containers."""
         ...
 
-    def discard(self, colour: str) -> None:
-        """Remove the containers of a slot."""
-        ...
-
     def routes(self, world: World) -> Routes:
         """The routes that are in force."""
         ...

@@ -115,10 +115,6 @@ class ComposeEngine:
         alive = [item for item in found if item.state not in ("exited", "created", "dead")]
         self._each(lambda item: self._api.stop(item.id), alive)
 
-    def discard(self, colour: str) -> None:
-        """See `Engine.discard`."""
-        self._clear(self.observe().of(colour))
-
     def down(self, *, volumes: bool) -> None:
         """Remove everything of the environment but its state folder; its data only if asked."""
         self._clear(self.observe().containers)

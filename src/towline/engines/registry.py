@@ -76,13 +76,11 @@ class Listing:
         digest: What names this very image, `sha256:…`; of the index where there is one.
         layers: From the lowest up.
         labels: Its labels.
-        image_id: Digest of its configuration.
     """
 
     digest: str
     layers: tuple[Layer, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
-    image_id: str = ""
 
 
 def split(reference: str) -> Reference:
@@ -158,7 +156,7 @@ class _Asking:
             Layer(diff, layer["digest"], int(layer["size"]))
             for diff, layer in zip(diffs, manifest["layers"], strict=False)
         )
-        return Listing(digest, layers, labels, manifest["config"]["digest"])
+        return Listing(digest, layers, labels)
 
     def _for(self, index: Mapping[str, Any], machine: str) -> str:
         platforms = [item.get("platform", {}) for item in index["manifests"]]

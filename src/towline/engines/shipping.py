@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from towline.config.units import format_size
 from towline.engines.archives import Archives
 from towline.engines.layers import Layers
 from towline.errors import UsageError
@@ -23,17 +22,12 @@ class Shipped:
     """What travelled.
 
     Attributes:
-        layers: Layers that were sent.
-        known: Layers that were there already.
+        layers: How many layers.
         sent: Bytes.
     """
 
-    layers: int
-    known: int
-    sent: int
-
-    def __str__(self) -> str:
-        return f"{self.layers} of {self.layers + self.known} layers, {format_size(self.sent)}"
+    layers: int = 0
+    sent: int = 0
 
 
 def ship(archives: Archives, target: APIClient, reference: str, there: Layers) -> Shipped:
@@ -54,7 +48,7 @@ def ship(archives: Archives, target: APIClient, reference: str, there: Layers) -
     _refuse_other_machine(reference, image, target.info())
     known = there.known(target, layers)
     if known == len(layers) and _same(target, reference, image["Id"]):
-        return Shipped(0, known, 0)
+        return Shipped()
     thin = archives.get(reference).without(known)
     # The answer is a stream of messages; a refusal is one of them.
     for message in target.load_image(thin.chunks()):
@@ -63,7 +57,7 @@ def ship(archives: Archives, target: APIClient, reference: str, there: Layers) -
                 f"{reference} cannot be loaded: {message['error']}",
                 remedy="use a registry: name the image with its address",
             )
-    return Shipped(len(layers) - thin.left_out, thin.left_out, thin.size)
+    return Shipped(len(layers) - thin.left_out, thin.size)
 
 
 def _same(target: APIClient, reference: str, image: str) -> bool:

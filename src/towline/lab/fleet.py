@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -131,29 +130,6 @@ def states(folder: Path, *, name: str = "towline-lab") -> dict[str, str]:
     hosts = {item["container"]: item["name"] for item in json.loads(file.read_text())}
     hosts[registry.container(name)] = "registry"
     return {host: found.get(container, "gone") for container, host in hosts.items()}
-
-
-def load_images(lab: Lab, images: Sequence[str]) -> None:
-    """Bring images of this machine to every host.
-
-    Raises:
-        TowlineError: When a host does not take them.
-    """
-
-    def load(host: LabHost) -> None:
-        with ExitStack() as stack:
-            save = stack.enter_context(
-                subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE)
-            )
-            done = subprocess.run(
-                ["docker", "exec", "--interactive", host.container, "docker", "load"],
-                stdin=save.stdout, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-        if done.returncode:
-            raise TowlineError(f"{host.name} does not take the images: {done.stderr.strip()}")
-
-    with ThreadPoolExecutor(max_workers=3) as pool:
-        list(pool.map(load, lab.hosts))
 
 
 def _states(name: str) -> dict[str, str]:

@@ -31,11 +31,6 @@ def rotates(text: str | None) -> bool:
     return "max-size" in settings.get("log-opts", {})
 
 
-def wanted_driver(text: str | None) -> str:
-    """The logging driver that an engine with these settings uses."""
-    return str(_read(text).get("log-driver", _ROTATED))
-
-
 def with_rotation(text: str | None) -> tuple[str, dict[str, Any]]:
     """Add log rotation to settings that lack it.
 

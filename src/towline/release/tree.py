@@ -89,15 +89,6 @@ def record_all(files: Mapping[str, str], known: Digests | None = None) -> dict[s
     return _records(_file_states(files), known)
 
 
-def walk(tree: Path) -> Iterator[str]:
-    """Paths of all files of a deploy tree that count; see `scan`.
-
-    Raises:
-        UsageError: When a folder cannot be read.
-    """
-    return (path for path in walk_all(tree) if counts(path))
-
-
 def walk_all(tree: Path, below: str = "") -> Iterator[str]:
     """Paths of all files and symbolic links, caches and staging folders left out.
 
