@@ -140,6 +140,19 @@ def test_the_engine_of_the_second_host_restarts(project, lab, number):
     assert "1.0.0 serves all traffic on all 3 hosts" in said
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_somebody_interrupts_it(project, lab, number):
+    process = deploying(project, lab.hosts[2])
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 4, said
+    assert f"{number.name}: stopping at the next safe point" in said
+    assert f"deploy 1.1.0 was interrupted by {number.name} at step start; 1.0.0 serves all" in said
+    assert "`inv deploy --env local` begins again" in said
+    kept = project.inv("status", "--json").ok().json["kept"]
+    assert {row["release"]: row["status"] for row in kept}["1.1.0"] != "bad"
+
+
 def test_the_disk_of_the_second_host_is_full(project, lab):
     second = lab.hosts[1]
     inside(second, "sh", "-c", FILL)
