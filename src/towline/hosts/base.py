@@ -157,7 +157,7 @@ class Host(Protocol):
         ...
 
     def reach(self, port: int) -> tuple[str, int]:
-        """An address here that leads to a loopback port of the host; raises as `require_reach`."""
+        """An address here that leads to a loopback port of the host; see `require_reach`."""
         ...
 
     def require_reach(self) -> None:

@@ -151,28 +151,24 @@ class RemoteHost:
 
     def reach(self, port: int) -> tuple[str, int]:
         """See `Host.reach`; the address is a loopback port here."""
-        self.require_reach()
         if port not in self._forwards:
             self._forwards[port] = Forward(self.link.transport, port)
         return self._forwards[port].address
 
     def require_reach(self) -> None:
         """See `Host.require_reach`."""
-        if not self._forwarding:
+        from paramiko import SSHException
+
+        try:
+            is_allowed = allowed(self.link.transport())
+        except (SSHException, EOFError, OSError) as error:
+            raise self.link.lost(error) from None
+        if not is_allowed:
             raise UsageError(
                 f"the SSH server of {self.name} forwards no ports, by which health is asked",
                 remedy="`AllowTcpForwarding local` in its sshd_config, at least for this user, and "
                 "neither `restrict` nor `no-port-forwarding` before the key in authorized_keys",
             )
-
-    @once
-    def _forwarding(self) -> bool:
-        from paramiko import SSHException
-
-        try:
-            return allowed(self.link.transport())
-        except (SSHException, EOFError, OSError) as error:
-            raise self.link.lost(error) from None
 
     def user_id(self) -> int:
         """See `Host.user_id`."""
