@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
@@ -52,7 +53,7 @@ class Archive:
     """An archive of `docker save`.
 
     Args:
-        file: A real file that holds it; closed by whoever opened it.
+        file: A real file that holds it.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -63,6 +64,10 @@ class Archive:
             assert text is not None  # noqa: S101 - every archive of docker save has it
             self._layers = [image["Layers"] for image in json.load(text)]
             self._members = full.getmembers()
+
+    def close(self) -> None:
+        """Drop it; nothing can be read from it any more."""
+        self._file.close()
 
     def without(self, count: int) -> Thinned:
         """The archive without the files of its lowest layers."""
@@ -83,7 +88,6 @@ class Archive:
 @dataclass
 class _Saving:
     lock: threading.Lock = field(default_factory=threading.Lock)
-    file: IO[bytes] | None = None
     archive: Archive | None = None
 
 
@@ -115,11 +119,13 @@ class Archives:
         saving = self._saved[reference]
         with saving.lock:
             if saving.archive is None:
-                saving.file = tempfile.TemporaryFile()  # noqa: SIM115 - until the last host is done
-                for chunk in self.source.get_image(reference, _CHUNK):
-                    saving.file.write(chunk)
-                saving.file.flush()
-                saving.archive = Archive(saving.file)
+                with ExitStack() as unless_whole:
+                    file = unless_whole.enter_context(tempfile.TemporaryFile())
+                    for chunk in self.source.get_image(reference, _CHUNK):
+                        file.write(chunk)
+                    file.flush()
+                    saving.archive = Archive(file)
+                    unless_whole.pop_all()
             return saving.archive
 
     def done(self, reference: str) -> None:
@@ -127,9 +133,9 @@ class Archives:
         with self._lock:
             self._expected[reference] -= 1
             if not self._expected[reference]:
-                saving = self._saved.pop(reference)
-                if saving.file is not None:
-                    saving.file.close()
+                archive = self._saved.pop(reference).archive
+                if archive is not None:
+                    archive.close()
 
 
 def _target(link: tarfile.TarInfo) -> str:

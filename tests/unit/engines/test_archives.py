@@ -1,5 +1,6 @@
 """Archives of images: thinned for each host, saved once for all of them."""
 
+import errno
 import io
 import json
 import tarfile
@@ -78,11 +79,13 @@ class Engine:
     """An engine that has images and counts how often one is saved."""
 
     def __init__(self):
-        self.saved = []
+        self.saved, self.broken = [], False
 
     def get_image(self, reference, size):
         self.saved.append(reference)
-        yield archive(LAYERS)
+        yield archive(LAYERS)[: 600 if self.broken else None]
+        if self.broken:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_an_image_is_saved_once_for_all_hosts_and_dropped_after_the_last():
@@ -107,3 +110,15 @@ def test_an_image_is_saved_once_for_all_hosts_and_dropped_after_the_last():
     archives.expect("shop:1.0.0")
     archives.get("shop:1.0.0")
     assert engine.saved == ["shop:1.0.0"] * 2
+
+
+def test_what_could_not_be_saved_is_tried_again_by_the_next_host():
+    engine = Engine()
+    archives = Archives(engine)
+    for _ in range(2):
+        archives.expect("shop:1.0.0")
+    engine.broken = True
+    with pytest.raises(OSError, match="No space left"):
+        archives.get("shop:1.0.0")
+    engine.broken = False
+    assert archives.get("shop:1.0.0").without(3).left_out == 3
