@@ -149,8 +149,6 @@ def test_somebody_interrupts_it(project, lab, number):
     assert f"{number.name}: stopping at the next safe point" in said
     assert f"deploy 1.1.0 was interrupted by {number.name} at step start; 1.0.0 serves all" in said
     assert "`inv deploy --env local` begins again" in said
-    kept = project.inv("status", "--json").ok().json["kept"]
-    assert {row["release"]: row["status"] for row in kept}["1.1.0"] != "bad"
 
 
 def test_the_disk_of_the_second_host_is_full(project, lab):
