@@ -1,3 +1,3 @@
 """Takes a service from a commit to healthy production and back."""
 
-__version__ = "0.5.1"
+__version__ = "0.6.0"
