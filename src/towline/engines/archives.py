@@ -11,7 +11,6 @@ import os
 import tarfile
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -87,6 +86,7 @@ class Archive:
 
 @dataclass
 class _Saving:
+    hosts: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     archive: Archive | None = None
 
@@ -100,15 +100,13 @@ class Archives:
     """
 
     source: APIClient
-    _expected: Counter[str] = field(default_factory=Counter)
     _saved: dict[str, _Saving] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def expect(self, reference: str) -> None:
         """Say that one host more will want an image, and say `done` for it."""
         with self._lock:
-            self._expected[reference] += 1
-            self._saved.setdefault(reference, _Saving())
+            self._saved.setdefault(reference, _Saving()).hosts += 1
 
     def get(self, reference: str) -> Archive:
         """An image that was expected; the first who asks saves it, others wait.
@@ -131,11 +129,12 @@ class Archives:
     def done(self, reference: str) -> None:
         """Say that one host has an image."""
         with self._lock:
-            self._expected[reference] -= 1
-            if not self._expected[reference]:
-                archive = self._saved.pop(reference).archive
-                if archive is not None:
-                    archive.close()
+            saving = self._saved[reference]
+            saving.hosts -= 1
+            if not saving.hosts:
+                del self._saved[reference]
+                if saving.archive is not None:
+                    saving.archive.close()
 
 
 def _target(link: tarfile.TarInfo) -> str:
