@@ -24,12 +24,15 @@ from pathlib import Path
 
 from towline.errors import Locked, TowlineError
 from towline.hosts.base import Files
+from towline.hosts.waiting import may_pass
 from towline.rollout.liveness import here, is_dead
 
 LEASE = 60.0
 _RENEW = 15.0
 _CLAIM = 10.0
 _POLL = 0.1
+# Between two questions to a host that does not answer.
+_ASK_AGAIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -89,14 +92,45 @@ class Fenced(Locked):
     """The lock was lost while the holder slept; someone else is at work."""
 
 
-def check(files: Files, path: Path, holder: Holder) -> None:
+class Unproven(Fenced):
+    """Nobody could say whether the lock is still ours: the host gives no answer.
+
+    It stops whatever a lost lock stops: what cannot be proven must not be acted upon.
+    """
+
+
+def check(files: Files, path: Path, holder: Holder, *, limit: float = LEASE) -> None:
     """Make sure that a holder may still act.
+
+    A host that does not answer says neither yes nor no: it is asked again until it does.
+
+    Args:
+        files: The host's files.
+        path: The lock.
+        holder: Who wants to act.
+        limit: Seconds for which the host is asked.
 
     Raises:
         Fenced: When the lock is somebody else's, or was.
+        Unproven: When the host did not answer within the limit.
     """
-    current = read(files, path)
-    if current and current.token == holder.token and _fence(files, path) <= holder.fence:
+    ends = time.monotonic() + limit
+    while True:
+        try:
+            current = read(files, path)
+            last = _last_fence(files, path)
+            break
+        except Exception as error:
+            # What a connection says that breaks is one of many things; a bug of ours is none.
+            if not may_pass(error):
+                raise
+            if time.monotonic() >= ends:
+                raise Unproven(
+                    f"the host does not say who holds the lock ({error}); nothing more was done",
+                    remedy="check the network, look at `inv status`, and run the command again",
+                ) from error
+            time.sleep(_ASK_AGAIN)
+    if current and current.token == holder.token and last <= holder.fence:
         return
     who = f"{current.user} on {current.machine}: {current.operation}" if current else "it was freed"
     raise Fenced(
@@ -152,7 +186,7 @@ def _taken(files: Files, path: Path, operation: str, wait: float) -> Holder:
             time.sleep(_POLL)
             continue
         # Under the lock nobody else counts.
-        numbered = replace(holder, fence=_fence(files, path) + 1)
+        numbered = replace(holder, fence=_last_fence(files, path) + 1)
         files.write(_fence_path(path), f"{numbered.fence}\n".encode(), 0o600)
         files.write(path, json.dumps(asdict(numbered)).encode(), 0o600)
         return numbered
@@ -162,7 +196,7 @@ def _fence_path(path: Path) -> Path:
     return path.with_name("fence")
 
 
-def _fence(files: Files, path: Path) -> int:
+def _last_fence(files: Files, path: Path) -> int:
     """The number of the last holder."""
     try:
         return int(files.read(_fence_path(path)))

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import pytest
 
-from towline.errors import Locked
+from towline.errors import Locked, TowlineError, UsageError
 from towline.hosts.local import LocalFiles
 from towline.rollout import liveness, lock
 
@@ -193,3 +193,60 @@ def test_a_hundred_races_of_two_have_one_winner_each(tmp_path):
             codes = [pool.submit(race, start, done) for _ in range(2)]
             assert sorted(code.result(10) for code in codes) == [0, 5]
             assert lock.read(FILES, path) is None
+
+
+class Away(LocalFiles):
+    """The files of a host that answers only after some questions, or whose answer is an error."""
+
+    def __init__(self, *errors):
+        self.errors = list(errors)
+        self.asked = 0
+
+    def read(self, path):
+        self.asked += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().read(path)
+
+
+LOST = [
+    ConnectionResetError("reset"),
+    TowlineError("lab1 cannot be reached"),
+    UsageError("no key was accepted"),
+    EOFError(),
+    TimeoutError("timed out"),
+    OSError("Socket is closed"),
+]
+
+
+def test_a_host_that_does_not_answer_is_asked_until_it_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "_ASK_AGAIN", 0.001)
+    path = tmp_path / "lock"
+    with lock.held(FILES, path, "deploy 1.0.0") as holder:
+        away = Away(*LOST)
+        lock.check(away, path, holder)
+        assert away.asked == len(LOST) + 2
+    # And when it is back, what it says counts.
+    with pytest.raises(lock.Fenced, match="it was freed") as error:
+        lock.check(Away(*LOST), path, holder)
+    assert not isinstance(error.value, lock.Unproven)
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_what_cannot_be_proven_is_not_acted_upon(tmp_path, monkeypatch, lost):
+    monkeypatch.setattr(lock, "_ASK_AGAIN", 0.001)
+    path = tmp_path / "lock"
+    with lock.held(FILES, path, "deploy 1.0.0") as holder:
+        with pytest.raises(lock.Unproven, match="does not say who holds the lock") as error:
+            lock.check(Away(*[lost] * 10_000), path, holder, limit=0.05)
+        assert error.value.exit_code == 5
+        assert isinstance(error.value, lock.Fenced)
+
+
+def test_a_bug_is_no_missing_answer(tmp_path):
+    path = tmp_path / "lock"
+    with (
+        lock.held(FILES, path, "deploy 1.0.0") as holder,
+        pytest.raises(ZeroDivisionError),
+    ):
+        lock.check(Away(ZeroDivisionError()), path, holder)
