@@ -178,6 +178,11 @@ class Rollout(Model):
     drain: Duration = Field(
         30.0, description="How long the old release may finish open requests and WebSockets."
     )
+    job_timeout: Duration = Field(
+        1800.0,
+        description="How long a job, such as a migration, may take before it is stopped; "
+        "`x-towline: {timeout: …}` of a job wins.",
+    )
     reconnect: Duration = Field(
         60.0, description="How long a lost host is waited for before the others go back alone."
     )

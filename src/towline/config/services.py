@@ -45,6 +45,8 @@ class Service(Model):
             environment's `rollout.drain` when not given.
         overlap: For workers: two versions may run at once.
         metrics: HTTP path of Prometheus metrics, on `port`; without one it is not scraped.
+        timeout: For jobs: how long one may take; the environment's `rollout.job_timeout` when not
+            given.
         reload: For backing services: the signal that makes it read changed configuration
             files, such as `SIGHUP`; without one it is restarted.
     """
@@ -54,6 +56,7 @@ class Service(Model):
     health: Probe | None = None
     drain: Duration | None = None
     overlap: bool = False
+    timeout: Duration | None = None
     metrics: str = Field("", pattern=r"^(/.*)?$")
     reload: str = Field("", pattern=r"^(SIG[A-Z0-9]+)?$")
 

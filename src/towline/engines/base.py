@@ -4,7 +4,7 @@ Nothing here speaks of containers being created one by one; a Swarm or a Helm ch
 answer the same questions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from towline.engines.releases import Release
@@ -37,8 +37,31 @@ class Engine(Protocol):
         """
         ...
 
-    def run_job(self, release: Release, colour: str, service: str, *, timeout: float) -> str:
-        """Run a job to its end and return what it printed; TowlineError when it fails."""
+    def run_job(
+        self,
+        release: Release,
+        colour: str,
+        service: str,
+        *,
+        timeout: float,
+        tick: Callable[[], None],
+    ) -> str:
+        """Run a job to its end and return what it printed.
+
+        Args:
+            release: The release that it belongs to.
+            colour: The release's slot.
+            service: The job.
+            timeout: Seconds after which it is stopped.
+            tick: Called in every wait; when it raises, the job is stopped.
+
+        Raises:
+            JobFailed: When it fails, or is stopped for taking too long.
+        """
+        ...
+
+    def stop_jobs(self, release: str) -> list[str]:
+        """Stop the jobs of a release that run, and wait for their end; returns their services."""
         ...
 
     def start(

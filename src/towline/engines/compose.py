@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from towline.config.services import Role
-from towline.engines import live
+from towline.engines import jobs, live
 from towline.engines.registry import repository
 from towline.engines.releases import Release, StateFolder
 from towline.engines.render import SHARED, shared_project
@@ -71,17 +71,36 @@ class ComposeEngine:
         done += self._reload(release, before, after, changed)
         return done
 
-    def run_job(self, release: Release, colour: str, service: str, *, timeout: float) -> str:
+    def run_job(
+        self,
+        release: Release,
+        colour: str,
+        service: str,
+        *,
+        timeout: float,
+        tick: Callable[[], None],
+    ) -> str:
         """See `Engine.run_job`."""
-        self._clear(self.observe().of(colour, Role.JOB))
-        result = self.host.run(job_command(release.colour_file(colour), service), timeout=timeout)
-        printed = [line for line in (result.out + result.err).splitlines() if line.strip()]
-        if not result.ok:
-            raise TowlineError(
-                f"job {service} of release {release.id} exited with code {result.code}",
-                details=printed[-15:],
-            )
-        return "\n".join(printed)
+        job = jobs.Job(service, release.id, timeout)
+        there = self.observe().role(Role.JOB)
+        # What another release left there ended long ago; a job that runs is never removed.
+        self._clear(item for item in there if not item.running and not job.is_in(item))
+
+        def start() -> str:
+            self._clear(item for item in there if not item.running and job.is_in(item))
+            file = release.colour_file(colour)
+            # Networks and volumes that only apps use are there before the first app is.
+            self._create_shared(live.read_model(self.host.files, file))
+            return self._started(job_command(file, service))
+
+        return jobs.run(self._api, job, there, start, tick)
+
+    def stop_jobs(self, release: str) -> list[str]:
+        """See `Engine.stop_jobs`."""
+        there = self.observe().role(Role.JOB)
+        running = [item for item in there if item.running and item.release == release]
+        self._each(lambda item: jobs.stop(self._api, item.id), running)
+        return [item.service for item in running]
 
     def start(
         self, release: Release, colour: str, services: Sequence[str], ready: Sequence[str] = ()
@@ -297,7 +316,11 @@ class ComposeEngine:
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(act, found))
 
-    def _compose(self, *commands: list[str]) -> None:
+    def _started(self, command: list[str]) -> str:
+        """Start a container by Compose, which prints its id last."""
+        return self._compose(command).out.split()[-1]
+
+    def _compose(self, *commands: list[str]) -> Result:
         result = self.host.run(in_turn(commands), timeout=600)
         if not result.ok:
             said = [line for line in result.err.splitlines() if line.strip()]
@@ -305,6 +328,7 @@ class ComposeEngine:
                 f"docker compose failed: {said[-1] if said else 'no message'}",
                 details=said[-10:-1],
             )
+        return result
 
     def _run(self, file: Path, *arguments: str, timeout: float) -> Result:
         return self.host.run(compose_command(file, *arguments), timeout=timeout)
@@ -321,8 +345,8 @@ def settle_command(file: Path) -> list[str]:
 
 
 def job_command(file: Path, service: str) -> list[str]:
-    """What runs a job to its end."""
-    return compose_command(file, "run", "--rm", "--no-deps", "--no-TTY", service)
+    """What starts a job; it runs on by itself, and prints the id of its container."""
+    return compose_command(file, "run", "--detach", "--no-deps", "--no-TTY", service)
 
 
 def start_commands(file: Path, services: Sequence[str], ready: Sequence[str]) -> list[list[str]]:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from towline.config.services import Role
+from towline.engines.jobs import JobFailed
 from towline.engines.releases import Release, Status
 from towline.errors import TowlineError, UsageError
 from towline.hosts.waiting import insist
@@ -19,7 +20,6 @@ Action = Callable[[], str]
 
 # What never touches an environment; a failure there needs no way back.
 HARMLESS = ("build", "push", "pull", "ship", "prepare")
-_JOB_LIMIT = 1800.0
 _LOG_LINES = 200
 _SHOWN_LINES = 8
 
@@ -75,15 +75,23 @@ class Lane:
         """The plan was made before the lock was taken; someone may have been faster.
 
         Raises:
-            UsageError: When another release serves by now.
+            UsageError: When another release serves by now, or a job of another one is running.
         """
-        live = observe(self.site).live
+        observed = observe(self.site)
+        live = observed.live
         if (live.id if live else "") != self.plan.live:
             raise UsageError(
                 f"{self.plan.environment} changed since the plan was made: "
                 f"{live.id if live else 'nothing'} is live now",
                 remedy="look at `inv status`, and run the command again",
             )
+        for item in observed.world.role(Role.JOB):
+            if item.running and item.release != self.plan.release:
+                raise UsageError(
+                    f"job {item.service} of release {item.release} is still running on "
+                    f"{self.name}; nothing was changed",
+                    remedy=f"wait for its end, or stop it there: `docker stop {item.name}`",
+                )
 
     def restore(self) -> str:
         """Bring the old release back, or stop the new one where nothing served before.
@@ -92,13 +100,17 @@ class Lane:
         """
         return insist(self._restore, self.site.engine.wait, self.site.rollout.reconnect)
 
+    def _stop_jobs(self) -> str:
+        stopped = self.site.engine.stop_jobs(self.plan.release)
+        return f"stopped {', '.join(stopped)}, which was still running" if stopped else ""
+
     def _restore(self) -> str:
         old = self.plan.old
         if old:
             self.site.engine.settle(old)
         figures = self._stages(_never).reach(restore(old.replicas if old else 0))
         serving = f"{old.id} serves" if old else "the new release is stopped"
-        return "; ".join(filter(None, [serving, figures]))
+        return "; ".join(filter(None, [serving, figures, self._stop_jobs()]))
 
     def keep_logs(self) -> list[str]:
         """Save what the new containers printed; returns the last lines to show."""
@@ -146,8 +158,27 @@ class Lane:
         release = self._release
         names = release.named(Role.JOB)
         for name in names:
-            self.site.engine.run_job(release, self.plan.colour, name, timeout=_JOB_LIMIT)
+            self._run_job(release, name)
         return f"{', '.join(names)} done"
+
+    def _run_job(self, release: Release, name: str) -> None:
+        given = release.settings(name).timeout
+        limit = self.site.rollout.job_timeout if given is None else given
+        try:
+            self.site.engine.run_job(release, self.plan.colour, name, timeout=limit, tick=self.tick)
+        except JobFailed as error:
+            raise self._with_log(release, name, error) from None
+
+    def _with_log(self, release: Release, name: str, error: JobFailed) -> JobFailed:
+        """The same error, which names the file that all of the job's output was written to."""
+        path = release.folder / "logs" / f"{name}.log"
+        text = "".join(f"{self.site.redactor.redact(line)}\n" for line in error.log)
+        where = f" on {self.name}" if self.site.remote else ""
+        with suppress(OSError, TowlineError):
+            self.site.host.files.write(path, text.encode(), 0o600)
+            shown = (f"last lines of {name} (all of them: {path}{where}):", *error.details)
+            error.details = shown
+        return error
 
     def _keep(self) -> str:
         store, plan = self.site.store, self.plan

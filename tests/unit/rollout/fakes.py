@@ -83,9 +83,13 @@ class FakeEngine:
         self._called(f"settle {release.id}")
         return []
 
-    def run_job(self, release, colour, service, *, timeout):
+    def run_job(self, release, colour, service, *, timeout, tick):
         self._called(f"job {service}")
+        tick()
         return ""
+
+    def stop_jobs(self, release):
+        return []
 
     def start(self, release, colour, services, ready=()):
         for service in ready if services else ():

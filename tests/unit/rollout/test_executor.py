@@ -171,7 +171,7 @@ def test_an_interrupt_goes_back_at_the_next_safe_point(site, number):
     site.engine.run_job = interrupted
     with pytest.raises(RolledBack) as error:
         run(site, plan)
-    said = f"1.0.1 was interrupted by {number.name} at step start; 1.0.0 serves all traffic"
+    said = f"1.0.1 was interrupted by {number.name} at step migrate; 1.0.0 serves all traffic"
     assert error.value.message == f"deploy {said}"
     assert error.value.remedy == "`inv deploy --env prod` begins again"
     assert site.engine.shares == {"blue": 100}
