@@ -14,7 +14,7 @@ from . import seam, terminal
         "version": "Kept release to go back to. Default: the previous good one.",
         "reason": "Why; kept in the journal and with the release that is left.",
         "list_versions": "List the kept releases and change nothing. Default: off.",
-        "keep_schema": "Go back although the database schema moved on. Default: off.",
+        "keep_schema": "Go back although the schema changed, or nobody knows. Default: off.",
         "force": "Emergency: skip all checks but the old release's health. Default: off.",
         "auto_approve": "Do not ask. Required where no one can be asked. Default: off.",
         "dry_run": seam.DRY_RUN_HELP,
@@ -52,6 +52,14 @@ def rollback(
             show(operation.plan, json)
             return
         question = f"Roll {env} back from {operation.plan.live} to {operation.plan.release}?"
+        if operation.schema_question:
+            # Not what --auto-approve is for: the database may be newer than the code.
+            seam.confirm(
+                f"{operation.schema_question} Roll back to {operation.plan.release} on the "
+                "schema as it is?",
+                yes=keep_schema,
+                option="--keep-schema",
+            )
         seam.confirm(question, yes=auto_approve, option="--auto-approve")
         if force and (damaged := operations.mend_journal(fleet)):
             terminal.tell(

@@ -48,7 +48,7 @@ WORK = """
   migrate:
     image: {name}-api:${{TOWLINE_VERSION:-dev}}
     command: ["true"]
-    x-towline: {{role: job}}
+    x-towline: {{role: job, changes_schema: false}}
 """
 NGINX = """
   nginx:

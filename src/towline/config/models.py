@@ -118,7 +118,7 @@ class Promotion(Model):
     )
     migrations: list[str] = Field(
         [],
-        description="Globs in the deploy tree; their file names tell which schema a release has.",
+        description="Globs in the deploy tree; these files tell which schema a release knows.",
     )
     requirements: str = Field(
         "",

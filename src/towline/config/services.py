@@ -44,6 +44,7 @@ class Service(Model):
         drain: Seconds that open requests may take when the service is replaced; the
             environment's `rollout.drain` when not given.
         overlap: For workers: two versions may run at once.
+        changes_schema: For jobs: it may change the database's schema, as migrations do.
         metrics: HTTP path of Prometheus metrics, on `port`; without one it is not scraped.
         timeout: For jobs: how long one may take; the environment's `rollout.job_timeout` when not
             given.
@@ -57,6 +58,7 @@ class Service(Model):
     drain: Duration | None = None
     overlap: bool = False
     timeout: Duration | None = None
+    changes_schema: bool = True
     metrics: str = Field("", pattern=r"^(/.*)?$")
     reload: str = Field("", pattern=r"^(SIG[A-Z0-9]+)?$")
 

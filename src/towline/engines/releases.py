@@ -18,6 +18,7 @@ from typing import Any
 from towline.config.services import Role, Service
 from towline.errors import TowlineError
 from towline.hosts.base import Files
+from towline.release.migrations import parse_recorded
 
 _RECORD = "release.json"
 
@@ -77,7 +78,7 @@ class Release:
         content: The manifest's digest of the promoted tree.
         images: Service -> image, pinned by digest or id.
         services: Service -> its `x-towline` section.
-        migrations: Names of the schema steps it knows.
+        migrations: Path of each migration that it knows -> SHA-256; see `release.migrations`.
         status: Whether it proved good or bad.
         reason: Why it is bad, or was rolled back.
         created: UTC time, ISO 8601.
@@ -92,7 +93,7 @@ class Release:
     services: Mapping[str, Mapping[str, Any]]
     folder: Path
     replicas: int = 1
-    migrations: tuple[str, ...] = ()
+    migrations: Mapping[str, str] = field(default_factory=dict)
     status: Status = Status.NEW
     reason: str = ""
     created: str = ""
@@ -118,6 +119,11 @@ class Release:
     def named(self, *roles: Role) -> list[str]:
         """Names of the services that have one of these roles."""
         return sorted(name for name in self.services if self.settings(name).role in roles)
+
+    @property
+    def schema_jobs(self) -> list[str]:
+        """Names of its jobs that may change the schema."""
+        return [name for name in self.named(Role.JOB) if self.settings(name).changes_schema]
 
     @property
     def router(self) -> str | None:
@@ -161,7 +167,7 @@ class ReleaseStore:
                     **data,
                     "folder": folder,
                     "status": Status(data["status"]),
-                    "migrations": tuple(data["migrations"]),
+                    "migrations": _migrations(data["migrations"]),
                 }
             )
         except FileNotFoundError:
@@ -218,6 +224,18 @@ class ReleaseStore:
 
     def _write(self, folder: Path, release: Release) -> None:
         self.files.write(folder / _RECORD, _record(release), 0o600)
+
+
+def _migrations(value: object) -> dict[str, str]:
+    """A record of migrations in either form.
+
+    Raises:
+        ValueError: When it is something else.
+    """
+    found = parse_recorded(value)
+    if isinstance(found, dict) and all(isinstance(item, str) for item in found.values()):
+        return found
+    raise ValueError("`migrations` is no record of migrations")
 
 
 def _record(release: Release) -> bytes:

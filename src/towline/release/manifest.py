@@ -7,18 +7,26 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 import towline
 from towline.errors import UsageError
 from towline.findings import Finding, Severity
+from towline.release.migrations import find_migrations, parse_recorded
 from towline.release.tree import MANIFEST_FILE, STAGING_PREFIX, FileRecord, scan, within
 from towline.release.version import parse
 from towline.release.write import replace_file
 
-SCHEMA = 1
+SCHEMA = 2  # 2: migrations by path and content
 _NAMED_AT_MOST = 10
 
 
@@ -37,7 +45,7 @@ class Manifest(BaseModel):
         content: Digest of project and files; the same for the same tree, whenever, wherever and
             by whomever it was promoted.
         source_paths: Paths in the deploy tree that promotion owns; the rest people own.
-        migrations: Names of the schema steps that the release knows.
+        migrations: Path of each migration that the release knows -> SHA-256; see `migrations`.
         variables: Names that the Compose file and the example of variables give.
         discarded: Hotfixes in the deploy tree that this promotion overwrote: path and digest.
         files: Path in the deploy tree -> its record.
@@ -57,7 +65,7 @@ class Manifest(BaseModel):
     tool: str
     content: str
     source_paths: tuple[str, ...] = ()
-    migrations: tuple[str, ...] = ()
+    migrations: Annotated[dict[str, str], BeforeValidator(parse_recorded)] = {}
     variables: tuple[str, ...] = ()
     discarded: tuple[str, ...] = ()
     files: dict[str, FileRecord]
@@ -84,6 +92,7 @@ class Manifest(BaseModel):
     def text(self) -> str:
         """The file's content: pretty JSON in a stable order, with a newline at its end."""
         data: dict[str, Any] = self.model_dump(by_alias=True, exclude={"files"})
+        data["schema"] = SCHEMA  # what was read in an older form is written in today's
         data["files"] = {path: item.data() for path, item in self.files.items()}
         return json.dumps(data, indent=2) + "\n"
 
@@ -155,7 +164,7 @@ def from_files(
         tool=towline.__version__,
         content=content_digest(project, files),
         source_paths=tuple(sorted(source_paths)),
-        migrations=migration_names(files, migrations),
+        migrations=find_migrations(files, migrations),
         variables=tuple(sorted(variables)),
         discarded=tuple(sorted(discarded)),
         files=files,
@@ -168,16 +177,6 @@ def content_digest(project: str, files: Mapping[str, FileRecord]) -> str:
     for path, item in sorted(files.items()):
         digest.update(f"\0{path}\0{item.mode}\0{item.sha256}".encode())
     return digest.hexdigest()
-
-
-def migration_names(files: Iterable[str], patterns: Sequence[str]) -> tuple[str, ...]:
-    """Names of the files that one of the patterns (gitignore syntax) matches, sorted."""
-    if not patterns:
-        return ()
-    from pathspec import GitIgnoreSpec
-
-    spec = GitIgnoreSpec.from_lines(patterns)
-    return tuple(sorted({path.rpartition("/")[2] for path in spec.match_files(files)}))
 
 
 def read(tree: Path) -> Manifest:

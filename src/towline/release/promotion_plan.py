@@ -20,6 +20,7 @@ from towline.release.dependencies import is_requirements
 from towline.release.derived import FOLDER, LOCK, derived_files, variables
 from towline.release.digests import Digests, open_digests
 from towline.release.manifest import Manifest
+from towline.release.migrations import find_migrations, is_same_record
 from towline.release.promotion_version import promotion_version
 from towline.release.repository import Repository, open_repository, user_name
 from towline.release.requirements import lock
@@ -412,10 +413,10 @@ def _not_in_git(tree: Path, paths: Sequence[str], repository: Repository | None)
 
 def _differs(project: Project, last: Manifest, planned: Files, copies: Mapping[str, str]) -> bool:
     name = project.settings.project
-    migrations = manifests.migration_names(planned, project.settings.promote.migrations)
+    found = find_migrations(planned, project.settings.promote.migrations)
     return (
         manifests.content_digest(name, planned) != last.content
-        or migrations != last.migrations
+        or not is_same_record(found, last.migrations)
         or tuple(sorted(copies)) != last.source_paths
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from towline.release.dependencies import Upgrade, is_requirements, merged, pins, upgrades
 from towline.release.derived import LOCK
+from towline.release.migrations import compare_migrations
 from towline.release.promotion_plan import PromotionPlan
 from towline.release.summary import Summary
 
@@ -23,7 +24,9 @@ def summarise(plan: PromotionPlan) -> Summary:
         changes=plan.decision.changes,
         files=_files(plan),
         dependencies=_dependencies(plan),
-        migrations=sorted(set(plan.manifest.migrations) - set(last.migrations if last else ())),
+        migrations=compare_migrations(
+            plan.manifest.migrations, last.migrations if last else {}
+        ).lines(),
         variables=[
             *(f"+ {name}" for name in sorted(new_variables - old_variables)),
             *(f"- {name}" for name in sorted(old_variables - new_variables)),

@@ -110,6 +110,11 @@ def promoted(site: Site, *, resolve: bool = True) -> Promoted:
         variables=site.values,
         migrations=manifest.migrations,
         roles={name: service.role for name, service in stack.services.items()},
+        schema_jobs=tuple(
+            name
+            for name, service in stack.services.items()
+            if service.role is Role.JOB and service.changes_schema
+        ),
     )
     return Promoted(manifest, candidate, stack)
 
@@ -130,6 +135,7 @@ def from_kept(site: Site, release: Release) -> Candidate:
         variables=before.variables,
         migrations=release.migrations,
         roles={name: Role(release.settings(name).role) for name in release.services},
+        schema_jobs=tuple(release.schema_jobs),
     )
 
 

@@ -14,6 +14,7 @@ from towline.rollout.plan import Plan
 from towline.rollout.planner import Scene, plan_deploy, plan_migration, plan_rollback, short
 from towline.rollout.prepare import preparation
 from towline.rollout.progress import Progress
+from towline.rollout.schema_guard import SchemaVerdict, judge_rollback
 from towline.rollout.site import Fleet, Observed, Site, observe
 
 
@@ -25,11 +26,13 @@ class Operation:
         respects_hold: Whether a hold stops it: what automation does, and not what a person asks
             for by its version.
         hold_reason: Why no deploy may follow until someone lifts the hold; empty sets none.
+        schema_question: What a person has to decide on first, since nothing tells the schema.
     """
 
     lanes: tuple[Lane, ...]
     respects_hold: bool = False
     hold_reason: str = ""
+    schema_question: str = ""
 
     @property
     def site(self) -> Site:
@@ -135,13 +138,13 @@ def rollback(
         fleet: The environment on all its hosts.
         version: The release to go to.
         reason: Why; kept with the release that is left.
-        keep_schema: Go back although the schema moved.
+        keep_schema: Go back although the schema changed, or nobody knows whether it did.
         force: In an emergency: leave backing services as they are, well or not, whatever the
             schema, and begin a new journal where the old one is damaged. The release to go back
             to must be healthy all the same.
 
     Raises:
-        UsageError: When there is none to go back to, or the schema moved and nobody said what
+        UsageError: When there is none to go back to, or the schema changed and nobody said what
             to do about it.
     """
     keep_schema = keep_schema or force
@@ -150,6 +153,7 @@ def rollback(
     # All hosts go to the release that the first one finds.
     first = _rollback(fleet.lead, version, reason, keep_schema=keep_schema)
     target = first.plan.release
+    question = "" if keep_schema else _judge(fleet.lead, target).question
 
     def lane(site: Site) -> Lane:
         if site is fleet.lead:
@@ -160,7 +164,13 @@ def rollback(
     lanes = tuple(fleet.each(lane))
     if force:
         lanes = tuple(replace(lane, plan=_without_settling(lane.plan)) for lane in lanes)
-    return Operation(lanes, hold_reason=why)
+    return Operation(lanes, hold_reason=why, schema_question=question)
+
+
+def _judge(site: Site, target: str) -> SchemaVerdict:
+    """What the schema guard says to one of the retained releases."""
+    releases = {item.id: item for item in site.store.all()}
+    return judge_rollback(_look(site).live, releases[target], [*releases.values()])
 
 
 def _commands(site: Site) -> str:
@@ -229,14 +239,11 @@ def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> La
             f"{target.id} is live already",
             remedy=f"`inv status --env {site.name}` shows what is kept",
         )
-    moved = sorted(set(live.migrations) - set(target.migrations)) if live else []
-    if moved and not keep_schema:
-        raise UsageError(
-            f"the schema moved since {target.id}: {', '.join(moved)}",
-            remedy="if the older code works with the newer schema, add --keep-schema; "
-            "nothing is undone in the database",
-        )
+    schema = judge_rollback(live, target, site.store.all())
+    if not keep_schema:
+        schema.refuse_changed()
     plan = plan_rollback(_scene(site, observed), from_kept(site, target), target)
+    plan = replace(plan, warnings=(*plan.warnings, *schema.warnings()))
     return Lane(site, plan, reason=reason)
 
 

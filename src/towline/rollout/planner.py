@@ -15,7 +15,9 @@ from towline.engines.registry import split
 from towline.engines.releases import Release, StateFolder, Status
 from towline.engines.world import other
 from towline.errors import UsageError
+from towline.release.migrations import Migrations, compare_migrations
 from towline.rollout.plan import Change, Plan, Step
+from towline.rollout.schema_guard import deploy_warnings
 from towline.rollout.site import Observed
 from towline.rollout.strategies import STRATEGIES, Stage, Workers, rollback
 
@@ -56,6 +58,7 @@ class Candidate:
         files: Path in the deploy tree -> SHA-256, without promoted source.
         variables: Name -> value; the values never leave the planner.
         roles: Service -> role.
+        schema_jobs: Jobs that may change the schema.
     """
 
     id: str
@@ -68,10 +71,11 @@ class Candidate:
     to_pull: tuple[Transfer, ...]
     files: Mapping[str, str]
     variables: Mapping[str, str]
-    migrations: tuple[str, ...]
+    migrations: Mapping[str, str]
     roles: Mapping[str, Role]
     to_push: tuple[str, ...] = ()
     to_ship: tuple[Transfer, ...] = ()
+    schema_jobs: tuple[str, ...] = ()
 
     def named(self, *roles: Role) -> list[str]:
         """Names of the services that have one of these roles."""
@@ -139,9 +143,9 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
         steps.append(Step("keep", title))
     plan = _plan(scene, candidate, "deploy", rollout.strategy, steps)
     kept = candidate.kept
-    warnings = (
-        (f"it failed here before: {kept.reason}",) if kept and kept.status is Status.BAD else ()
-    )
+    warnings = deploy_warnings(live, candidate.id, candidate.schema_jobs, candidate.migrations)
+    if kept and kept.status is Status.BAD:
+        warnings = (f"it failed here before: {kept.reason}", *warnings)
     return replace(
         plan, colour=colour, old=old, old_colour=old_colour if old else None, warnings=warnings
     )
@@ -200,10 +204,17 @@ def changes(live: Release | None, candidate: Candidate, before: Before) -> Itera
         if had != has:
             after = "" if has is None else "set" if had is None else "changed"
             yield Change("variable", name, "" if had is None else "set", after)
-    for step in sorted(set(candidate.migrations) - set(live.migrations)):
-        yield Change("migration", step, "", "new")
-    for step in sorted(set(live.migrations) - set(candidate.migrations)):
-        yield Change("migration", step, "applied", "unknown to this release")
+    yield from _migration_changes(live.migrations, candidate.migrations)
+
+
+def _migration_changes(applied: Migrations, planned: Migrations) -> Iterable[Change]:
+    for path in compare_migrations(planned, applied).unknown:
+        yield Change("migration", path, "", "new")
+    back = compare_migrations(applied, planned)
+    for path in back.unknown:
+        yield Change("migration", path, "applied", "unknown to this release")
+    for path in back.changed:
+        yield Change("migration", path, "applied", "changed")
 
 
 def _image_changes(images: Mapping[str, str], candidate: Candidate) -> Iterable[Change]:

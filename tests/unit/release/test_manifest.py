@@ -57,11 +57,12 @@ def test_it_is_read_as_it_was_written(tree):
     assert text == made.text()
     assert text.endswith("}\n")
     data = json.loads(text)
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert list(data["files"]) == sorted(data["files"])
     assert data["files"]["src/run"]["mode"] == "0755"
     assert data["files"]["src/link"] == {**data["files"]["src/link"], "target": "a.py"}
-    assert data["migrations"] == ["a.py", "b.py"]
+    names = ("src/a.py", "src/b.py")
+    assert data["migrations"] == {name: data["files"][name]["sha256"] for name in names}
     assert (tree / "release.json").stat().st_mode & 0o777 == 0o644
 
 
@@ -119,7 +120,7 @@ def test_many_findings_are_summed_up(tree):
         ("{", "is not a manifest"),
         ("[]", "is not a manifest"),
         ("{}", "is not a manifest: `project`"),
-        ('{"schema": 2, "tool": "9.0.0"}', r"written by a newer Towline \(9.0.0\)"),
+        ('{"schema": 3, "tool": "9.0.0"}', r"written by a newer Towline \(9.0.0\)"),
     ],
 )
 def test_a_broken_manifest_is_named(tree, text, message):

@@ -54,7 +54,8 @@ def test_the_first_promotion(project):
     assert manifests.verify(tree, made) == []
     assert made == done.manifest
     assert (made.commit, made.dirty, made.promoted_by) == (head, False, "Ann")
-    assert made.migrations == ("0001_start.py",)
+    path = "src/migrations/0001_start.py"
+    assert made.migrations == {path: made.files[path].sha256}
     assert made.source_paths == ("generated", "requirements.txt", "src", "tests/e2e")
     assert "docker/compose.yml" in made.files
 

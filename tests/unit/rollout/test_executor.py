@@ -28,7 +28,7 @@ def candidate(release, **changes):
         "id": release.id, "version": release.version, "commit": "c",
         "fingerprint": release.fingerprint, "kept": release, "images": {},
         "to_build": (), "to_pull": (), "files": {}, "variables": {},
-        "migrations": (), "roles": ROLES, **changes,
+        "migrations": {}, "roles": ROLES, **changes,
     }  # fmt: skip
     return Candidate(**given)
 

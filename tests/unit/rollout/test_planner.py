@@ -41,10 +41,13 @@ def test_an_update_goes_to_the_other_slot_and_shows_its_commands(tmp_path):
 
 
 def test_changes_name_variables_and_never_show_their_values(tmp_path):
-    live = release("1.0.0", tmp_path, images={"api": "sha256:" + "a" * 64}, migrations=("1.py",))
+    live = release(
+        "1.0.0", tmp_path, images={"api": "sha256:" + "a" * 64}, migrations={"1.py": "a"}
+    )
     new = candidate(
         live, images={"api": "sha256:" + "b" * 64}, variables={"TOKEN": "new-value", "MORE": "x"},
-        files={"docker/compose.yml": "ffff0000", "same": "1"}, migrations=("1.py", "2.py"),
+        files={"docker/compose.yml": "ffff0000", "same": "1"},
+        migrations={"1.py": "a", "2.py": "b"},
     )  # fmt: skip
     before = Before({"same": "1", "gone": "0123456789"}, {"TOKEN": "old-value", "LESS": "y"})
     found = {(c.kind, c.name): (c.before, c.after) for c in changes(live, new, before)}
