@@ -53,6 +53,7 @@ WORK = """
 NGINX = """
   nginx:
     image: {nginx}
+    restart: unless-stopped
     user: "${{TOWLINE_UID:-101}}:${{TOWLINE_GID:-101}}"
     ports: ["127.0.0.1:{http}:8080"]
     volumes:
@@ -61,6 +62,7 @@ NGINX = """
     x-towline: {{role: router}}
   notes:
     image: {python}
+    restart: unless-stopped
     volumes: ["../docker/notes:/notes:ro"]
     command:
       - python3

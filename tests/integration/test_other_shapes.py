@@ -82,6 +82,15 @@ def test_changed_configuration_reaches_a_backing_service(make, reload, restarts)
     assert docker("exec", name, "cat", "/notes/default.conf") == "# two\n"
     project.inv("rollback", "--auto-approve").ok()
     assert docker("exec", name, "cat", "/notes/default.conf") == "# one\n"
+    # Neither a reload nor a switch has taken the restart policy of a service away.
+    for crashed in (name, f"{project.name}-local-nginx-1"):
+        docker("exec", crashed, "sh", "-c", "kill -TERM 1")
+        wait_until(lambda item=crashed: restarted(item), f"{crashed} did not come back")
+    wait_until(lambda: ask_or_none(project) == "1.0.0", "nobody is served after the crash")
+
+
+def restarted(name):
+    return docker("inspect", "-f", "{{.RestartCount}} {{.State.Running}}", name) == "1 true\n"
 
 
 def test_an_emergency_rollback_works_with_a_damaged_journal_and_a_dead_backing_service(make):

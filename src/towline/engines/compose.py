@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from towline.config.services import Role
-from towline.engines import jobs, live
+from towline.engines import jobs, live, signals
 from towline.engines.registry import repository
 from towline.engines.releases import Release, StateFolder
 from towline.engines.render import SHARED, shared_project
@@ -266,7 +266,8 @@ class ComposeEngine:
                 continue
             signal = release.settings(item.service).reload
             if signal:
-                self._api.kill(item.id, signal)
+                # Any image that may have a shell, should its own have none.
+                signals.send(self._api, item.id, signal, sorted(set(release.images.values())))
             else:
                 self._api.restart(item.id)
             done.append(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from towline.config.services import Role
-from towline.engines import live
+from towline.engines import live, signals
 from towline.engines.releases import Release, StateFolder
 from towline.engines.render import mounts
 from towline.engines.world import Container, World
@@ -92,11 +92,13 @@ class Router:
             self.host.files.overwrite(self._file, text.encode())
             self._test(container)
             old = self._accepting(container)
-            self._api.kill(container.id, "SIGHUP")
+            self._reload(container)
             self._verify(container, routes, old)
         except (TowlineError, OSError):
             self._put_back(before)
-            self._api.kill(container.id, "SIGHUP")
+            # What it says now is of no use: the reason for the way back is told.
+            with suppress(TowlineError):
+                self._reload(container)
             raise
 
     def retiring(self, container: Container) -> int:
@@ -184,6 +186,20 @@ class Router:
                 remedy="mend security/nginx in the deploy tree, promote and deploy again",
             )
 
+    def _reload(self, container: Container) -> None:
+        """Let it read its files again; never by the engine's kill API, see `signals`."""
+        code, output = self._exec(container, ["nginx", "-s", "reload"])
+        if code == 0:
+            return
+        try:
+            # Started with another configuration file, nginx does not find its own process.
+            signals.send(self._api, container.id, "SIGHUP", ())
+        except TowlineError:
+            said = [_STAMP.sub("", line) for line in output.splitlines() if line.strip()]
+            raise TowlineError(
+                f"`nginx -s reload` failed: {(said or [f'exit code {code}'])[0]}", details=said[1:]
+            ) from None
+
     def _verify(self, container: Container, routes: Routes, old: set[str]) -> None:
         """Wait until the router says, several times in a row, that it serves these routes.
 
@@ -217,9 +233,7 @@ class Router:
         return self._versions[container.id]
 
     def _exec(self, container: Container, argv: list[str]) -> tuple[int, str]:
-        created = self._api.exec_create(container.id, argv)
-        output: bytes = self._api.exec_start(created["Id"])
-        return self._api.exec_inspect(created["Id"])["ExitCode"], output.decode("utf-8", "replace")
+        return signals.execute(self._api, container.id, argv)
 
     def _logs(self, container: Container) -> list[str]:
         raw: bytes = self._api.logs(container.id, tail=10)

@@ -319,7 +319,7 @@ def _stage_step(stage: Stage, candidate: Candidate, colour: str, state: StateFol
     if stage.workers is Workers.NEW and (stage.name == "start" or stage.old):
         commands += [f"docker start ({name})" for name in named(Role.WORKER)]
     if stage.name == "switch" and named(Role.ROUTER):
-        commands += ["nginx -t -q", "kill -HUP (nginx)"]
+        commands += ["nginx -t -q", "nginx -s reload"]
     return Step(stage.name, stage.title, tuple(commands), stage)
 
 
