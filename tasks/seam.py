@@ -31,9 +31,11 @@ def outcome() -> Iterator[None]:
     `inv --debug` keeps the traceback.
     """
     from towline.errors import TowlineError
+    from towline.rollout.interrupts import cleaning
 
     try:
-        yield
+        with cleaning():
+            yield
     except TowlineError as error:
         if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
             raise

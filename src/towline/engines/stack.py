@@ -5,7 +5,6 @@ includes, profiles. Towline works on what it prints and re-implements none of it
 """
 
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from towline import scratch
 from towline.config.envfile import write_env
 from towline.config.loading import describe
 from towline.config.services import Role, Service, service_settings
@@ -93,8 +93,8 @@ def resolve(
             f"{compose_file} does not exist",
             remedy="run `inv init` to scaffold a deploy tree, or set `compose` in towline.yaml",
         )
-    with tempfile.TemporaryDirectory(prefix="towline-") as folder:
-        env_file = Path(folder) / "env"
+    with scratch.folder() as folder:
+        env_file = folder / "env"
         env_file.touch(mode=0o600)
         env_file.write_text(write_env(values), encoding="utf-8")
         argv = ["docker", "compose", "--project-name", project]

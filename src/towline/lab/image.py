@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from towline import scratch
 from towline.errors import TowlineError
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates" / "lab"
@@ -42,8 +42,7 @@ def ensure_image(settings: Mapping[str, str]) -> str:
     name = f"towline-lab/host:{digest.hexdigest()[:12]}"
     if _run("docker", "image", "inspect", name).returncode == 0:
         return name
-    with tempfile.TemporaryDirectory(prefix="towline-") as folder:
-        context = Path(folder)
+    with scratch.folder() as context:
         for path in TEMPLATES.iterdir():
             shutil.copy(path, context / path.name)
         (context / "plugins").mkdir()

@@ -1,6 +1,11 @@
-"""Ctrl-C and SIGTERM end an operation at its next safe point, not in the middle of a step."""
+"""Signals: what Ctrl-C, SIGTERM and a closed terminal (SIGHUP) do to a command.
+
+An operation ends at its next safe point and not in the middle of a step. Any other command ends at
+once, but takes with it what it left lying about.
+"""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,19 +36,48 @@ class Interrupt:
 
 
 @contextmanager
+def cleaning() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the body as an exception would, so that `finally` runs.
+
+    Raises:
+        SystemExit: With the exit code that a shell gives such an end, 128 and the signal's number.
+    """
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    with _handling(leave, signal.SIGTERM, signal.SIGHUP):
+        yield
+
+
+@contextmanager
 def deferred(say: Callable[[str], None]) -> Iterator[Interrupt]:
-    """Turn SIGINT and SIGTERM into a request to stop, while the body runs; `say` so at once."""
+    """Turn signals into a request to stop, while the body runs; `say` so at once."""
     interrupt = Interrupt()
 
     def ask(number: int, _frame: FrameType | None) -> None:
         interrupt.asked = signal.Signals(number).name
-        # In the middle of a line being written, Python refuses to write another.
-        with suppress(RuntimeError):
+        # In the middle of a line being written, Python refuses to write another; a terminal that
+        # was closed takes none.
+        with suppress(RuntimeError, OSError):
             say(f"{interrupt.asked}: stopping at the next safe point")
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _handling(ask, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         yield interrupt
+
+
+@contextmanager
+def _handling(
+    act: Callable[[int, FrameType | None], None], *numbers: signal.Signals
+) -> Iterator[None]:
+    """Handle signals while the body runs, but for one that is ignored, as `nohup` does it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python lets no other thread handle signals
+        return
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, act) for number in heard}
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -25,7 +25,7 @@ from pathlib import Path
 from towline.errors import Locked, TowlineError
 from towline.hosts.base import Files
 from towline.hosts.waiting import may_pass
-from towline.rollout.liveness import here, is_dead
+from towline.process_identity import here, is_dead
 
 LEASE = 60.0
 _RENEW = 15.0
@@ -41,7 +41,7 @@ class Holder:
 
     Attributes:
         since: UTC time, ISO 8601.
-        where: Where the process number counts; see `liveness.here`.
+        where: Where the process number counts; see `process_identity.here`.
         lease: Seconds after the last renewal for which the lock is the holder's.
         fence: Number of the holder; each one's is higher than all before.
     """

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from towline import scratch
 from towline.config.envfile import write_env
 from towline.config.units import format_size
 from towline.engines import live, transfer
@@ -237,8 +237,8 @@ class Preparation:
 
     @contextmanager
     def _build_file(self) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="towline-") as folder:
-            file = Path(folder) / "build.json"
+        with scratch.folder() as folder:
+            file = folder / "build.json"
             model = build_model(self.stack, self._target(), self.manifest.content)
             file.write_bytes(_json(model))
             yield file

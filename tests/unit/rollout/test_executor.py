@@ -159,7 +159,7 @@ def test_a_first_deploy_that_fails_leaves_nothing_running(tmp_path):
     assert site.engine.containers["blue", "api"] == ("1.0.1", False)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_goes_back_at_the_next_safe_point(site, number):
     plan = deploy_plan(site, site.store.get("1.0.1"))
     job = site.engine.run_job

@@ -99,7 +99,7 @@ def test_a_host_that_waits_stops_waiting_when_another_fails(sites):
     assert "web2 stopped" in error.value.details
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_takes_all_hosts_back(sites, number):
     plans = lanes(sites)
     job = sites[1].engine.run_job

@@ -10,9 +10,10 @@ from dataclasses import asdict
 
 import pytest
 
+from towline import process_identity
 from towline.errors import Locked, TowlineError, UsageError
 from towline.hosts.local import LocalFiles
-from towline.rollout import liveness, lock
+from towline.rollout import lock
 
 FILES = LocalFiles()
 
@@ -108,7 +109,7 @@ def test_a_process_of_the_same_name_elsewhere_is_not_dead(tmp_path):
     path.write_text(json.dumps(asdict(holder)))
     with pytest.raises(Locked, match="ann"), lock.held(FILES, path, "deploy"):
         pass
-    path.write_text(json.dumps({**asdict(holder), "where": liveness.here()}))
+    path.write_text(json.dumps({**asdict(holder), "where": process_identity.here()}))
     with lock.held(FILES, path, "deploy"):
         pass
 
