@@ -1,9 +1,15 @@
-"""Strict host keys: an unknown or a changed one is refused, with what to compare and to type."""
+"""Strict host keys: an unknown, changed or revoked one is refused, with what to compare and type.
+
+Markers of known_hosts (`sshd(8)`, SSH_KNOWN_HOSTS FILE FORMAT): a key of an `@revoked` line is
+refused for every host. Certificates of an `@cert-authority` cannot be checked here; such a line
+trusts nothing, and a host that is known by no other is told so.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,17 +31,46 @@ def be_strict(client: SSHClient, files: list[str]) -> None:
     Raises:
         UsageError: When a file cannot be read.
     """
-    for name in files:
-        path = Path(name).expanduser()
-        if not path.is_file():
+    from paramiko import HostKeys
+
+    lines = [line for name in files for line in _lines(Path(name).expanduser())]
+    markers = {line.split(maxsplit=1)[0] for line in lines if line.startswith("@")}
+    revoked = {key.asbytes() for _, key in _entries(lines, "@revoked")}
+    known: HostKeys = client.get_host_keys()
+    for names, key in _entries(lines, ""):
+        for name in names:
+            # Of several keys of a kind the first one counts, as when Paramiko reads the file.
+            if key.asbytes() not in revoked and key.get_name() not in (known.lookup(name) or {}):
+                known.add(name, key.get_name(), key)
+    first = files[0] if files else DEFAULT_FILES[0]
+    policy: Any = _Refuse(first, revoked, has_authority="@cert-authority" in markers)
+    client.set_missing_host_key_policy(policy)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        # Comments may be in any encoding.
+        text = path.read_text(errors="replace") if path.is_file() else ""
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    return [line.strip() for line in text.splitlines()]
+
+
+def _entries(lines: Iterable[str], marker: str) -> Iterator[tuple[list[str], PKey]]:
+    """Names and key of the lines with a marker; what is no such line is skipped, as ssh does."""
+    from paramiko import SSHException
+    from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
+
+    for line in lines:
+        found, rest = (*line.split(maxsplit=1), "")[:2] if line.startswith("@") else ("", line)
+        if found != marker or not rest or rest.startswith("#"):
             continue
         try:
-            # Not load_host_keys: a client would write what it learns into that file.
-            client.load_system_host_keys(str(path))
-        except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    policy: Any = _Refuse(files[0] if files else DEFAULT_FILES[0])
-    client.set_missing_host_key_policy(policy)
+            entry = HostKeyEntry.from_line(rest)
+        except (SSHException, InvalidHostKey, ValueError):
+            continue
+        if entry is not None and entry.hostnames and entry.key is not None:
+            yield list(entry.hostnames), entry.key
 
 
 def changed(hostname: str, got: PKey, expected: PKey) -> UsageError:
@@ -59,13 +94,23 @@ def fingerprint(key: PKey) -> str:
 class _Refuse:
     """Paramiko's policy for a key that no file knows."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, revoked: set[bytes], *, has_authority: bool) -> None:
         self.file = file
+        self.revoked = revoked
+        self.has_authority = has_authority
 
     def missing_host_key(self, _client: Any, hostname: str, key: PKey) -> None:
         host, port = _parts(hostname)
+        if key.asbytes() in self.revoked:
+            raise UsageError(
+                f"the host key of {host}:{port} was revoked: it shows {_shown(key)}; nothing was "
+                "sent to it",
+                remedy="known_hosts revokes it (@revoked): give the host a new key; if it has one, "
+                "someone may be listening in",
+            )
+        hint = " (certificates of a @cert-authority are not supported)" * self.has_authority
         raise UsageError(
-            f"the host key of {host}:{port} is not known: it shows {_shown(key)}",
+            f"the host key of {host}:{port} is not known: it shows {_shown(key)}{hint}",
             remedy="compare that with the host's own (ssh-keygen -lf "
             f"/etc/ssh/ssh_host_{_kind(key)}_key.pub there); if they are the same: "
             + _scan(host, port, key, self.file),
