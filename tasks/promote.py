@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from typing import TYPE_CHECKING
@@ -115,7 +114,7 @@ def drift(c: Context, json: bool = False) -> None:
             tree, what = project.deploy_tree.name, found.version or "nothing yet"
             terminal.say(f"{tree}/ is what was promoted: {what}")
             return
-        sys.stdout.write(found.diff())
+        terminal.say_raw(found.diff())
         if all(item.is_backported for item in found.files):
             terminal.tell("the source tree holds the same: `inv promote` goes on")
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from invoke import Context, Exit
 
-from . import terminal
+from . import output, terminal
 
 if TYPE_CHECKING:
     from towline.config.loading import Project
@@ -28,7 +29,7 @@ YES_HELP = "Do not ask. Required where no one can be asked. Default: off."
 def outcome() -> Iterator[None]:
     """Turn errors that Towline knows into a message on stderr and the documented exit code.
 
-    `inv --debug` keeps the traceback.
+    `inv --debug` shows the traceback of those too.
     """
     from towline.errors import TowlineError
     from towline.rollout.interrupts import cleaning
@@ -37,21 +38,34 @@ def outcome() -> Iterator[None]:
         with cleaning():
             yield
     except TowlineError as error:
-        if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
-            raise
+        if verbose():
+            _trace(error)
         terminal.complain(error.message, error.details, error.remedy)
         raise Exit(code=error.exit_code) from None
-    except BrokenPipeError:
-        # Whoever read has read enough, such as `head`; nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise Exit(code=0) from None
+    except Exit:
+        raise
+    except KeyboardInterrupt:
+        terminal.tell("interrupted")
+        raise Exit(code=130) from None
     except Exception as error:
         # The engine went away, or the disk is full: the words of the error are enough.
         known = isinstance(error, OSError) or type(error).__module__.startswith("docker.")
-        if not known or logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
-            raise
+        if not known or verbose():
+            _trace(error)
         terminal.complain(f"{type(error).__name__}: {error}", (), "")
         raise Exit(code=1) from None
+
+
+def _trace(error: Exception) -> None:
+    # Python's own would show what the exit masks.
+    terminal.tell("".join(traceback.format_exception(error)).rstrip())
+
+
+def verbose() -> bool:
+    """Whether more is to be told: `inv --debug`, or LOG_LEVEL=DEBUG."""
+    if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
+        return True
+    return logging.getLogger("invoke").isEnabledFor(logging.DEBUG)
 
 
 def open_project() -> Project:
@@ -67,7 +81,10 @@ def open_site(env: str, *, strategy: str = "") -> Site:
     from towline.rollout.site import open_site as open_
 
     project = open_project()
-    return open_(override_strategy(project, env, strategy) if strategy else project, env)
+    site = open_(override_strategy(project, env, strategy) if strategy else project, env)
+    # What is to be masked is learnt before anything is printed.
+    site.redactor  # noqa: B018
+    return site
 
 
 def open_fleet(env: str, *, strategy: str = "") -> Fleet:
@@ -76,7 +93,9 @@ def open_fleet(env: str, *, strategy: str = "") -> Fleet:
     from towline.rollout.site import open_fleet as open_
 
     project = open_project()
-    return open_(override_strategy(project, env, strategy) if strategy else project, env)
+    fleet = open_(override_strategy(project, env, strategy) if strategy else project, env)
+    fleet.each(lambda site: site.redactor)
+    return fleet
 
 
 def is_dry(context: Context, dry_run: bool) -> bool:
@@ -96,7 +115,12 @@ def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody can be asked here.", remedy=f"add {option}")
-    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+    output.write(f"{question} [y/N] ", sys.stdout)
+    try:
+        answer = input()
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
         raise UsageError("not confirmed; nothing was changed")
 
 

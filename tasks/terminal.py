@@ -1,39 +1,46 @@
-"""How things look: aligned tables, one line a step, colour only on a terminal."""
+"""How things look: aligned tables, one line a step, colour only on a terminal.
+
+What is printed leaves by `output.write`, which masks secrets.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-_CODES = {"green": "32", "red": "31", "yellow": "33", "dim": "2", "bold": "1", "blue": "34"}
+from . import output
 
 
 def paint(text: str, style: str, stream: TextIO | None = None) -> str:
-    """Colour a text where the stream is a terminal and NO_COLOR is not set."""
-    stream = stream or sys.stdout
-    if not stream.isatty() or "NO_COLOR" in os.environ:
-        return text
-    return f"\033[{_CODES[style]}m{text}\033[0m"
+    """Colour a text, where colours are wanted."""
+    return output.paint(text, style, stream or sys.stdout)
 
 
 def say(text: str = "") -> None:
     """Print a line of the result."""
-    print(text)  # noqa: T201
+    output.write(f"{text}\n", sys.stdout)
 
 
 def tell(text: str = "") -> None:
     """Print a message that is not the result."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    output.write(f"{text}\n", sys.stderr)
+
+
+def say_raw(text: str) -> None:
+    """Print a result that has its own line ends, such as a file or a diff."""
+    output.write(text, sys.stdout)
 
 
 def say_json(data: Any) -> None:
     """Print the result for machines."""
-    say(json.dumps(data, indent=2, default=str))
+    from towline.config.redaction import KNOWN
+
+    # As values, too: in a text the quotes around a secret may be taken for a part of it.
+    say(json.dumps(KNOWN.redact_data(data), indent=2, default=str))
 
 
 def complain(message: str, details: Sequence[str], remedy: str) -> None:
@@ -82,8 +89,7 @@ class Steps:
         from towline.rollout.progress import StepNote
 
         if self._live:
-            sys.stderr.write(f"  …          {title}")
-            sys.stderr.flush()
+            output.write(f"  …          {title}", sys.stderr)
         note, started = StepNote(), time.monotonic()
         mark, style = "✗", "red"
         try:
@@ -103,8 +109,8 @@ class Steps:
 
     @property
     def _live(self) -> bool:
-        return sys.stderr.isatty() and not self._at_once
+        return output.can_erase(sys.stderr) and not self._at_once
 
     def _clear(self) -> str:
         """What clears the line of a step that runs."""
-        return "\r\033[K" if self._live else ""
+        return output.erase(sys.stderr) if self._live else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from invoke import Collection, Context, task
@@ -176,7 +175,7 @@ def changelog(
         change, added = release_notes.missing(standing, everything=all)
         name = project.settings.versions.changelog
         if seam.is_dry(c, dry_run):
-            sys.stdout.write(change.after.decode())
+            terminal.say_raw(change.after.decode())
         elif change.before == change.after:
             terminal.say(f"{name} is up to date")
         else:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from towline.config.envfile import read_env
 from towline.config.loading import Project
+from towline.config.redaction import KNOWN
 from towline.errors import UsageError
 
 
@@ -47,8 +48,14 @@ def read_values(
 ) -> dict[str, str]:
     """Variables and secrets of an environment; real environment variables win.
 
+    From here on its secrets are masked in whatever leaves this process.
+
     Raises:
         UsageError: When the file cannot be read.
     """
     path = env_file(project, name)
-    return read_env(path, environ) if path else {}
+    values = read_env(path, environ) if path else {}
+    settings = project.settings
+    KNOWN.publish([settings.project, *settings.environments])
+    KNOWN.learn(values, names=settings.secrets)
+    return values

@@ -266,6 +266,11 @@ class Settings(Model):
         description="Registry -> how to log in. Images that are built here under the name of one "
         "of these are pushed to it; the hosts pull them by digest.",
     )
+    secrets: list[str] = Field(
+        [],
+        description="Names of variables that are secrets, where the name does not say so; their "
+        "values are masked in all output.",
+    )
     environments: dict[str, Environment] = {"local": Environment()}
 
     def rollout_for(self, environment: str) -> Rollout:

@@ -5,42 +5,80 @@ URL-encoded, base64 at each of the three byte alignments, escaped as in JSON (Go
 within JSON), and quoted for a shell, for YAML, for an environment file and by Compose, which
 doubles `$`. Each line of a multi-line secret is masked too, because logs come in lines. Values
 shorter than `secrets.MIN_MASKED` are left: masking them would mangle ordinary words.
+
+What nobody told us of is masked by its shape: see `secret_shapes`.
+
+`KNOWN` is the one redactor of this process. Whoever reads a secret tells it, and whatever leaves
+the process (the terminal, JSON, the journal, saved logs) passes it, so that no single message has
+to be thought of. A text that is to be cut is masked before: `excerpt`.
 """
 
 import base64
+import html
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from towline.config.secret_shapes import MASK, mask_shapes
 from towline.config.secrets import MIN_MASKED, placeholder, secret_values
 
-MASK = "[redacted]"
+__all__ = ["KNOWN", "MASK", "Redactor", "excerpt"]
+
 # Docker and Compose are written in Go, whose JSON is safe to put into HTML.
 _GO_JSON = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[/!]?[a-zA-Z][^>]*>", re.S | re.I)
 
 
 class Redactor:
-    """Masks the secrets among variables, of one environment file or of several."""
+    """Masks the secrets among variables, and whatever else it is told of."""
 
     def __init__(self, *several: Mapping[str, str]) -> None:
-        secrets = {
-            text
-            for values in several
-            for _, secret in secret_values(values)
-            for text in _with_lines(secret)
-            if len(text) >= MIN_MASKED and not _ordinary(text)
-        }
-        forms = {form for secret in secrets for form in _forms(secret)}
-        # Longest first: a secret that contains another is masked whole.
-        ordered = sorted(forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        self._lock = threading.Lock()
+        self._secrets: set[str] = set()
+        self._public: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        self.learn(*several)
+
+    def learn(self, *several: Mapping[str, str], names: Collection[str] = ()) -> None:
+        """Mask the secrets among these variables from now on.
+
+        Args:
+            several: Variables, of one environment file or of several.
+            names: Variables that are secrets too, whatever they are called.
+        """
+        self._add(secret for values in several for _, secret in secret_values(values, names))
+
+    def learn_file(self, text: str) -> None:
+        """Mask the content of a secret file: the whole, its lines, and values that it names."""
+        self._add([text, text.strip(), *(value for _, value in secret_values(_settings(text)))])
+
+    def publish(self, words: Iterable[str]) -> None:
+        """Words that Towline itself prints, such as names of services, are never masked.
+
+        A password that is such a word protects nothing, and masking it would mangle every table.
+        """
+        with self._lock:
+            self._public |= set(words)
+            self._pattern = None
+
+    def is_public(self, text: str) -> bool:
+        """Whether a text is one of the words that are printed anyway."""
+        return text in self._public
+
+    def forget(self) -> None:
+        """Know nothing any more, as at the start."""
+        with self._lock:
+            self._secrets, self._public, self._pattern = set(), set(), None
 
     def redact(self, text: str) -> str:
         """The text with every secret masked."""
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        if self._pattern is None:
+            self._pattern = self._compiled()
+        return mask_shapes(self._pattern.sub(MASK, text))
 
     def redact_data(self, data: Any) -> Any:
         """The same structure of mappings, lists and texts with every secret masked."""
@@ -48,9 +86,61 @@ class Redactor:
             return self.redact(data)
         if isinstance(data, Mapping):
             return {self.redact_data(key): self.redact_data(value) for key, value in data.items()}
-        if isinstance(data, list | tuple):
+        if isinstance(data, list | tuple | set | frozenset):
             return [self.redact_data(item) for item in data]
         return data
+
+    def _add(self, secrets: Iterable[str]) -> None:
+        found = {
+            text
+            for secret in secrets
+            for text in _with_lines(secret)
+            if len(text) >= MIN_MASKED and not _ordinary(text)
+        }
+        with self._lock:
+            if not found <= self._secrets:
+                self._secrets |= found
+                self._pattern = None
+
+    def _compiled(self) -> re.Pattern[str]:
+        with self._lock:
+            forms = {form for secret in self._secrets - self._public for form in _forms(secret)}
+        # Longest first: a secret that contains another is masked whole.
+        ordered = sorted(forms, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, ordered)) or r"(?!)")
+
+
+KNOWN = Redactor()
+"""The secrets that this process knows of."""
+
+
+def excerpt(text: str, limit: int) -> str:
+    """The beginning of a foreign text on one line: secrets masked first, then markup and the rest.
+
+    A secret that was cut before it was masked would not be recognised any more.
+    """
+    plain = html.unescape(_TAG.sub(" ", text)) if _TAG.search(text) else text
+    return KNOWN.redact(" ".join(KNOWN.redact(plain).split()))[:limit]
+
+
+def _settings(text: str) -> dict[str, str]:
+    """Names and values in a file of settings: JSON, or `NAME=value` and `name: value` lines."""
+    try:
+        return dict(_leaves(json.loads(text)))
+    except ValueError:
+        pairs = re.findall(r"^\s*([\w.-]+)\s*[=:]\s*(\S.*?)\s*$", text, re.M)
+        return {name: value.strip("'\"") for name, value in pairs}
+
+
+def _leaves(data: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from _leaves(value, str(key))
+    elif isinstance(data, list):
+        for value in data:
+            yield from _leaves(value, name)
+    elif isinstance(data, str):
+        yield name, data
 
 
 def _ordinary(text: str) -> bool:

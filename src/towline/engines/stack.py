@@ -6,6 +6,7 @@ includes, profiles. Towline works on what it prints and re-implements none of it
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from towline import scratch
 from towline.config.envfile import write_env
 from towline.config.loading import describe
+from towline.config.redaction import KNOWN
 from towline.config.services import Role, Service, service_settings
 from towline.errors import UsageError
 from towline.hosts.base import Host
@@ -109,8 +111,21 @@ def resolve(
             remedy=f"mend the file; `docker compose -f {compose_file} config` shows the same",
         )
     model = yaml.load(result.out, Loader=_LOADER)  # noqa: S506 - a safe one
+    KNOWN.publish(model.get("services") or {})
+    _learn_secrets(model, values)
     unset = dict.fromkeys(match["name"] for match in _UNSET.finditer(result.err))
     return Stack(model, _services(compose_file, model), tuple(unset))
+
+
+def _learn_secrets(model: dict[str, Any], values: Mapping[str, str]) -> None:
+    """What the file's `secrets` section gives to containers and builds is masked in output."""
+    for options in (model.get("secrets") or {}).values():
+        # One that cannot be read is for the check to tell.
+        with suppress(OSError):
+            if options.get("file"):
+                KNOWN.learn_file(Path(options["file"]).read_text("utf-8", "replace"))
+        if options.get("environment"):
+            KNOWN.learn_file(values.get(options["environment"], ""))
 
 
 def _services(compose_file: Path, model: dict[str, Any]) -> dict[str, Service]:
@@ -141,4 +156,5 @@ def _services(compose_file: Path, model: dict[str, Any]) -> dict[str, Service]:
 
 def _reason(stderr: str) -> str:
     lines = [line for line in stderr.strip().splitlines() if not line.startswith("time=")]
-    return " ".join(lines[-3:]) or stderr.strip()[-300:]
+    # Masked before it is cut: a half of a secret is not recognised.
+    return " ".join(lines[-3:]) or KNOWN.redact(stderr).strip()[-300:]

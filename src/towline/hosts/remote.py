@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from towline.config.redaction import excerpt
 from towline.errors import TowlineError, UsageError
 from towline.hosts.address import Address
 from towline.hosts.base import Result
@@ -88,7 +89,8 @@ class RemoteHost:
         lines = answer.out.splitlines()
         if len(lines) < 6 or not lines[0].isdigit():
             raise TowlineError(
-                f"{self.name} does not answer as expected: {(answer.err or answer.out)[:200]!r}",
+                f"{self.name} does not answer as expected: "
+                f"{excerpt(answer.err or answer.out, 200)!r}",
                 remedy="its login shell must be one like sh, and print nothing by itself",
             )
         docker, compose = (re.sub(r"^none$", "", line) for line in lines[3:5])

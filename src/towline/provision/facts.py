@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from towline.config.redaction import excerpt
 from towline.errors import TowlineError
 from towline.provision.record import Record
 from towline.provision.record import read as read_record
@@ -162,7 +163,7 @@ def gather(link: Link, user: str, packages: Sequence[str] = ()) -> Facts:
     if said.get("end") != "yes" or not said.get("time", "").isdigit():
         raise TowlineError(
             f"{link.address.short} does not answer as expected: "
-            f"{(answer.err or answer.out).strip()[-200:]!r}",
+            f"{excerpt(answer.err or answer.out, 200)!r}",
             remedy="its login shell must be one like sh, and print nothing by itself",
         )
     there = int(said["time"])

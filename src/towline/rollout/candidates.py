@@ -19,7 +19,8 @@ from towline.release.manifest import Manifest
 from towline.release.tree import MANIFEST_FILE
 from towline.release.version import parse
 from towline.rollout.planner import Before, Candidate, Transfer, fingerprint
-from towline.rollout.site import Site, frozen_values
+from towline.rollout.retained_secrets import frozen_values
+from towline.rollout.site import Site
 
 _DIFF_LINES = 20
 

@@ -89,7 +89,8 @@ def _variables(site: Site) -> Iterator[Finding]:
     wrong = list(differences(path)) if path else []
     if example.is_file():
         target = str(default_env_file(site.project, site.name))
-        wrong += missing_or_placeholder(site.values, read_env(example, {}), target)
+        names = site.project.settings.secrets
+        wrong += missing_or_placeholder(site.values, read_env(example, {}), target, names)
     yield from wrong
     if not errors(wrong):
         where = path or "the process environment"

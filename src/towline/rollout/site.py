@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
-from towline.config.envfile import parse_env
 from towline.config.environments import read_values
 from towline.config.loading import Project
 from towline.config.models import Environment, Rollout
-from towline.config.redaction import Redactor
+from towline.config.redaction import KNOWN, Redactor
 from towline.config.units import format_size
 from towline.engines import transfer
 from towline.engines.compose import ComposeEngine
@@ -26,14 +24,15 @@ from towline.engines.releases import Release, ReleaseStore, StateFolder
 from towline.engines.render import shared_project
 from towline.engines.stack import Stack, resolve
 from towline.engines.world import World
-from towline.errors import TowlineError, UsageError
+from towline.errors import UsageError
 from towline.hosts.address import parse as parse_address
-from towline.hosts.base import Files, Host
+from towline.hosts.base import Host
 from towline.hosts.local import LocalHost
 from towline.hosts.once import once
 from towline.hosts.remote import RemoteHost
 from towline.rollout.journal import Journal
 from towline.rollout.memo import Memo
+from towline.rollout.retained_secrets import learn_retained
 from towline.routing.nginx import Routes
 
 T = TypeVar("T")
@@ -118,16 +117,10 @@ class Site:
 
     @once
     def redactor(self) -> Redactor:
-        """Masks its secrets, and those that kept releases still run with."""
-        return Redactor(self.values, self.registries.secrets(), *self._kept_values())
-
-    def _kept_values(self) -> Iterator[Mapping[str, str]]:
-        names = []
-        # Where the host is lost, the message that says so must not fail for that.
-        with suppress(OSError, TowlineError):
-            names = self.host.files.names(self.state.releases)
-        for name in names:
-            yield frozen_values(self.host.files, self.state.releases / name)
+        """Masks its secrets, and those that retained releases still run with."""
+        KNOWN.learn(self.values, self.registries.secrets(), names=self.project.settings.secrets)
+        learn_retained(self.host.files, self.state.releases, self.project.settings.secrets)
+        return KNOWN
 
     @cached_property
     def engine(self) -> ComposeEngine:
@@ -212,13 +205,6 @@ def open_site(project: Project, name: str) -> Site:
     return Site(project, name, here, StateFolder(root), here, registries=_registries(project, name))
 
 
-def frozen_values(files: Files, folder: Path) -> dict[str, str]:
-    """The variables that a kept release runs with; none when its folder holds none."""
-    with suppress(FileNotFoundError):
-        return parse_env(files.read(folder / "env").decode("utf-8", "replace"))
-    return {}
-
-
 def _open_remote(
     project: Project, name: str, address: str, registries: Registries, memo: Memo
 ) -> Site:
@@ -290,6 +276,7 @@ def open_fleet(project: Project, name: str) -> Fleet:
 def observe(site: Site) -> Observed:
     """Look at an environment; changes nothing."""
     world = site.engine.observe()
+    KNOWN.publish(item.service for item in world.containers)
     routes = site.engine.routes(world)
     colour = routes.live_colour()
     if colour is None and not world.role("router"):

@@ -83,6 +83,24 @@ def test_passwords_are_found_wherever_a_connection_string_has_them(value):
     assert Redactor({"DATABASE_URL": value}).redact("no s3cret/w0rd left") == f"no {MASK} left"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("REPO", "https://x9k2m4p6q8r0@git.example/repo", "x9k2m4p6q8r0"),
+        ("BLOB", "https://b.example/c?sv=2022&sig=a1B2c3D4e5%3D&se=9", "a1B2c3D4e5%3D"),
+        ("SLACK_WEBHOOK_URL", "https://h.example/services/T0/B1/x2y3", "services/T0/B1/x2y3"),
+    ],
+)
+def test_tokens_inside_of_addresses_are_secrets(name, value, secret):
+    assert Redactor({name: value}).redact(f"to {secret} now") == f"to {MASK} now"
+
+
+def test_a_name_that_says_nothing_can_be_declared_a_secret():
+    redactor = Redactor()
+    redactor.learn({"LEGACY_PIN": "994417-x"}, names=["LEGACY_PIN"])
+    assert redactor.redact("pin 994417-x") == f"pin {MASK}"
+
+
 def test_a_port_is_no_password():
     assert Redactor({"A_URL": "http://h:8080/users/@me"}).redact("8080/users/") == "8080/users/"
 
@@ -124,6 +142,10 @@ def test_short_values_and_plain_settings_are_left():
         ("PGPASSWORD", True), ("API_KEYS", True), ("AUTHTOKEN", True), ("JWT_SIGNINGKEY", True),
         ("MAX_TOKENS", False), ("HTPASSWD", False), ("TOKENIZER", False), ("MONKEY", False),
         ("KEYBOARD", False), ("AWS_ACCESS_KEY_ID", False), ("SECRETS_FILE", False),
+        ("SLACK_WEBHOOK_URL", True), ("JWT", True), ("COOKIE", True), ("DB_PASSWORD2", True),
+        ("PUBLIC_API_SECRET", True), ("STRIPE_SK", True), ("SESSION_COOKIE", True),
+        ("JWT_ISSUER", False), ("COOKIE_SECURE", False), ("NEXT_PUBLIC_API_KEY", False),
+        ("MIN_PASSWORD_LENGTH", False), ("BASE_URL", False),
     ],
 )  # fmt: skip
 def test_names_tell_what_is_secret(name, secret):

@@ -9,7 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 from invoke import Program
 
-from towline.tasks import ns, terminal
+from towline.tasks import ns, output, terminal
 
 TASKS = {name: ns[name] for name in ns.task_names}
 # Read once: Invoke takes the help out of a task when its arguments are asked for.
@@ -113,11 +113,21 @@ def test_colour_only_on_a_terminal(monkeypatch):
         def isatty(self):
             return True
 
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    assert terminal.paint("x", "red", io.StringIO()) == "x"
-    assert terminal.paint("x", "red", Terminal()) == "\033[31mx\033[0m"
+    def shown(stream):
+        output.write(terminal.paint("x", "red", stream), stream)
+        return stream.getvalue()
+
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert shown(io.StringIO()) == "x"
+    assert shown(Terminal()) == "\033[31mx\033[0m"
+    monkeypatch.setenv("TERM", "dumb")
+    assert shown(Terminal()) == "x"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert shown(io.StringIO()) == "\033[31mx\033[0m"
     monkeypatch.setenv("NO_COLOR", "1")
-    assert terminal.paint("x", "red", Terminal()) == "x"
+    assert shown(Terminal()) == "x"
 
 
 def test_tables_are_aligned(capsys):

@@ -18,6 +18,7 @@ def performed(monkeypatch, stream):
     """What a step writes to standard error, with a message in its middle."""
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     steps = terminal.Steps()
     with steps.step("start the release") as note:
         steps.say("SIGINT: stopping at the next safe point")
