@@ -104,7 +104,14 @@ def build_model(stack: Stack, target: Target, content: str) -> Definition:
             }
         )
         services[name] = {"image": image, "build": build}
-    return {"name": target.shared, "services": services}
+    model = {"name": target.shared, "services": services}
+    # Build secrets are mounted while an image is built and are in none of its layers.
+    used = {
+        item["source"] for each in services.values() for item in each["build"].get("secrets") or []
+    }
+    declared = stack.model.get("secrets") or {}
+    secrets = {name: options for name, options in declared.items() if name in used}
+    return {**model, "secrets": secrets} if secrets else model
 
 
 def mounts(model: Definition, root: Path) -> dict[str, list[Path]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from towline.checks.certificates import check_certificates
+from towline.checks.exposure import check_exposure
 from towline.checks.machine import check_disk, check_engine, check_name, check_ports, check_reach
 from towline.checks.services import check_services, check_variables
 from towline.config.envfile import differences, read_env
@@ -101,6 +102,7 @@ def _stack(site: Site, stack: Stack) -> Iterator[Finding]:
     tree = site.project.deploy_tree.resolve()
     yield from check_services(stack, tree)
     yield from check_variables(stack, str(example_file(site.project)))
+    yield from check_exposure(stack, site.values, site.project.settings.secrets)
     if stack.router:
         days = site.project.settings.checks.certificate_days
         yield from check_certificates(stack.definition(stack.router), days)

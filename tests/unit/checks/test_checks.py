@@ -4,9 +4,11 @@ from types import SimpleNamespace
 import pytest
 
 from towline.checks.certificates import check_certificates
+from towline.checks.exposure import check_exposure
 from towline.checks.machine import check_disk, check_engine, check_name, check_ports
 from towline.checks.services import check_services, check_variables
 from towline.config.certificate import self_signed
+from towline.config.redaction import KNOWN
 from towline.config.services import Service
 from towline.engines.stack import Stack
 from towline.engines.world import Container, World
@@ -43,6 +45,36 @@ def test_a_fixed_port_of_an_app_is_an_error_behind_a_router(tmp_path):
     found = check_services(stack(api=(APP, ports), nginx=(ROUTER, {})), tmp_path)
     assert messages(found) == ["api publishes port 8000: two releases cannot share it"]
     assert not messages(check_services(stack(api=(APP, ports)), tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "is_error"),
+    [
+        ("NPM_TOKEN", "anything-at-all", True),
+        ("INDEX", "https://x/?auth=known-s3cret", True),
+        ("LEGACY_PIN", "1234", True),
+        ("PYTHON_IMAGE", "python:3.12", False),
+        ("NPM_TOKEN", "", False),
+    ],
+)
+def test_a_secret_build_argument_is_an_error(argument, value, is_error):
+    KNOWN.learn({"API_TOKEN": "known-s3cret"})
+    for arguments in ({argument: value}, [f"{argument}={value}"]):
+        found = list(
+            check_exposure(stack(api=(APP, {"build": {"args": arguments}})), {}, ["LEGACY_PIN"])
+        )
+        assert bool(messages(found)) is is_error
+        if is_error:
+            assert messages(found)[0].startswith(f"api: build argument {argument} is a secret")
+            assert "type=secret" in found[0].remedy
+            assert not value or value not in str(found)
+
+
+def test_a_password_that_is_a_name_is_a_warning():
+    values = {"POSTGRES_PASSWORD": "postgres", "API_TOKEN": "known-s3cret"}
+    KNOWN.publish(["postgres"])
+    (said,) = messages(check_exposure(stack(api=(APP, {})), values), Severity.WARNING)
+    assert said.startswith("POSTGRES_PASSWORD is the name of a service")
 
 
 def test_a_container_name_and_a_missing_health_path_are_warnings(tmp_path):
