@@ -140,6 +140,9 @@ class HttpSmoke(Model):
     status: int = 200
     within: Duration = Field(2.0, description="Limit of the response time.")
     contains: str = Field("", description="Text that the body must contain.")
+    headers: dict[str, str] = Field(
+        {}, description="Headers of the request, such as `Host` for virtual hosts."
+    )
 
 
 class WebSocketSmoke(Model):
@@ -149,6 +152,7 @@ class WebSocketSmoke(Model):
     send: str = ""
     expect: str = ""
     within: Duration = 2.0
+    headers: dict[str, str] = Field({}, description="Headers of the handshake, such as `Host`.")
 
 
 class Smoke(Model):

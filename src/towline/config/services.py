@@ -25,6 +25,9 @@ class HttpProbe(Model):
     path: str = "/"
     port: int | None = Field(None, description="Container port; default: the service's port.")
     status: int = 200
+    headers: dict[str, str] = Field(
+        {}, description="Headers of the request, such as `Host` where the service checks it."
+    )
 
 
 def _probe(value: object) -> object:

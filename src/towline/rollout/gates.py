@@ -25,8 +25,10 @@ _NOT_WELL = (Outcome.FAILURE, Outcome.ERROR)
 class GateFailed(TowlineError):
     """A gate said no; `gate` names it, the message carries the figures."""
 
-    def __init__(self, gate: str, message: str, *, details: tuple[str, ...] = ()) -> None:
-        super().__init__(f"gate {gate} failed: {message}", details=details)
+    def __init__(
+        self, gate: str, message: str, *, details: tuple[str, ...] = (), remedy: str = ""
+    ) -> None:
+        super().__init__(f"gate {gate} failed: {message}", details=details, remedy=remedy)
         self.gate = gate
 
 
@@ -69,6 +71,7 @@ class Gates:
                     "health",
                     f"{healthy} of {len(answers)} containers healthy after "
                     f"{format_duration(took)}; last answer: {worst.detail}",
+                    remedy=worst.hint,
                 )
             time.sleep(_POLL)
 
@@ -96,6 +99,7 @@ class Gates:
                 "smoke",
                 f"{count} after {failed[0].attempts} attempts; {said}",
                 details=failed[0].output,
+                remedy=failed[0].answer.hint,
             )
         return f"{len(results)} of {len(results)} passed"
 
@@ -173,7 +177,8 @@ def container_answer(engine: Engine, release: Release, item: Container) -> Answe
         address = engine.address(item, port) if port else None
         if address is None:
             return Answer(Outcome.ERROR, "has a health path but no port to ask")
-        return http_probe(address, settings.health.path, status=settings.health.status)
+        probe = settings.health
+        return http_probe(address, probe.path, status=probe.status, headers=probe.headers)
     if item.role == Role.ROUTER and (address := engine.address(item, ASK_PORT)):
         return http_probe(address, "/routes")
     if item.health in ("unhealthy", "starting"):

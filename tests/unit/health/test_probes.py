@@ -4,12 +4,13 @@ import http.server
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from websockets.sync.server import serve
 
 from towline.config.models import HttpSmoke, Smoke, WebSocketSmoke
+from towline.config.redaction import KNOWN
 from towline.health.probes import Outcome, http_probe
 from towline.health.smoke import run_smoke
 
@@ -23,6 +24,18 @@ class Answers(http.server.BaseHTTPRequestHandler):
             time.sleep(0.4)
         failing = self.path == "/bad" or (self.path == "/second" and self.seen[self.path] == 1)
         body = b"no database" if failing else b"hello world"
+        pages = {
+            "/host": self.headers["Host"],
+            "/leaks": "<p>pl4nted-s3cret is wrong</p>",
+            "/leaks-late": "x" * 150 + " pl4nted-s3cret",
+            "/refused": "<html><head><title>Bad Request</title></head><h1>(400)</h1></html>",
+        }
+        body = pages[self.path].encode() if self.path in pages else body
+        if self.path in ("/leaks", "/leaks-late", "/refused"):
+            self.send_response(400)
+            self.end_headers()
+            self.wfile.write(body)
+            return
         self.send_response(503 if failing else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -44,13 +57,13 @@ def server():
 
 
 @contextmanager
-def talking(answer):
+def talking(answer, look=lambda request: None):
     def handle(socket):
         for said in socket:
             if answer is not None:
                 socket.send(answer(said))
 
-    with serve(handle, "127.0.0.1", 0) as running:
+    with serve(handle, "127.0.0.1", 0, process_request=lambda _, request: look(request)) as running:
         thread = threading.Thread(target=running.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{running.socket.getsockname()[1]}"
@@ -82,6 +95,112 @@ def test_a_wanted_error_is_healthy(server):
 def test_slowness_and_refusal_are_errors_and_not_failures(server):
     assert http_probe(server, "/slow", timeout=0.1).outcome is Outcome.ERROR
     assert http_probe(("127.0.0.1", 1), "/").outcome is Outcome.ERROR
+
+
+class Endless(http.server.BaseHTTPRequestHandler):
+    """Pages that never end, each in its own way, until the other side goes."""
+
+    def do_GET(self):
+        parts = {"/events": b"data: tick\n\n", "/drip": b"x", "/flood": b"x" * 65536}
+        kind = self.path.partition("?")[0]
+        pause = 0.0 if kind == "/flood" else 0.02
+        with suppress(OSError):
+            if kind == "/headers":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                while True:
+                    self.wfile.write(b"X-Drip: 1\r\n" if self.path.endswith("lines") else b"x")
+                    time.sleep(pause)
+            self.send_response(200)
+            self.end_headers()
+            while kind in parts:
+                self.wfile.write(parts[kind])
+                time.sleep(pause)
+            time.sleep(3)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def endless():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endless) as running:
+        running.daemon_threads = True
+        running.block_on_close = False
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield running.server_address
+        running.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("path", ["/events", "/drip", "/headers", "/silent"])
+def test_a_page_that_never_ends_holds_up_no_probe(endless, path):
+    started = time.monotonic()
+    answer = http_probe(endless, path, timeout=0.3)
+    assert time.monotonic() - started < 1.0
+    assert answer.outcome is Outcome.ERROR
+    assert "0.3 s" in answer.detail
+
+
+def test_a_page_without_end_is_read_only_so_far(endless):
+    started = time.monotonic()
+    assert http_probe(endless, "/flood", timeout=2.0).healthy
+    assert time.monotonic() - started < 1.0
+
+
+@pytest.mark.parametrize("path", ["/events", "/drip", "/headers", "/silent"])
+def test_nor_a_smoke_test(endless, path):
+    started = time.monotonic()
+    (result,) = smoke(endless, HttpSmoke(path=path, within=0.2), retries=0)
+    assert time.monotonic() - started < 2.5
+    assert not result.answer.healthy
+    assert "0.2" in result.answer.detail
+
+
+def test_a_stream_passes_when_it_says_what_is_wanted(endless):
+    (result,) = smoke(endless, HttpSmoke(path="/events", contains="tick", within=1.0), retries=0)
+    assert result.answer.healthy, result.answer.detail
+
+
+def test_headers_are_sent_and_a_host_takes_the_place_of_the_address(server):
+    def host(**headers):
+        answer = http_probe(server, "/host", headers=headers, status=404)
+        return answer.detail.rpartition(": ")[2]
+
+    assert host().startswith("127.0.0.1:")
+    assert host(Host="shop.example") == "shop.example"
+    page = HttpSmoke(path="/host", contains="shop.example", headers={"host": "shop.example"})
+    (result,) = smoke(server, page)
+    assert result.answer.healthy
+
+
+def test_a_websocket_can_be_opened_under_another_name():
+    seen = []
+    test = WebSocketSmoke(path="/ws", within=1.0, headers={"Host": "shop.example", "X-A": "b"})
+    with talking(None, lambda request: seen.append(request.headers)) as base:
+        (result,) = run_smoke(base, Smoke(websockets=[test]), folder=".")
+    assert result.answer.healthy, result.answer.detail
+    assert seen[0].get_all("Host") == ["shop.example"]
+    assert seen[0]["X-A"] == "b"
+
+
+def test_an_answer_that_waiting_does_not_change_says_what_does(server):
+    answer = http_probe(server, "/refused")
+    assert answer.detail == "GET /refused: 400, wanted 200: Bad Request (400)"
+    assert "ALLOWED_HOSTS" in answer.hint
+    assert "headers: {Host: shop.example}" in answer.hint
+    nobody = http_probe(("127.0.0.1", 1), "/")
+    assert nobody.detail == "GET /: nothing listens there yet"
+    assert "rollout.health_timeout" in nobody.hint
+
+
+def test_a_secret_on_a_page_is_masked_before_it_is_cut(server):
+    KNOWN.learn({"API_TOKEN": "pl4nted-s3cret"})
+    for path in ("/leaks", "/leaks-late"):
+        detail = http_probe(server, path).detail
+        assert "pl4nt" not in detail
+        (result,) = smoke(server, HttpSmoke(path=path), retries=0)
+        assert "pl4nt" not in result.answer.detail
 
 
 def test_requests_pass_side_by_side(server):
