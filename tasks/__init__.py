@@ -37,7 +37,7 @@ ns = Collection(
     smoke.smoke,
     rollback.rollback,
     status.status,
-    history.history,
+    history.ns,
     logs.logs,
     hold.ns,
     hold.unlock,

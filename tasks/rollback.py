@@ -36,6 +36,7 @@ def rollback(
     """Go back to a kept release: start it, prove it is healthy, switch."""
     with seam.outcome():
         from towline.rollout import operations
+        from towline.rollout.repair import repair_journal
 
         from .deploy import carry_out, show
 
@@ -61,7 +62,7 @@ def rollback(
                 option="--keep-schema",
             )
         seam.confirm(question, yes=auto_approve, option="--auto-approve")
-        if force and (damaged := operations.mend_journal(fleet)):
+        if force and (damaged := repair_journal(fleet)):
             terminal.tell(
                 f"  {terminal.paint('!', 'yellow', sys.stderr)}  the journal was damaged; "
                 f"it is {damaged} now, and a new one begins"

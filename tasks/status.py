@@ -32,6 +32,9 @@ def _show(data: dict[str, Any]) -> None:
             f"  next      `inv deploy.resume --env {data['environment']}` goes on, "
             f"`inv deploy.abort --env {data['environment']}` goes back"
         )
+    if data["journal"]:
+        terminal.say(f"  {terminal.paint('journal ', 'red')}  {data['journal']}")
+        terminal.say(f"  next      `inv history.repair --env {data['environment']}`")
     if len(data["versions"]) > 1:
         versions, mark = " and ".join(data["versions"]), terminal.paint("differs ", "red")
         terminal.say(f"  {mark}  the hosts serve {versions}")

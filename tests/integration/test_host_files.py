@@ -3,6 +3,7 @@
 import os
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from towline.hosts.address import parse
 from towline.hosts.install import archive
 from towline.hosts.local import LocalFiles
 from towline.hosts.remote import RemoteHost
+from towline.rollout.journal import Journal
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,9 @@ def test_one_file(files, root):
     assert files.read(path) == b"2"
     files.append(path, b"3\n")
     assert files.read(path) == b"23\n"
+    files.truncate(path, 1)
+    files.sync_folder(path.parent)
+    assert files.read(path) == b"2"
     assert files.names(root / "a") == ["b"]
     assert files.is_dir(root / "a")
     assert not files.is_dir(path)
@@ -205,9 +210,10 @@ def test_a_full_disk_is_told_and_spoils_nothing(remote, small):
         files.write(path, large)
     assert files.read(path) == b"old"
     assert files.names(small) == ["record"]
+    files.append(small / "journal", b"one\n")
     with pytest.raises(OSError, match="is its disk full"):
         files.append(small / "journal", large)
-    files.remove(small / "journal")
+    assert files.read(small / "journal") == b"one\n"
     with pytest.raises(OSError, match="is its disk full"):
         files.create(small / "lock", large)
     assert not files.exists(small / "lock")
@@ -216,11 +222,35 @@ def test_a_full_disk_is_told_and_spoils_nothing(remote, small):
     assert "1.0.0" not in files.names(small)
 
 
+def fill(files, folder):
+    """Leave no free byte."""
+    for size in (8192, 1024, 1):
+        with suppress(OSError):
+            while True:
+                files.append(folder / "fill", b"x" * size)
+
+
+def test_a_journal_survives_a_full_disk(remote, small):
+    """Nothing of a line that does not fit stays, and half a line is cut where no copy fits."""
+    files, path = remote.files, small / "journal.jsonl"
+    Journal(files, path).write("a", "begin", data={"kind": "deploy"})
+    files.append(path, b" " * 40_000)
+    fill(files, small)
+    journal = Journal(files, path)
+    assert len(journal.entries()) == 1
+    journal.write("a", "end", data={"ok": True})
+    with pytest.raises(OSError, match="is its disk full"):
+        journal.write("b", "begin", data={"reason": "x" * 100_000})
+    assert [entry["event"] for entry in Journal(files, path).entries()] == ["begin", "end"]
+    assert Journal(files, path).verify() == []
+    journal.write("c", "begin", data={"kind": "deploy"})
+    assert Journal(files, path).verify() == []
+
+
 def test_what_is_written_over_in_place_needs_no_more_room(remote, small):
     files, path = remote.files, small / "routes.conf"
     files.overwrite(path, b"a" * 3000)
-    with pytest.raises(OSError, match="is its disk full"):
-        files.append(small / "fill", b"x" * 100_000)
+    fill(files, small)
     files.overwrite(path, b"b" * 3000)
     files.overwrite(path, b"c" * 10)
     assert files.read(path) == b"c" * 10

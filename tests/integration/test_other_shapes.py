@@ -100,12 +100,19 @@ def test_an_emergency_rollback_works_with_a_damaged_journal_and_a_dead_backing_s
         project.inv("deploy").ok()
     journal = project.folder / "journal.jsonl"
     lines = journal.read_text().splitlines()
-    journal.write_text("\n".join([lines[0], "not a line of ours", *lines[1:]]) + "\n")
+    journal.write_text("\n".join([lines[0], "null", *lines[1:]]) + "\n")
     notes = f"{project.name}-local-notes-1"
     docker("rm", "-f", notes)
     plain = project.inv("rollback", "--auto-approve")
     assert plain.code == 1, plain.text
     assert "is not a journal entry" in plain.err
+    # What can be read is shown all the same.
+    status = project.inv("status", "--json").ok().json
+    assert (status["live"], status["interrupted"]) == ("1.1.0", None)
+    assert "is not a journal entry" in status["journal"]
+    shown = project.inv("history")
+    assert shown.ok().out.count(" deploy ") == 2
+    assert "inv history.repair --env local" in shown.err
     done = project.inv("rollback", "--force", "--auto-approve", "--reason", "all burns").ok()
     assert "the journal was damaged" in done.err
     assert ask(project)["version"] == "1.0.0"

@@ -73,7 +73,18 @@ class Files(Protocol):
         ...
 
     def append(self, path: Path, data: bytes) -> None:
-        """Append and wait until the bytes are on the disk."""
+        """Append and wait until the bytes are on the disk.
+
+        What was written of them is taken back when that fails, as far as the host answers.
+        """
+        ...
+
+    def truncate(self, path: Path, size: int) -> None:
+        """Cut a file to its first bytes, in place: a full disk has no room for a copy."""
+        ...
+
+    def sync_folder(self, path: Path) -> None:
+        """Wait until the names in a folder are on the disk."""
         ...
 
     def create(self, path: Path, data: bytes) -> bool:

@@ -86,11 +86,35 @@ class LocalFiles:
     def append(self, path: Path, data: bytes) -> None:
         """See `Files.append`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(handle, "ab") as file:
-            file.write(data)
-            file.flush()
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            size = os.fstat(handle).st_size
+            try:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(handle, rest) :]
+                os.fsync(handle)
+            except OSError:
+                # Only what is ours: someone else may have appended while this process slept.
+                if data.startswith(os.pread(handle, len(data) + 1, size)):
+                    os.ftruncate(handle, size)
+                raise
+        finally:
+            os.close(handle)
+
+    def truncate(self, path: Path, size: int) -> None:
+        """See `Files.truncate`."""
+        with path.open("r+b") as file:
+            file.truncate(size)
             os.fsync(file.fileno())
+
+    def sync_folder(self, path: Path) -> None:
+        """See `Files.sync_folder`."""
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def create(self, path: Path, data: bytes) -> bool:
         """See `Files.create`; a hard link makes content and existence one step."""

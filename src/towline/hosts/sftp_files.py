@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,11 +78,27 @@ class SftpFiles:
         """See `Files.append`."""
         with self._client() as client:
             new = not self._lstat(client, path)
-            with self._opened(client, path, "ab") as file:
+            with self._opened(client, path, "a+b") as file:
                 if new:
                     file.chmod(0o600)
-                file.write(data)
-                self._sync(client, file)
+                size = file.stat().st_size or 0
+                try:
+                    file.write(data)
+                    self._sync(client, file)
+                except OSError:
+                    _take_back(client, path, size, data)
+                    raise
+
+    def truncate(self, path: Path, size: int) -> None:
+        """See `Files.truncate`."""
+        with self._client() as client, client.open(str(path), "r+b") as file:
+            file.truncate(size)
+            self._sync(client, file)
+
+    def sync_folder(self, path: Path) -> None:
+        """See `Files.sync_folder`; OpenSSH's server opens a folder like a file."""
+        with self._client() as client, client.open(str(path), "r") as folder:
+            self._sync(client, folder)
 
     def create(self, path: Path, data: bytes) -> bool:
         """See `Files.create`; a hard link makes content and existence one step."""
@@ -279,6 +295,15 @@ def _mode(question: Callable[[str], Any], path: Path) -> int | None:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return None
         raise
+
+
+def _take_back(client: SFTPClient, path: Path, size: int, data: bytes) -> None:
+    """Cut off what was appended in vain, and nothing that someone else wrote meanwhile."""
+    with suppress(OSError, EOFError), client.open(str(path), "rb") as file:
+        file.seek(size)
+        if not data.startswith(file.read(len(data) + 1)):
+            return
+        client.truncate(str(path), size)
 
 
 def _forget(client: SFTPClient, path: str) -> None:

@@ -1,6 +1,7 @@
 """The operations of an environment, read from its journal."""
 
 from datetime import datetime
+from itertools import islice
 
 from towline.config.units import format_duration
 from towline.errors import TowlineError
@@ -9,11 +10,8 @@ from towline.rollout.site import Site
 
 
 def operations(site: Site, *, last: int) -> list[dict[str, str]]:
-    """The last operations, newest first, a row each."""
-    found: dict[str, list[Entry]] = {}
-    for entry in site.journal.entries():
-        found.setdefault(entry["op"], []).append(entry)
-    return [_row(entries) for entries in reversed(list(found.values())[-last:])]
+    """The last operations, newest first, a row each; what cannot be read is left out."""
+    return [_row(entries) for entries in islice(site.journal.recent(), last)]
 
 
 def require_whole(site: Site) -> int:
@@ -27,7 +25,8 @@ def require_whole(site: Site) -> int:
         raise TowlineError(
             wrong[0],
             details=wrong[1:],
-            remedy="compare with a backup; the next operation repairs a half-written last line",
+            remedy="compare with a backup, then `inv history.repair`; the next operation repairs a "
+            "half-written last line",
         )
     return len(site.journal.entries())
 
@@ -36,7 +35,7 @@ def _row(entries: list[Entry]) -> dict[str, str]:
     begin, final = entries[0]["data"], entries[-1]
     if final["event"] != "end":
         result, reason = "interrupted", f"at step {final['step'] or 'begin'}"
-    elif final["data"]["ok"]:
+    elif final["data"].get("ok"):
         result, reason = "ok", begin.get("reason", "")
     else:
         result = "rolled back" if final["data"].get("rolled_back") else "failed"
@@ -44,10 +43,10 @@ def _row(entries: list[Entry]) -> dict[str, str]:
     took = datetime.fromisoformat(final["at"]) - datetime.fromisoformat(entries[0]["at"])
     return {
         "result": result,
-        "operation": begin.get("kind", ""),
-        "release": begin.get("release", ""),
-        "from": begin.get("live", ""),
+        "operation": str(begin.get("kind", "")),
+        "release": str(begin.get("release", "")),
+        "from": str(begin.get("live", "")),
         "at": entries[0]["at"][:19].replace("T", " "),
-        "took": format_duration(took.total_seconds()),
-        "reason": reason,
+        "took": format_duration(max(0.0, took.total_seconds())),
+        "reason": str(reason),
     }

@@ -1,11 +1,8 @@
 """What is live, since when, and what is kept."""
 
-import time
-from datetime import datetime
 from typing import Any
 
-from towline.config.units import format_duration
-from towline.engines.releases import Release
+from towline.insight.since import since
 from towline.rollout import hold, lock
 from towline.rollout.journal import unfinished
 from towline.rollout.site import Fleet, Site, observe
@@ -37,7 +34,7 @@ def _row(site: Site) -> dict[str, str]:
 def status(site: Site) -> dict[str, Any]:
     """The state of an environment on one host as plain data; changes nothing."""
     seen = observe(site)
-    left = unfinished(site.journal.entries())
+    left = unfinished(next(site.journal.recent(), []))
     held = lock.living(site.host.files, site.state.lock)
     return {
         "project": site.project.settings.project,
@@ -47,7 +44,7 @@ def status(site: Site) -> dict[str, Any]:
         "release": seen.live.id if seen.live else None,
         "stranger": seen.stranger or None,
         "commit": seen.live.commit if seen.live else None,
-        "since": _since(site, seen.live),
+        "since": since(site.journal.recent(), seen.live),
         "slot": seen.colour,
         "traffic": {
             name: dict(backend.shares) for name, backend in sorted(seen.routes.backends.items())
@@ -70,6 +67,7 @@ def status(site: Site) -> dict[str, Any]:
         "interrupted": f"{left.kind} {left.release} at step {left.step or 'begin'}, {left.at}"
         if left and not held
         else None,
+        "journal": site.journal.failure() or None,
     }
 
 
@@ -94,21 +92,3 @@ def kept_rows(site: Site) -> list[dict[str, str]]:
             }
         )
     return rows
-
-
-def _since(site: Site, live: Release | None) -> dict[str, str] | None:
-    """When traffic last moved to the live release, from the journal."""
-    if live is None:
-        return None
-    begun: dict[str, str] = {}
-    at = ""
-    for entry in site.journal.entries():
-        if entry["event"] == "begin":
-            begun[entry["op"]] = entry["data"].get("release", "")
-        moved = entry["event"] == "outcome" and entry["step"] == "switch" and entry["data"]["ok"]
-        if moved and begun.get(entry["op"]) == live.id:
-            at = entry["at"]
-    if not at:
-        return None
-    age = time.time() - datetime.fromisoformat(at).timestamp()
-    return {"at": at, "for": format_duration(max(0.0, age))}

@@ -20,7 +20,7 @@ _KINDS = ("deploy", "rollback", "abort")
 def found(fleet: Fleet) -> Unfinished | None:
     """The deploy or rollback that was interrupted; None when there is none, or it is at work."""
     site = fleet.lead
-    left = unfinished(site.journal.entries())
+    left = unfinished(site.journal.newest())
     if left is None or left.kind not in _KINDS:
         return None
     return None if lock.living(site.host.files, site.state.lock) else left

@@ -8,12 +8,13 @@ version 1:
      "step": "switch", "data": {...}, "prev": "…", "hash": "…"}
 
 Events: `begin` and `end` of an operation, `intent` and `outcome` of a step, and `note`.
+
+What is old moves to files beside it (`journal.jsonl.d/00000001.jsonl`, named after the first line
+in each), between two operations: everyday work reads the newest file only. The chain goes on.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,17 +22,18 @@ from typing import Any
 
 from towline.errors import TowlineError
 from towline.hosts.base import Files
+from towline.rollout.journal_lines import START, Chain, Entry, Part, digest, line_of
 
 SCHEMA = 1
-_START = "0" * 64
+# Entries after which the next operation begins a new file: about 400 kB.
+SEGMENT = 1000
 
-Entry = dict[str, Any]
+_REMEDY = (
+    "restore the file from a backup, or put it aside with `inv history.repair`; in an emergency "
+    "`inv rollback --force` does that too"
+)
 
-
-def _digest(entry: Mapping[str, Any]) -> str:
-    content = {name: value for name, value in entry.items() if name != "hash"}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+__all__ = ["SCHEMA", "SEGMENT", "Entry", "Journal", "Unfinished", "unfinished"]
 
 
 @dataclass
@@ -46,11 +48,17 @@ class Journal:
     path: Path
     redact: Callable[[Any], Any] = lambda data: data
     _last: Entry | None = None
+    _count: int = 0
     _left: bool = False
 
     def leave(self) -> None:
         """Write nothing any more: the journal is somebody else's now."""
         self._left = True
+
+    @property
+    def last(self) -> Entry | None:
+        """The last entry that was written here; None before the first."""
+        return self._last
 
     def entries(self) -> list[Entry]:
         """All entries; a half-written last line (a crash) is left out.
@@ -58,43 +66,63 @@ class Journal:
         Raises:
             TowlineError: When a line in the middle cannot be read.
         """
-        return self._parse()[0]
+        return [entry for part in self._parts() for entry in _strict(part)]
+
+    def newest(self) -> list[Entry]:
+        """The entries since a past operation began: enough to know how the last one stands.
+
+        Raises:
+            TowlineError: When one cannot be read.
+        """
+        for part in self._backwards():
+            entries = _strict(part)
+            if any(entry["event"] == "begin" for entry in entries):
+                return entries
+        return []
+
+    def recent(self) -> Iterator[list[Entry]]:
+        """The entries of each operation, the newest operation first.
+
+        Older files are read when somebody asks for more. Lines that cannot be read are left out.
+        """
+        for part in self._backwards():
+            found: dict[str, list[Entry]] = {}
+            for entry in part.entries():
+                found.setdefault(entry["op"], []).append(entry)
+            yield from reversed(list(found.values()))
+
+    def failure(self) -> str:
+        """Why nothing can be written any more, in words; empty when it can.
+
+        A half-written last line is no reason: the next entry repairs that.
+        """
+        return next(iter(self._broken()), "")
 
     def is_damaged(self) -> bool:
-        """Whether a line is missing, was changed or cannot be read.
-
-        A half-written last line is none of it: the next entry repairs that.
-        """
-        try:
-            half = self._parse()[1]
-        except TowlineError:
-            return True
-        return len(self.verify()) > int(half)
+        """Whether a line of the newest file is missing, was changed or cannot be read."""
+        return bool(self.failure())
 
     def verify(self) -> list[str]:
         """What is wrong with the chain, a line each; empty when it is whole."""
-        entries, half = self._parse()
-        wrong = self._broken(entries)
-        if half:
-            wrong.append(f"{self.path}:{len(entries) + 1}: half-written (a crash); left out")
-        return wrong
-
-    def _broken(self, entries: list[Entry]) -> list[str]:
-        wrong = []
-        previous = _START
-        for number, entry in enumerate(entries, 1):
-            if entry.get("prev") != previous:
-                wrong.append(f"{self.path}:{number}: a line before it is missing or was changed")
-            if entry.get("hash") != _digest(entry):
-                wrong.append(f"{self.path}:{number}: its content was changed")
-            previous = str(entry.get("hash"))
+        chain = Chain()
+        wrong: list[str] = []
+        for part in self._parts():
+            wrong += chain.wrong(part)
+            if part.half:
+                number = sum(1 for _ in part.lines()) + 1
+                wrong.append(f"{part.path}:{number}: half-written (a crash); left out")
         return wrong
 
     def set_aside(self) -> Path:
         """Put a damaged journal aside, so that a new one begins; returns where it is now."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        place = self.path.with_name(f"{self.path.name}.damaged-{stamp}")
+        place, number = self.path.with_name(f"{self.path.name}.damaged-{stamp}"), 1
+        while self.files.exists(place):
+            number += 1
+            place = self.path.with_name(f"{self.path.name}.damaged-{stamp}-{number}")
+        self.files.move(self._folder, place.with_name(f"{place.name}.d"))
         self.files.move(self.path, place)
+        self.files.sync_folder(self.path.parent)
         self._last = None
         return place
 
@@ -117,11 +145,18 @@ class Journal:
             "event": event,
             "step": step,
             "data": self.redact(dict(data or {})),
-            "prev": last["hash"] if last else _START,
+            "prev": last["hash"] if last else START,
         }
-        entry["hash"] = _digest(entry)
-        line = json.dumps(entry, separators=(",", ":"), ensure_ascii=True) + "\n"
-        self.files.append(self.path, line.encode())
+        entry["hash"] = digest(entry)
+        # Whatever goes wrong now, nobody knows what the file ends with: it is read again.
+        self._last = None
+        if event == "begin" and self._count >= SEGMENT:
+            self._begin_file(line_of(entry))
+        else:
+            self.files.append(self.path, line_of(entry))
+            if last is None:
+                self.files.sync_folder(self.path.parent)
+            self._count += 1
         self._last = entry
         return entry
 
@@ -136,45 +171,98 @@ class Journal:
             yield outcome
         except BaseException as error:
             failed = {"ok": False, "error": str(error) or type(error).__name__, **outcome}
-            self.write(operation, "outcome", name, failed)
+            # Why the step failed counts more than a journal that cannot be written either.
+            with suppress(OSError, TowlineError):
+                self.write(operation, "outcome", name, failed)
             raise
         self.write(operation, "outcome", name, {"ok": True, **outcome})
 
+    @property
+    def _folder(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.d")
+
     def _repair(self) -> Entry | None:
         """Cut a half-written last line off before something is appended to it."""
-        entries, half = self._parse()
-        wrong = self._broken(entries)
+        wrong = self._broken()
         if wrong:
             raise TowlineError(
                 wrong[0],
                 details=wrong[1:],
-                remedy="compare it with a backup; in an emergency `inv rollback --force` puts it "
-                "aside and begins a new one",
+                remedy=_REMEDY,
             )
-        if half:
-            whole = "".join(
-                json.dumps(e, separators=(",", ":"), ensure_ascii=True) + "\n" for e in entries
-            )
-            self.files.write(self.path, whole.encode(), 0o600)
-        return entries[-1] if entries else None
+        newest = self._part(self.path)
+        if newest.half:
+            # In place: a disk that is full has no room for a second journal.
+            self.files.truncate(self.path, newest.whole)
+        entries = newest.entries()
+        self._count = len(entries)
+        if entries:
+            return entries[-1]
+        return next((part.entries()[-1] for part in self._backwards() if part.entries()), None)
 
-    def _parse(self) -> tuple[list[Entry], bool]:
+    def _broken(self) -> list[str]:
+        """What is wrong with the newest file; its first line is taken as it is."""
+        newest = self._part(self.path)
+        first = next(newest.lines(), (1, None))[1]
+        return list(Chain(first["prev"] if first else None).wrong(newest))
+
+    def _begin_file(self, line: bytes) -> None:
+        """Put the newest file to the old ones, and begin another with a line.
+
+        Killed in between, the file is in both places, and is moved again.
+        """
+        newest = self._part(self.path)
+        first = newest.entries()[0]["seq"]
+        old = self._folder / f"{first:08d}.jsonl"
         try:
-            text = self.files.read(self.path).decode("utf-8", "replace")
+            self.files.write(old, newest.content, 0o600)
+            self.files.sync_folder(self._folder)
+            self.files.write(self.path, line, 0o600)
+        except OSError:
+            # No room for a copy; a line may still fit.
+            self.files.append(self.path, line)
+            self._count += 1
+        else:
+            self.files.sync_folder(self.path.parent)
+            self._count = 1
+
+    def _part(self, path: Path) -> Part:
+        try:
+            return Part(path, self.files.read(path))
         except FileNotFoundError:
-            return [], False
-        lines = text.split("\n")
-        half = bool(lines.pop())
-        entries = []
-        for number, line in enumerate(lines, 1):
-            try:
-                entries.append(json.loads(line))
-            except json.JSONDecodeError:
-                raise TowlineError(
-                    f"{self.path}:{number} is not a journal entry",
-                    remedy="restore the file from a backup, or move it aside to begin a new one",
-                ) from None
-        return entries, half
+            return Part(path, b"")
+
+    def _backwards(self) -> Iterator[Part]:
+        """The files, the newest first; each is read when it is asked for."""
+        newest = self._part(self.path)
+        yield newest
+        for path in reversed(self._older(newest)):
+            yield self._part(path)
+
+    def _parts(self) -> Iterator[Part]:
+        """The files, the oldest first."""
+        newest = self._part(self.path)
+        for path in self._older(newest):
+            yield self._part(path)
+        yield newest
+
+    def _older(self, newest: Part) -> list[Path]:
+        first = next(newest.lines(), (0, None))[1]
+        # What was being moved when it was killed is still the newest.
+        twice = f"{first['seq']:08d}.jsonl" if first else ""
+        names = self.files.names(self._folder)
+        return [
+            self._folder / name
+            for name in names
+            if name.endswith(".jsonl") and not name.startswith(".") and name != twice
+        ]
+
+
+def _strict(part: Part) -> list[Entry]:
+    wrong = part.unreadable()
+    if wrong:
+        raise TowlineError(wrong, remedy=_REMEDY)
+    return part.entries()
 
 
 @dataclass(frozen=True)
@@ -201,9 +289,9 @@ def unfinished(entries: list[Entry]) -> Unfinished | None:
     data = begin["data"]
     return Unfinished(
         operation=begin["op"],
-        kind=data.get("kind", ""),
-        release=data.get("release", ""),
+        kind=str(data.get("kind", "")),
+        release=str(data.get("release", "")),
         step=step,
         at=own[-1]["at"],
-        before=data.get("before", data.get("live", "")),
+        before=str(data.get("before", data.get("live", ""))),
     )

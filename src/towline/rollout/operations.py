@@ -178,12 +178,6 @@ def _commands(site: Site) -> str:
     return f"{count} command" if count == 1 else f"{count} commands"
 
 
-def mend_journal(fleet: Fleet) -> str:
-    """Put a damaged journal aside; returns where it went, empty when it is well."""
-    journal = fleet.lead.journal
-    return str(journal.set_aside()) if journal.is_damaged() else ""
-
-
 def _without_settling(plan: Plan) -> Plan:
     steps = tuple(step for step in plan.steps if step.name != "settle")
     return replace(plan, steps=steps, strategy="emergency")

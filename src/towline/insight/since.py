@@ -1,0 +1,51 @@
+"""When traffic last moved to the live release, from the journal."""
+
+import time
+from collections.abc import Iterable
+from datetime import datetime
+
+from towline.config.units import format_duration
+from towline.engines.releases import Release
+from towline.rollout.journal import Entry
+
+
+def since(operations: Iterable[list[Entry]], live: Release | None) -> dict[str, str] | None:
+    """When traffic last moved to a release, and how long ago that is.
+
+    Args:
+        operations: The entries of each, the newest operation first.
+        live: The release that serves.
+    """
+    at = _moved(operations, live.id) if live else ""
+    if not at:
+        return None
+    age = time.time() - datetime.fromisoformat(at).timestamp()
+    return {"at": at, "for": format_duration(max(0.0, age))}
+
+
+def _moved(operations: Iterable[list[Entry]], live: str) -> str:
+    aborted = ""
+    for entries in operations:
+        begin = entries[0]["data"]
+        tried = any((e["event"], e["step"]) == ("intent", "switch") for e in entries)
+        if aborted and begin.get("kind") != "abort":
+            # An abort moved traffic back only if the operation before it had moved it away.
+            if tried:
+                return aborted
+            aborted = ""
+        back = _done(entries, "restore") if begin.get("before") == live else ""
+        if back and begin.get("kind") == "abort":
+            aborted = aborted or back
+        elif back and tried:
+            return back
+        elif begin.get("release") == live and not _done(entries, "restore"):
+            there = _done(entries, "switch")
+            if there:
+                return there
+    return ""
+
+
+def _done(entries: list[Entry], step: str) -> str:
+    """When a step was done; empty when it was not."""
+    found = (e for e in reversed(entries) if (e["event"], e["step"]) == ("outcome", step))
+    return next((str(e["at"]) for e in found if e["data"].get("ok")), "")
