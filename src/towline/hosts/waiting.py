@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from towline.errors import TowlineError
+from towline.errors import Locked, TowlineError
 from towline.hosts.base import Host
 
 T = TypeVar("T")
@@ -58,6 +58,9 @@ def insist(act: Callable[[], T], wait: Callable[[float], None], limit: float) ->
         wait(max(0.0, ends - time.monotonic()))
         try:
             return act()
+        except Locked:
+            # Nothing is ours to do any more.
+            raise
         except Exception as error:
             lost = cut(error)
             left -= not lost

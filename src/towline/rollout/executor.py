@@ -4,31 +4,27 @@ On several hosts each step is one step: it is done when every host has done it. 
 `recovery.py` points the same code at one more stage, on all of them.
 """
 
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from towline.errors import TowlineError
 from towline.rollout import lock
+from towline.rollout.fence import if_possible
 from towline.rollout.interrupts import Interrupt, deferred
 from towline.rollout.lane import HARMLESS, Lane
 from towline.rollout.parallel import HostFailed, fill, on_all, told
-from towline.rollout.progress import Progress
+from towline.rollout.progress import Progress, Unfailing
 from towline.rollout.recovery import Recovery
 
-# Seconds between two ticks after which the lock is looked at again.
+# Seconds for which whoever only waits does not ask again whether the lock is still held.
 _LOOK_AGAIN = 10.0
 # Two hosts may use one database.
 _ONE_BY_ONE = ("migrate",)
 # An image is built and pushed once, on this machine.
 _HERE = ("build", "push")
-
-
-def _nothing() -> None:
-    """Before the lock is held there is nothing to guard."""
 
 
 @dataclass
@@ -45,8 +41,10 @@ class Executor:
     wait: float = 0.0
     operation: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     _interrupt: Interrupt = field(default_factory=Interrupt)
-    _guard: Callable[[], None] = _nothing
-    _holder: lock.Holder | None = None
+
+    def __post_init__(self) -> None:
+        """Whoever listens has no say in what is done."""
+        self.progress = Unfailing(self.progress)
 
     @property
     def _lead(self) -> Lane:
@@ -56,7 +54,8 @@ class Executor:
         """Carry the plans out.
 
         Raises:
-            Locked: When someone else is at work here, or took over while this process slept.
+            Locked: When someone else is at work here, or took over while this process slept, or
+                when nobody can say whether somebody did.
             UsageError: When the environment changed since the plan was made.
             RolledBack: When a step failed and the old release serves again.
             NeedsPerson: When going back failed too.
@@ -71,9 +70,8 @@ class Executor:
         with (
             lock.held(files, path, purpose, wait=self.wait) as holder,
             deferred(self.progress.say) as self._interrupt,
+            self._fenced(holder),
         ):
-            self._holder = holder
-            self._guard = _Guard(self._still_ours)
             self._check()
             data = {
                 "kind": plan.kind,
@@ -88,7 +86,6 @@ class Executor:
             self._write("begin", {**data, **hosts})
             for name, lanes in self._schedule():
                 try:
-                    self._still_ours()
                     self._tick()
                     self._perform(name, lanes)
                 except HostFailed as failure:
@@ -128,47 +125,46 @@ class Executor:
             journal.step(self.operation, name) as outcome,
         ):
             at_once = 1 if name in _ONE_BY_ONE else self._lead.site.rollout.parallel
-            try:
-                notes = on_all(
-                    lanes,
-                    lambda lane: lane.perform(lane.step(name) or step),
-                    at_once=at_once,
-                    tick=self._tick,
-                )
-            finally:
-                # Before its outcome is written: a step may have slept for long.
-                self._still_ours()
+            notes = on_all(
+                lanes,
+                lambda lane: lane.perform(lane.step(name) or step),
+                at_once=at_once,
+                tick=self._tick,
+            )
             outcome["note"] = told(lanes, notes)
             fill(note, lanes, notes)
 
-    def _still_ours(self) -> None:
+    @contextmanager
+    def _fenced(self, holder: lock.Holder) -> Iterator[None]:
+        """While the body runs, no host is changed without a proof that the lock is held."""
         site = self._lead.site
-        try:
-            if self._holder:
-                lock.check(site.host.files, site.state.lock, self._holder)
-        except lock.Fenced:
-            # The journal goes on in another hand; a line of ours would break its chain.
-            site.journal.leave()
-            raise
+        files, path, limit = site.host.files, site.state.lock, site.rollout.reconnect
+
+        def check() -> None:
+            lock.check(files, path, holder, limit=limit)
+
+        with ExitStack() as stack:
+            for fence in {id(lane.site.fence): lane.site.fence for lane in self.lanes}.values():
+                stack.enter_context(fence.armed(check))
+            yield
 
     def _tick(self) -> None:
-        self._guard()
+        self._lead.site.fence.prove(_LOOK_AGAIN)
         self._interrupt.tick()
 
     def _failed(self, name: str, failure: HostFailed) -> NoReturn:
-        if isinstance(failure.error, lock.Fenced):
-            # Whoever has the lock now decides what serves.
-            raise failure.error
+        # Whoever has the lock now decides what serves, whatever failed here.
+        self._lead.site.fence.prove()
         if name == "keep":
             self._left_untidy(failure)
-        # Whatever went wrong, users must be served as before.
+        # Users must be served as before.
         Recovery(self.lanes, self.operation, self.progress).go_back(name, failure)
 
     def _left_untidy(self, failure: HostFailed) -> NoReturn:
         """The release serves and is proven: no reason to take it back."""
         plan = self._lead.plan
         reason = failure.lane.site.redactor.redact(str(failure.error))
-        with suppress(OSError):
+        with if_possible():
             self._write("end", {"ok": False, "error": reason})
         raise TowlineError(
             f"{plan.release} serves all traffic, but tidying up after it failed: {reason}",
@@ -190,21 +186,6 @@ class Executor:
 
     def _write(self, event: str, data: Mapping[str, object]) -> None:
         self._lead.site.journal.write(self.operation, event, data=data)
-
-
-class _Guard:
-    """Looks at the lock again where this process may have slept."""
-
-    def __init__(self, check: Callable[[], None]) -> None:
-        self._check = check
-        self._last = time.time()
-
-    def __call__(self) -> None:
-        """Check, unless that was done a moment ago."""
-        now = time.time()
-        if now - self._last > _LOOK_AGAIN:
-            self._check()
-        self._last = now
 
 
 def merged(lists: Sequence[Sequence[str]]) -> list[str]:

@@ -5,10 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from towline.config.services import Role
+from towline.engines.base import Engine
 from towline.engines.jobs import JobFailed
 from towline.engines.releases import Release, Status
 from towline.errors import TowlineError, UsageError
 from towline.hosts.waiting import insist
+from towline.rollout.fence import fenced, if_possible
 from towline.rollout.gates import Gates
 from towline.rollout.plan import Plan, Step
 from towline.rollout.retention import prune
@@ -50,6 +52,11 @@ class Lane:
     def name(self) -> str:
         """The host's name."""
         return self.site.host.name
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of its host; each act asks first whether the lock is still held."""
+        return fenced(self.site.engine, self.site.fence)
 
     def step(self, name: str) -> Step | None:
         """A step of its plan."""
@@ -98,16 +105,16 @@ class Lane:
 
         A host whose connection was cut, or whose engine is starting, is waited for.
         """
-        return insist(self._restore, self.site.engine.wait, self.site.rollout.reconnect)
+        return insist(self._restore, self.engine.wait, self.site.rollout.reconnect)
 
     def _stop_jobs(self) -> str:
-        stopped = self.site.engine.stop_jobs(self.plan.release)
+        stopped = self.engine.stop_jobs(self.plan.release)
         return f"stopped {', '.join(stopped)}, which was still running" if stopped else ""
 
     def _restore(self) -> str:
         old = self.plan.old
         if old:
-            self.site.engine.settle(old)
+            self.engine.settle(old)
         figures = self._stages(_never).reach(restore(old.replicas if old else 0))
         serving = f"{old.id} serves" if old else "the new release is stopped"
         return "; ".join(filter(None, [serving, figures, self._stop_jobs()]))
@@ -118,13 +125,13 @@ class Lane:
         redact = self.site.redactor.redact
         shown: list[str] = []
         where = f" on {self.name}" if self.site.remote else ""
-        for item in self.site.engine.observe().of(self.plan.colour):
+        for item in self.engine.observe().of(self.plan.colour):
             if release is None or item.release != release.id:
                 continue
-            lines = [redact(line) for line in self.site.engine.logs(item, _LOG_LINES)]
+            lines = [redact(line) for line in self.engine.logs(item, _LOG_LINES)]
             path = release.folder / "logs" / f"{item.name}.log"
             with suppress(OSError):
-                self.site.host.files.write(path, ("\n".join(lines) + "\n").encode(), 0o600)
+                self.site.files.write(path, ("\n".join(lines) + "\n").encode(), 0o600)
             if lines and item.role == Role.APP:
                 shown += [f"last lines of {item.name}{where} (more in {path}):"]
                 shown += [f"  {line}" for line in lines[-_SHOWN_LINES:]]
@@ -147,10 +154,10 @@ class Lane:
     def _gates(self, tick: Callable[[], None]) -> Gates:
         site = self.site
         smoke = site.project.settings.smoke
-        return Gates(site.engine, site.rollout, smoke, site.project.deploy_tree, tick)
+        return Gates(self.engine, site.rollout, smoke, site.project.deploy_tree, tick)
 
     def _settle(self) -> str:
-        done = self.site.engine.settle(self._release)
+        done = self.engine.settle(self._release)
         figures = self._gates(self.tick).kept_healthy(self._release)
         return "; ".join(filter(None, [*done, figures]))
 
@@ -165,7 +172,7 @@ class Lane:
         given = release.settings(name).timeout
         limit = self.site.rollout.job_timeout if given is None else given
         try:
-            self.site.engine.run_job(release, self.plan.colour, name, timeout=limit, tick=self.tick)
+            self.engine.run_job(release, self.plan.colour, name, timeout=limit, tick=self.tick)
         except JobFailed as error:
             raise self._with_log(release, name, error) from None
 
@@ -174,8 +181,8 @@ class Lane:
         path = release.folder / "logs" / f"{name}.log"
         text = "".join(f"{self.site.redactor.redact(line)}\n" for line in error.log)
         where = f" on {self.name}" if self.site.remote else ""
-        with suppress(OSError, TowlineError):
-            self.site.host.files.write(path, text.encode(), 0o600)
+        with if_possible():
+            self.site.files.write(path, text.encode(), 0o600)
             shown = (f"last lines of {name} (all of them: {path}{where}):", *error.details)
             error.details = shown
         return error
@@ -191,7 +198,7 @@ class Lane:
         plan, site = self.plan, self.site
         new = site.store.get(plan.release)
         return Stages(
-            site.engine,
+            self.engine,
             self._gates(tick),
             Side(new, plan.colour) if new else None,
             Side(plan.old, plan.old_colour) if plan.old and plan.old_colour else None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from towline.errors import TowlineError
 from towline.rollout.lane import Lane
+from towline.rollout.lock import Fenced
 from towline.rollout.progress import StepNote
 
 
@@ -111,7 +112,8 @@ def _failure(
     failed: Sequence[tuple[Lane, Exception]],
 ) -> HostFailed:
     own = [pair for pair in failed if not isinstance(pair[1], Halted)] or list(failed)
-    lane, error = own[0]
+    # That the lock was lost counts for all hosts, whatever else went wrong on some.
+    lane, error = next((pair for pair in own if isinstance(pair[1], Fenced)), own[0])
     others = []
     for other, outcome in zip(lanes, outcomes, strict=True):
         if other is not lane:

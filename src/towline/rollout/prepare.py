@@ -232,7 +232,7 @@ class Preparation:
             owner = int(user) if user.isdigit() else None
             for path in paths:
                 if not counts(str(path / "x")) and (target.here / path).exists():
-                    here, there = self.site.here.files, self.site.host.files
+                    here, there = self.site.here.files, self.site.files
                     live.place(here, there, target.here / path, target.live / path, owner)
 
     @contextmanager

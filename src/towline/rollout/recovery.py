@@ -6,14 +6,15 @@ the failed release are kept beside it, and it is marked bad.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
 from towline.errors import NeedsPerson, RolledBack, TowlineError
 from towline.hosts.waiting import cut
+from towline.rollout.fence import if_possible
 from towline.rollout.interrupts import Interrupted
 from towline.rollout.lane import Lane
+from towline.rollout.lock import Fenced
 from towline.rollout.parallel import HostFailed, fill, on_all, told
 from towline.rollout.plan import Plan
 from towline.rollout.progress import Progress
@@ -36,6 +37,7 @@ class Recovery:
 
         Raises:
             RolledBack: The old release serves again, on every host.
+            Fenced: The lock was lost; nothing more was done.
             NeedsPerson: Going back failed too.
             TowlineError: Nothing was touched, or nothing served before.
         """
@@ -58,7 +60,11 @@ class Recovery:
         try:
             details = self._keep_logs(touched, failure.lane, details)
             self._restore(touched)
+        except Fenced:
+            raise
         except Exception as second:
+            if isinstance(second, HostFailed) and isinstance(second.error, Fenced):
+                raise second.error from error
             self._needs_person(what, reason, second, [*others, *details], error)
         self._mark_bad(touched, error, reason)
         before = {lane.plan.old.id for lane in touched if lane.plan.old}
@@ -104,17 +110,17 @@ class Recovery:
         journal = self.lanes[0].site.journal
         with self.progress.step(title) as note:
             # A journal that cannot be written (a full disk) must not keep users waiting.
-            with suppress(OSError, TowlineError):
+            with if_possible():
                 journal.write(self.operation, "intent", "restore")
             # One that cannot go back must not keep the others from it.
             notes = on_all(touched, Lane.restore, tick=None)
             fill(note, touched, notes)
-        with suppress(OSError, TowlineError):
+        with if_possible():
             data = {"ok": True, "note": told(touched, notes)}
             journal.write(self.operation, "outcome", "restore", data)
 
     def _end(self, data: dict[str, object]) -> None:
-        with suppress(OSError, TowlineError):
+        with if_possible():
             journal = self.lanes[0].site.journal
             journal.write(self.operation, "end", data={"ok": False, **data})
 
@@ -130,7 +136,7 @@ class Recovery:
         for lane in touched:
             printed: list[str] = []
             # A host that cannot be reached must not keep the others from going back.
-            with suppress(OSError, TowlineError):
+            with if_possible():
                 printed = lane.keep_logs()
             if lane is culprit and not details:
                 details = printed

@@ -26,10 +26,12 @@ from towline.engines.stack import Stack, resolve
 from towline.engines.world import World
 from towline.errors import UsageError
 from towline.hosts.address import parse as parse_address
-from towline.hosts.base import Host
+from towline.hosts.base import Files, Host
+from towline.hosts.guard import guarded_files, guarded_host
 from towline.hosts.local import LocalHost
 from towline.hosts.once import once
 from towline.hosts.remote import RemoteHost
+from towline.rollout.fence import Fence
 from towline.rollout.journal import Journal
 from towline.rollout.memo import Memo
 from towline.rollout.retained_secrets import learn_retained
@@ -68,6 +70,7 @@ class Site:
         moved: What travelled to the host so far.
         memo: What was found out for all hosts; they share it.
         layers: The layers of images that its engine has.
+        fence: Asked before anything of the environment is changed; its hosts share it.
     """
 
     project: Project
@@ -79,6 +82,7 @@ class Site:
     moved: Moved = field(default_factory=Moved)
     memo: Memo = field(default_factory=Memo)
     layers: Layers = field(default_factory=Layers)
+    fence: Fence = field(default_factory=Fence)
 
     @property
     def remote(self) -> bool:
@@ -125,19 +129,24 @@ class Site:
     @cached_property
     def engine(self) -> ComposeEngine:
         """Runs its containers."""
-        return ComposeEngine(self.host, self.state, self.project.settings.project, self.name)
+        host = guarded_host(self.host, self.fence.prove_recently)
+        return ComposeEngine(host, self.state, self.project.settings.project, self.name)
+
+    @cached_property
+    def files(self) -> Files:
+        """The files of its host, for whoever changes the environment; the lock is not one."""
+        return guarded_files(self.host.files, self.fence.prove_recently)
 
     @cached_property
     def store(self) -> ReleaseStore:
         """Its kept releases."""
-        return ReleaseStore(self.host.files, self.state)
+        return ReleaseStore(self.files, self.state)
 
     @cached_property
     def journal(self) -> Journal:
         """Its journal."""
-        return Journal(
-            self.host.files, self.state.journal, lambda data: self.redactor.redact_data(data)
-        )
+        files = guarded_files(self.host.files, self.fence.prove)
+        return Journal(files, self.state.journal, lambda data: self.redactor.redact_data(data))
 
     def own_variables(self, version: str, commit: str) -> dict[str, str]:
         """What Towline gives Compose for interpolation; the colour is filled in later."""
@@ -196,7 +205,8 @@ def open_site(project: Project, name: str) -> Site:
     """
     environment = project.environment(name)
     if environment.hosts:
-        return _open_remote(project, name, environment.hosts[0], _registries(project, name), Memo())
+        shared = _Shared(_registries(project, name))
+        return _open_remote(project, name, environment.hosts[0], shared)
     if environment.state:
         root = project.root / Path(environment.state).expanduser()
     else:
@@ -205,9 +215,16 @@ def open_site(project: Project, name: str) -> Site:
     return Site(project, name, here, StateFolder(root), here, registries=_registries(project, name))
 
 
-def _open_remote(
-    project: Project, name: str, address: str, registries: Registries, memo: Memo
-) -> Site:
+@dataclass(frozen=True)
+class _Shared:
+    """What the hosts of an environment share; see `Site`."""
+
+    registries: Registries
+    memo: Memo = field(default_factory=Memo)
+    fence: Fence = field(default_factory=Fence)
+
+
+def _open_remote(project: Project, name: str, address: str, shared: _Shared) -> Site:
     environment = project.environment(name)
     config = environment.ssh_config
     host = RemoteHost(
@@ -219,7 +236,15 @@ def _open_remote(
         root = host.facts.home / environment.state
     else:
         root = host.facts.state_root / project.settings.project / name
-    return Site(project, name, host, StateFolder(root), registries=registries, memo=memo)
+    return Site(
+        project,
+        name,
+        host,
+        StateFolder(root),
+        registries=shared.registries,
+        memo=shared.memo,
+        fence=shared.fence,
+    )
 
 
 def _registries(project: Project, name: str) -> Registries:
@@ -265,11 +290,9 @@ def open_fleet(project: Project, name: str) -> Fleet:
         raise UsageError(
             f"environments.{name}.hosts names {min(twice)} twice", remedy="name each host once"
         )
-    shared, memo = _registries(project, name), Memo()
+    shared = _Shared(_registries(project, name))
     with ThreadPoolExecutor(max_workers=project.rollout(name).parallel) as pool:
-        opened = [
-            pool.submit(_open_remote, project, name, address, shared, memo) for address in addresses
-        ]
+        opened = [pool.submit(_open_remote, project, name, item, shared) for item in addresses]
         return Fleet(tuple(item.result() for item in opened))
 
 

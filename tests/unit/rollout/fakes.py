@@ -1,5 +1,6 @@
 """An engine in memory: what the executor asks of it happens at once, and invariants are watched."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from towline.config.redaction import Redactor
 from towline.engines.releases import Release, ReleaseStore, StateFolder, Status
 from towline.engines.world import Container, World
 from towline.errors import TowlineError
+from towline.hosts.guard import guarded_files
 from towline.hosts.local import LocalHost
+from towline.rollout.fence import Fence
 from towline.rollout.journal import Journal
 from towline.routing.nginx import Backend, Routes
 
@@ -44,6 +47,7 @@ class FakeEngine:
     open: int = 0
     crash: set = field(default_factory=set)
     drained: int = 0
+    ask: Callable = lambda: None
 
     def _called(self, what):
         self.calls.append(what)
@@ -129,6 +133,7 @@ class FakeEngine:
         return [f"{container.name} says s3cret-value"]
 
     def remove_image(self, reference):
+        self.ask()
         self._called(f"remove {reference}")
 
 
@@ -146,9 +151,13 @@ class FakeSite:
         self.host.name = self.host_name
         self.remote = False
         self.state = StateFolder(self.folder)
-        self.store = ReleaseStore(self.host.files, self.state)
+        self.fence = Fence()
+        self.engine.ask = self.fence.prove_recently
+        self.files = guarded_files(self.host.files, self.fence.prove_recently)
+        self.store = ReleaseStore(self.files, self.state)
         self.redactor = Redactor({"TOKEN": "s3cret-value"})
-        self.journal = Journal(self.host.files, self.state.journal, self.redactor.redact_data)
+        files = guarded_files(self.host.files, self.fence.prove)
+        self.journal = Journal(files, self.state.journal, self.redactor.redact_data)
         settings = Settings(
             project="shop", rollout={"watch": 0.01, "drain": 0.2, "health_timeout": 1}
         )

@@ -1,8 +1,8 @@
 """The executor on an engine in memory: whatever fails, the old release serves everything again."""
 
+import contextlib
 import errno
 import signal
-import time
 
 import pytest
 from fakes import FakeSite
@@ -15,7 +15,7 @@ from towline.rollout.executor import Executor
 from towline.rollout.journal import Journal, unfinished
 from towline.rollout.lane import Lane
 from towline.rollout.planner import Before, Candidate, Scene, plan_deploy, plan_rollback
-from towline.rollout.progress import Silent
+from towline.rollout.progress import Silent, StepNote
 from towline.rollout.site import observe
 
 ROLES = {"api": Role.APP, "worker": Role.WORKER, "migrate": Role.JOB, "db": Role.BACKING,
@@ -338,21 +338,36 @@ def test_a_deployer_that_lost_its_lock_does_no_further_step(site):
     assert site.journal.verify() == []
 
 
-def test_one_that_slept_within_a_step_stops_at_its_next_look(site, monkeypatch):
-    plan = deploy_plan(site, site.store.get("1.0.1"))
-    start = site.engine.start
-    clock = [time.time()]
-    monkeypatch.setattr("towline.rollout.executor.time.time", lambda: clock[0])
+class Closed:
+    """A terminal whose reader is gone: each thing shown fails."""
 
-    def slept(release, colour, services, ready=()):
-        start(release, colour, services, ready)
-        if release.id == "1.0.1" and "api" in services:
-            clock[0] += 100
-            site.state.lock.unlink()
-            with lock.held(site.host.files, site.state.lock, "rollback"):
-                pass
+    def __init__(self, when):
+        self.when = when
 
-    site.engine.start = slept
-    with pytest.raises(lock.Fenced):
-        run(site, plan)
-    assert "route {'green': 100}" not in site.engine.calls
+    @contextlib.contextmanager
+    def step(self, title):
+        if self.when == "begin":
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        try:
+            yield StepNote()
+        finally:
+            if self.when == "end":
+                raise OSError(errno.EIO, "Input/output error")
+
+    def say(self, text):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+@pytest.mark.parametrize("when", ["begin", "end"])
+def test_an_output_that_fails_does_not_decide_on_a_release(site, when):
+    Executor([Lane(site, deploy_plan(site, site.store.get("1.0.1")))], Closed(when)).run()
+    assert site.engine.shares == {"green": 100}
+    assert site.journal.entries()[-1]["data"] == {"ok": True}
+
+
+@pytest.mark.parametrize("when", ["begin", "end"])
+def test_an_output_that_fails_does_not_hide_why_a_release_failed(site, when):
+    site.engine.fail_on = {"job migrate"}
+    with pytest.raises(RolledBack, match=r"job migrate does not work; 1\.0\.0 serves"):
+        Executor([Lane(site, deploy_plan(site, site.store.get("1.0.1")))], Closed(when)).run()
+    assert site.engine.shares == {"blue": 100}

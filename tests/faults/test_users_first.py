@@ -1,0 +1,74 @@
+"""A worker that takes its time to stop, and what happens meanwhile: users must not notice it."""
+
+import signal
+import time
+
+import pytest
+
+from loadgen import Load, wait_until
+from projects import remove
+from tour import NEW, OLD
+from toy import release, toy
+
+# Seconds that the worker finishes its work for.
+SLOW = 4
+QUICK_WORKER = "command: [sleep, infinity]\n    init: true\n    stop_grace_period: 0s"
+SLOW_WORKER = (
+    f"""command: [sh, -c, "trap 'sleep {SLOW}; exit 0' TERM; while :; do sleep 0.1; done"]"""
+)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """OLD is live, NEW is promoted."""
+    made = toy(tmp_path_factory.mktemp("users"), work=True)
+    compose = made.root / "deploy/docker/docker-compose.prod.yml"
+    text = compose.read_text()
+    assert QUICK_WORKER in text
+    compose.write_text(text.replace(QUICK_WORKER, SLOW_WORKER))
+    release(made, OLD)
+    made.inv("deploy").ok()
+    release(made, NEW)
+    yield made
+    remove(made)
+
+
+def load(project):
+    return Load(f"http://127.0.0.1:{project.http}/", steady=3, fresh=3)
+
+
+def at_the_switch(project):
+    """A deploy whose old worker is being stopped."""
+    before = len(project.journal())
+    process = project.start("deploy", "--version", NEW, "--skip-check")
+
+    def switching():
+        new = project.journal()[before:]
+        return any((entry["event"], entry["step"]) == ("intent", "switch") for entry in new)
+
+    wait_until(switching, "the deploy does not come to its switch", limit=90)
+    time.sleep(1)
+    return process
+
+
+def test_a_sleeper_woken_in_its_switch_undoes_nothing_of_what_somebody_else_did(project):
+    process = at_the_switch(project)
+    with load(project) as users:
+        process.send_signal(signal.SIGSTOP)
+        try:
+            project.inv("unlock", "--yes").ok()
+            project.inv("deploy.abort").ok()
+            written = len(project.journal())
+        finally:
+            process.send_signal(signal.SIGCONT)
+        said = process.communicate(timeout=60)[0]
+        tally = users.stop()
+    assert process.returncode == 5, said
+    assert "nothing more was done" in said
+    assert tally.lost == []
+    assert tally.failed == 0, tally.statuses
+    assert set(tally.releases) == {OLD}
+    assert len(project.journal()) == written
+    assert "the chain is whole" in project.inv("history", "--verify").ok().out
+    status = project.inv("status", "--json").ok().json
+    assert (status["live"], status["interrupted"], status["lock"]) == (OLD, None, None)
