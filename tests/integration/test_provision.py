@@ -123,7 +123,7 @@ def test_a_step_that_fails_says_why_and_the_next_run_goes_on(project, host):
     assert said.code == 1, said.text
     assert "bare: could not install docker.io" in said.err
     assert "Unable to locate package" in said.err or "no installation candidate" in said.err
-    record = json.loads(inside(host, "cat", "/var/lib/towline/provisioned.json").stdout)
+    record = json.loads(inside(host, "cat", "/etc/towline/provisioned.json").stdout)
     assert record["folders"] == ["/var/lib/towline"]
 
 
@@ -145,6 +145,38 @@ def test_a_bare_host_becomes_one_that_can_be_deployed_to(project, host):
 def test_again_there_is_nothing_to_do(project):
     # As the user who deploys, too: nothing asks for rights that are not needed.
     assert "nothing to do" in provision(project, "--login", "root", "--yes").ok().out
+
+
+def test_a_record_that_others_could_write_is_not_obeyed(project, host):
+    record = json.loads(inside(host, "cat", "/etc/towline/provisioned.json").stdout)
+    evil = json.dumps({**record, "files": {"/etc/apt/x": "$(touch /tmp/obeyed)"}})
+    inside(host, "su", "deploy", "-c", f"echo '{evil}' > /var/lib/towline/provisioned.json")
+    inside(host, "mv", "/etc/towline", "/etc/away")
+    said = provision(project, "--login", "root", "--destroy", "--dry-run").ok()
+    inside(host, "mv", "/etc/away", "/etc/towline")
+    assert "nothing to do" in said.out
+    # In the place that is root's, too, what no run of ours wrote is refused.
+    inside(host, "cp", "/etc/towline/provisioned.json", "/etc/towline/saved")
+    inside(host, "cp", "--no-preserve=mode", "/var/lib/towline/provisioned.json", "/etc/towline")
+    said = provision(project, "--login", "root", "--destroy", "--yes")
+    assert said.code == 1, said.text
+    assert "is damaged" in said.err
+    inside(host, "mv", "/etc/towline/saved", "/etc/towline/provisioned.json")
+    assert inside(host, "test", "-e", "/tmp/obeyed").returncode == 1
+
+
+def test_a_container_of_others_keeps_the_engine(project, host):
+    script = (
+        "cd / && tar -ch bin/sleep $(ldd /bin/sleep | grep -o '/[^ ]*') | docker import - tiny && "
+        "docker run --detach --name theirs --network none tiny /bin/sleep 600"
+    )
+    started = inside(host, "sh", "-c", script)
+    assert started.returncode == 0, started.stderr
+    said = provision(project, "--login", "root", "--destroy", "--yes")
+    assert said.code == 2, said.text
+    assert "1 container runs there" in said.err
+    assert "theirs" in inside(host, "docker", "ps", "--format", "{{.Names}}").stdout
+    inside(host, "docker", "rm", "--force", "theirs")
 
 
 def test_what_was_made_is_taken_back_and_nothing_else(project, host):

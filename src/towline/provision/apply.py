@@ -10,7 +10,7 @@ from towline.hosts.base import Result
 from towline.hosts.link import Link
 from towline.provision.facts import Facts
 from towline.provision.plan import Step
-from towline.provision.record import PATH, Record
+from towline.provision.record import FOLDER, PATH, Record
 from towline.provision.root import act, write_file
 from towline.rollout.progress import Progress
 
@@ -34,9 +34,8 @@ def apply(link: Link, facts: Facts, steps: Sequence[Step], progress: Progress) -
             lines = [step.script]
             if note != Record():
                 record = record.with_(note)
-                # The first step makes the folder that the record lies in.
-                written = "\n".join(write_file(PATH, record.dump(), "0644"))
-                lines = [*lines, written] if note.folders else [written, *lines]
+                noted = [f"install -d -m 0755 {FOLDER}", *write_file(PATH, record.dump(), "0644")]
+                lines = [*noted, *lines]
             _done(link, facts, step, "\n".join(lines))
 
 

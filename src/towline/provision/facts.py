@@ -84,6 +84,7 @@ class Facts:
         writable: Whether the login may write there.
         environments: PROJECT/ENV whose state lies there.
         record: What Towline made there.
+        untrusted: Path of a record that somebody else than root could write; it is ignored.
         disk_images: Free bytes for images; `disk_state` for state.
         memory: Bytes of memory.
         listening: TCP ports that something listens on.
@@ -125,6 +126,7 @@ class Facts:
     writable: bool = False
     environments: tuple[str, ...] = ()
     record: Record = field(default_factory=Record)
+    untrusted: str = ""
     disk_images: int = 0
     disk_state: int = 0
     memory: int = 0
@@ -213,6 +215,7 @@ def understood(said: Mapping[str, str], user: str, skew: float = 0.0) -> Facts:
         writable=get("writable") == "yes",
         environments=tuple(_lines(get("environments"))),
         record=read_record(record) if record and record != UNREADABLE else Record(),
+        untrusted=get("untrusted"),
         disk_images=_number(get("disk-images")) * 1024,
         disk_state=_number(get("disk-state")) * 1024,
         memory=_number(get("memory")) * 1024,

@@ -12,7 +12,7 @@ from towline.provision import daemon
 from towline.provision.facts import UNREADABLE, Facts
 from towline.provision.public_keys import identity
 from towline.provision.record import STATE, USER, Record
-from towline.provision.root import write_file
+from towline.provision.root import as_user, write_file
 from towline.provision.systems import Source, System, require
 
 KEYRING = "/etc/apt/keyrings/docker.asc"
@@ -135,6 +135,11 @@ def notes(facts: Facts) -> list[str]:
         "the world needs the ports of the router, you need SSH; nothing else should be reached: "
         "publish the rest on 127.0.0.1"
     )
+    if facts.untrusted:
+        said.append(
+            f"{facts.untrusted} is ignored: others than root could have written it, and it says "
+            "what root removes"
+        )
     if not facts.synchronised:
         said.append("nothing keeps its clock right: install chrony or systemd-timesyncd")
     return said
@@ -238,14 +243,15 @@ def _user(facts: Facts, wanted: Wanted) -> Iterator[Step]:
 
 def _add_keys(user: str, keys: tuple[str, ...]) -> str:
     lines = "\n".join(keys) + "\n"
-    return f"""\
-home=$(getent passwd {user} | cut -d: -f6)
-install -d -m 0700 -o {user} -g "$(id -gn {user})" "$home/.ssh"
-file=$home/.ssh/authorized_keys
+    script = f"""\
+set -eu
+umask 077
+file=$HOME/.ssh/authorized_keys
+mkdir -p "$HOME/.ssh"
 [ ! -s "$file" ] || [ -z "$(tail -c 1 "$file")" ] || echo >>"$file"
 printf %s {shlex.quote(lines)} >>"$file"
-chown {user}: "$file"
 chmod 0600 "$file\""""
+    return as_user(user, script)
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""What was made on a host, kept there: so that only that is taken away again."""
+"""What was made on a host, noted there in a folder of root: so that only that is removed again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from pydantic import ConfigDict, TypeAdapter
 from towline.errors import TowlineError
 
 STATE = "/var/lib/towline"
-PATH = f"{STATE}/provisioned.json"
+# Root removes what it names, so nobody else may write it: not in STATE, which is the deploy user's.
+FOLDER = "/etc/towline"
+PATH = f"{FOLDER}/provisioned.json"
+# Where it lay up to 0.6.0; believed where root owns the file.
+OLD_PATH = f"{STATE}/provisioned.json"
 _SCHEMA = 1
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
@@ -88,7 +93,7 @@ def read(text: str) -> Record:
     if why:
         raise TowlineError(
             f"{PATH} is damaged: {why}",
-            remedy="mend it by hand, or remove it: then Towline takes nothing there for its own",
+            remedy="fix it by hand, or remove it: then Towline takes nothing there for its own",
         )
     return record
 
@@ -98,6 +103,7 @@ def _odd(record: Record) -> str:
     odd = [name for name in record.packages if not _PACKAGE.fullmatch(name)]
     odd += [path for path in record.folders if path != STATE]
     odd += [path for path in record.files if not path.startswith("/etc/apt/") or ".." in path]
+    odd += [digest for digest in record.files.values() if not _DIGEST.fullmatch(digest)]
     if record.user and (record.user == "root" or not USER.fullmatch(record.user)):
         odd.append(record.user)
     return repr(odd[0]) if odd else ""

@@ -38,8 +38,17 @@ def act(link: Link, script: str, *, rights: str, timeout: float = 1800.0) -> Res
         TowlineError: When the host cannot be reached, or does not end in time.
     """
     prefix = ["sudo", "-n"] if rights == "sudo" else []
-    text = f"set -eu\n{_PATH}\n{script}\n"
+    text = f"set -eu\numask 022\n{_PATH}\n{script}\n"
     return link.run([*prefix, "sh", "-c", _WHOLE], stdin=text.encode(), timeout=timeout)
+
+
+def as_user(user: str, script: str) -> str:
+    """A line that runs a script as another user.
+
+    In a folder that somebody else may write, root would follow the links that they put there.
+    """
+    home = f'HOME="$(getent passwd {user} | cut -d: -f6)"'
+    return f"{home} runuser -u {user} -- sh -c {shlex.quote(script)}"
 
 
 def write_file(path: str, text: str, mode: str) -> list[str]:

@@ -9,16 +9,16 @@ from towline.errors import UsageError
 from towline.provision import daemon
 from towline.provision.facts import UNREADABLE, Facts
 from towline.provision.plan import APT, Step, need_root
-from towline.provision.record import PATH, STATE
-from towline.provision.root import write_file
+from towline.provision.record import FOLDER, OLD_PATH, PATH, STATE
+from towline.provision.root import as_user, write_file
 
 
 def takeback(facts: Facts, *, force: bool = False) -> list[Step]:
     """The steps that undo what the host's record names; none when it names nothing.
 
     Raises:
-        UsageError: When environments are deployed there and `force` is not given, or when we are
-            logged in as the user who would be removed.
+        UsageError: When environments are deployed or containers run there and `force` is not given,
+            or when we are logged in as the user who would be removed.
     """
     record = facts.record
     if not record.made:
@@ -29,6 +29,13 @@ def takeback(facts: Facts, *, force: bool = False) -> list[Step]:
             f"there is deployed: {', '.join(facts.deployed)}",
             remedy="take it down first (`inv down --env …`, on every project), or add --force; "
             "containers and volumes stay on the disk",
+        )
+    if facts.engine.running and record.packages and not force:
+        count = facts.engine.running
+        running = "1 container runs" if count == 1 else f"{count} containers run"
+        raise UsageError(
+            f"{running} there, and would stop with the engine, which is removed too",
+            remedy="`docker ps` there lists them; stop what is no longer needed, or add --force",
         )
     if record.user_made and facts.login == record.user:
         raise UsageError(
@@ -70,13 +77,15 @@ def _user(facts: Facts) -> Iterator[Step]:
 
 def _without_keys(user: str, facts: Facts) -> str:
     lines = "\n".join(facts.record.keys) + "\n"
-    return f"""\
-file=$(getent passwd {user} | cut -d: -f6)/.ssh/authorized_keys
-if [ -f "$file" ]; then
-  printf %s {shlex.quote(lines)} | grep -vxFf - "$file" >"$file.towline" || true
-  cat "$file.towline" >"$file"
-  rm "$file.towline"
-fi"""
+    script = f"""\
+set -eu
+umask 077
+file=$HOME/.ssh/authorized_keys
+[ -f "$file" ] || exit 0
+printf %s {shlex.quote(lines)} | grep -vxFf - "$file" >"$file.towline" || true
+cat "$file.towline" >"$file"
+rm "$file.towline\""""
+    return as_user(user, script)
 
 
 def _daemon(facts: Facts) -> Iterator[Step]:
@@ -112,17 +121,17 @@ elif [ -x /etc/init.d/docker ]; then service docker stop || true; fi
 
 def _files(facts: Facts) -> Iterator[Step]:
     for path, digest in facts.record.files.items():
-        quoted = shlex.quote(path)
+        quoted, known = shlex.quote(path), shlex.quote(digest)
         # One that somebody changed since is theirs.
         yield Step(
             f"remove {path}",
-            f'[ "$(sha256sum {quoted} 2>/dev/null | cut -d" " -f1)" != {digest} ] || rm {quoted}',
+            f'[ "$(sha256sum {quoted} 2>/dev/null | cut -d" " -f1)" != {known} ] || rm {quoted}',
         )
 
 
 def _record(facts: Facts) -> Step:
     made = STATE in facts.record.folders
-    lines = [f"rm -f {PATH}"]
+    lines = [f"rm -f {PATH} {OLD_PATH}", f"rmdir {FOLDER} 2>/dev/null || true"]
     if made:
         lines.append(f"rmdir {STATE} 2>/dev/null || chown root: {STATE}")
     return Step(f"forget what was made; {STATE} goes if it is empty", "\n".join(lines))
