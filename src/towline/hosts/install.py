@@ -22,6 +22,7 @@ _OTHER_CONTENT = 65
 # Kept free of what only GNU's tools know: BusyBox has no --status, and reads no long options.
 _SCRIPT = f"""
 set -e
+export LC_ALL=C
 parent=$1 staged=$2 folder=$3
 umask 077
 mkdir -p "$parent"

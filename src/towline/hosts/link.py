@@ -29,6 +29,9 @@ _CHUNK = 1 << 16
 # Reads variables from standard input, where no list of processes shows them.
 _WITH_ENVIRONMENT = 'eval "$(cat)"; exec "$@"'
 
+# `printf %b` is POSIX's; what it prints ends in a quote or a word, never in a line break.
+_UNESCAPED = 'eval "exec $(printf %b "$1")"'
+
 # What Paramiko logs becomes an error of ours where it matters; without a handler, Python prints it.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
@@ -107,7 +110,7 @@ class Link:
             stdin = exports(env)
         self.commands += 1
         try:
-            channel = self.channel(shlex.join(words))
+            channel = self.channel(quoted(words))
             return _finish(channel, tuple(argv), stdin, timeout)
         except TimeoutError:
             raise TowlineError(
@@ -213,6 +216,18 @@ class Link:
             be_strict(hop.client, files)
             hop = hop.gateway
         return connection
+
+
+def quoted(words: Sequence[str]) -> str:
+    """A command for whatever login shell a host has.
+
+    The C shell takes no line break between quotes, so what holds one travels with it escaped.
+    """
+    command = shlex.join(words)
+    if "\n" not in command:
+        return command
+    escaped = command.replace("\\", "\\\\").replace("\n", "\\n")
+    return shlex.join(["sh", "-c", _UNESCAPED, "towline", escaped])
 
 
 def exports(env: Mapping[str, str]) -> bytes:
