@@ -109,9 +109,9 @@ class ChangelogFile:
         """
         there = [place for place, _ in self.numbered]
         found = [place for place, item in enumerate(self.blocks) if item.version == UNRELEASED]
-        first = there[0] if there else 1
-        if found and (not there or found[0] < first):
-            first = found[0] + 1
+        # What stands under Unreleased moves into the newest version. That comes right below it,
+        # even where people keep Unreleased below a version: no line may pass another one.
+        first = found[0] + 1 if found else there[0] if there else 1
         # Nothing can be written after a text that ends inside a code fence.
         last = len(self.blocks) - 1 if self.is_open else len(self.blocks)
         ways = [first, *there[1:], there[-1] + 1] if there else [first]

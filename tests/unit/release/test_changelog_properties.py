@@ -88,6 +88,11 @@ def test_one_after_the_other_changes_nothing_either(existing, first, second):
 
 @given(files(), sections, urls)
 @example("\ufeff\n\ufeff", [Section("1.0.0", "v1.0.0", "", "", [])], "")
+@example(
+    "## [1.0.0] - 2024-01-01\n## [Unreleased]\n### Added",
+    [Section("2.0.0", "v2.0.0", "", "v1.0.0", []), Section("1.5.0", "v1.5.0", "", "", [])],
+    "",
+)
 def test_every_line_of_people_is_there_still_and_in_order(existing, new, url):
     after = iter(_lines(update(existing, new, url=url)))
     for line in _lines(existing):
