@@ -9,6 +9,7 @@ from invoke import Collection, Context, task
 from . import seam, terminal
 
 if TYPE_CHECKING:
+    from towline.config.loading import Project
     from towline.release.changes import Change
     from towline.release.decision import Decision
     from towline.release.standing import Standing
@@ -128,20 +129,25 @@ def prepare_release(
         from towline.release import release_commit
         from towline.release.standing import examine
 
-        project = seam.open_project()
+        project, dry = seam.open_project(), seam.is_dry(c, dry_run)
+        settled = None if dry else release_commit.recover(project)
+        if settled and settled.commit:
+            terminal.tell("finished the release that was interrupted")
+            _say_released(project, settled.tag, settled.commit, settled.tag)
+            return
+        if settled:
+            terminal.tell(f"undid the interrupted release of {settled.tag}")
         standing = examine(project, branch=branch)
         plan = release_commit.plan_release(standing, version=version, bump=type)
-        if seam.is_dry(c, dry_run) or plan.nothing_to_do:
+        if dry or plan.nothing_to_do:
             for line in plan.lines(project.root, commit=auto_commit):
                 terminal.say(line)
             return
         commit = release_commit.carry_out(standing, plan, commit=auto_commit)
-        if auto_commit:
-            terminal.say(f"released {plan.decision.version}: commit {commit[:12]}, tag {plan.tag}")
-            remote = project.settings.promote.remote
-            terminal.say(f"next: `git push {remote} HEAD {plan.tag}`")
+        if commit:
+            _say_released(project, plan.decision.version, commit, plan.tag)
             return
-        for line in plan.lines(project.root, commit=False):
+        for line in plan.done(project.root):
             terminal.say(line)
         terminal.say("next: look at it, then `inv version.prepare-release --auto-commit`")
 
@@ -183,7 +189,12 @@ def changelog(
             terminal.say(f"{name}: {', '.join(added)}")
 
 
-def _stamp(project: Any, version: str, dry: bool) -> None:
+def _say_released(project: Project, version: str, commit: str, tag: str) -> None:
+    terminal.say(f"released {version}: commit {commit[:12]}, tag {tag}")
+    terminal.say(f"next: `git push {project.settings.promote.remote} HEAD {tag}`")
+
+
+def _stamp(project: Project, version: str, dry: bool) -> None:
     from towline.release import release_commit, standing, version_files
 
     folder, files = standing.files_of(project)

@@ -8,14 +8,13 @@ is contained, even where the merged file is not the hotfixed one.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from towline.config.loading import Project
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.release.drift import Drift, DriftedFile, content_of, find
+from towline.release.private import exclusive
 from towline.release.repository import Repository, open_repository
 from towline.release.tree import FileRecord
 
@@ -156,8 +155,10 @@ def _commits(
     project: Project, repository: Repository, drift: Drift, files: Sequence[DriftedFile]
 ) -> str:
     """Two commits beside the history; returns the one with the hotfix."""
-    with tempfile.TemporaryDirectory(prefix="towline-") as scratch:
-        env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+    with exclusive(repository) as private:
+        index = private.folder / "backport-index"
+        index.unlink(missing_ok=True)
+        env = {"GIT_INDEX_FILE": str(index)}
         repository.ask("read-tree", "HEAD", env=env)
         tree = project.source_tree.resolve().relative_to(repository.root.resolve())
         for item in files:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.release import manifest as manifests
+from towline.release import sealing
 from towline.release import swap as swaps
 from towline.release.collector import collector_off
 from towline.release.manifest import Manifest
+from towline.release.private import exclusive, refuse_locked
 from towline.release.promotion_plan import Difference, PromotionPlan, plan_promotion
 from towline.release.repository import Repository, open_repository
 from towline.release.staging import stage, stale
@@ -89,13 +91,15 @@ def promote(
     if plan.nothing_to_do:
         plan.known.save()
         return Promoted(plan.version, plan.previous, Difference(), "", plan.manifest)
+    wants_commit = plan.commit if commit is None else commit
+    paths = plan.commit_paths if wants_commit else ()
+    repository = open_repository(project.root)
+    if paths and repository is not None:
+        refuse_locked(repository)
     if run_tests and plan.test:
         _run_tests(plan)
     tree = plan.deploy_tree
     tree.mkdir(parents=True, exist_ok=True)
-    wants_commit = plan.commit if commit is None else commit
-    paths = plan.commit_paths if wants_commit else ()
-    repository = open_repository(project.root)
     with swaps.locked(tree):
         done = _promote(plan, repository, paths)
     plan.known.save()
@@ -137,7 +141,8 @@ def _promote(
     try:
         swap.do()
         if paths and repository is not None:
-            commit = repository.commit(plan.message, paths, scratch=staging)
+            with exclusive(repository) as private:
+                commit = sealing.commit(repository, plan.message, paths, private=private)
     except OSError as error:
         swap.settle(repository)
         raise _unwritten(plan, error) from None

@@ -1,12 +1,10 @@
-"""A release of the project itself: version files, changelog, commit and tag, each step repeatable.
+"""A release of the project itself: version files, changelog, index, commit and tag, as one.
 
-Killed at any point, running it again finishes: files that hold what they should are left alone,
-and a release commit without its tag gets the tag.
+Killed at any point, running it again finishes or undoes it: see `intention`.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,12 +12,15 @@ from pathlib import Path
 
 from towline.config.loading import FILE, Project
 from towline.errors import TowlineError, UsageError
-from towline.release import version_files
+from towline.release import intention as intentions
+from towline.release import sealing, version_files
 from towline.release.changelog import section_text
 from towline.release.decision import AUTO, Decision
+from towline.release.intention import Intention, Settled
+from towline.release.private import Private, exclusive, refuse_locked
 from towline.release.release_notes import section_for, written_changelog
 from towline.release.repository import Repository
-from towline.release.standing import Standing, files_of
+from towline.release.standing import Standing, files_of, repository_of
 from towline.release.version import parse
 from towline.release.version_files import Stamp
 
@@ -54,6 +55,11 @@ class ReleasePlan:
         """The message of the commit; a `chore`, so that it releases nothing by itself."""
         return f"{_SUBJECT}{self.tag}"
 
+    @property
+    def tag_message(self) -> str:
+        """The message of the tag."""
+        return f"{self.tag}\n\n{self.notes}"
+
     def lines(self, root: Path, *, commit: bool) -> list[str]:
         """The plan for people, a line a step."""
         if self.nothing_to_do:
@@ -68,6 +74,13 @@ class ReleasePlan:
             ]
             lines += [f"commit: {self.message}"] if commit else []
         return [*lines, f"tag {self.tag}"] if commit else lines
+
+    def done(self, root: Path) -> list[str]:
+        """What was done without a commit, a line a step."""
+        changed = [item.path for item in self.files if item.before != item.after]
+        if not changed:
+            return [f"the files say {self.decision.version} already"]
+        return [f"{self.decision.version} written into {_shown(path, root)}" for path in changed]
 
 
 def plan_release(standing: Standing, *, version: str = "", bump: str = AUTO) -> ReleasePlan:
@@ -102,8 +115,27 @@ def plan_release(standing: Standing, *, version: str = "", bump: str = AUTO) -> 
     return ReleasePlan(decision, tag, notes, (*stamps, changelog))
 
 
+def recover(project: Project) -> Settled | None:
+    """Finish or undo what a killed release left; call it before the standing is read.
+
+    Returns:
+        What became of it; None when nothing was left.
+
+    Raises:
+        Locked: When another release is at work.
+        UsageError: When Git itself is locked.
+        NeedsPerson: When a file cannot be put back.
+    """
+    repository = repository_of(project)
+    if not intentions.is_left(repository):
+        return None
+    with exclusive(repository) as private:
+        refuse_locked(repository)
+        return intentions.settle_left(repository, private)
+
+
 def carry_out(standing: Standing, plan: ReleasePlan, *, commit: bool) -> str:
-    """Carry a release out.
+    """Carry a release out; killed anywhere, `recover` finishes or undoes it.
 
     Args:
         standing: What the plan was made from.
@@ -114,18 +146,35 @@ def carry_out(standing: Standing, plan: ReleasePlan, *, commit: bool) -> str:
         The commit; empty when none was made.
 
     Raises:
-        UsageError: When there are uncommitted changes or HEAD is detached.
-        TowlineError: When a file cannot be written or Git refuses; the files are as they were.
+        UsageError: When there are uncommitted changes, HEAD is detached or was moved since the
+            plan was made, or Git is locked.
+        Locked: When another release is at work.
+        TowlineError: When a file cannot be written or Git refuses. The files are as they were,
+            unless the commit is there and only its tag is missing.
     """
     repository = standing.repository
-    if commit:
-        refuse_unclean(repository, plan.files)
-    made = ""
-    if not plan.committed:
-        made = _write(repository, plan, commit=commit)
-    if commit:
-        repository.tag(plan.tag, f"{plan.tag}\n\n{plan.notes}")
-    return made or (repository.head() if commit else "")
+    with exclusive(repository) as private:
+        if commit:
+            refuse_locked(repository, plan.tag)
+            refuse_unclean(repository, plan.files)
+        _refuse_stale(standing)
+        head = repository.head()
+        if plan.committed:
+            if commit:
+                repository.tag(plan.tag, plan.tag_message)
+            return head if commit else ""
+        intention = Intention(
+            head, plan.message if commit else "", plan.tag, plan.tag_message, plan.files
+        )
+        intention.write(repository, private)
+        try:
+            made = _make(repository, plan, private) if commit else _write(plan)
+        except BaseException:
+            if not intention.landed(repository):
+                intention.settle(repository, private)
+            raise
+        intentions.clear(private)
+        return made
 
 
 def stamp(project: Project, version: str) -> list[Path]:
@@ -206,25 +255,44 @@ def _notes(standing: Standing, version: str) -> str:
     return ""
 
 
-def _write(repository: Repository, plan: ReleasePlan, *, commit: bool) -> str:
+def _refuse_stale(standing: Standing) -> None:
+    """Others may have committed, or have released, since the plan was made."""
+    left = intentions.is_left(standing.repository)
+    if left or standing.repository.head() != standing.history[0].sha:
+        raise UsageError(
+            f"{standing.repository.root} was changed since the release was planned; "
+            "nothing was done",
+            remedy="run this again",
+        )
+
+
+def _make(repository: Repository, plan: ReleasePlan, private: Private) -> str:
+    """Files, commit and tag; returns the commit."""
+    _write(plan)
+    made = repository.head()
+    if _uncommitted(repository, plan.files):
+        paths = [item.path for item in plan.files]
+        made = sealing.commit(repository, plan.message, paths, private=private)
+    try:
+        repository.tag(plan.tag, plan.tag_message, made)
+    except TowlineError as error:
+        raise TowlineError(
+            f"{error.message}; the release commit {made[:12]} is there, its tag is not",
+            remedy="fix what Git says, and run this again: it makes the tag",
+            details=error.details,
+        ) from None
+    return made
+
+
+def _write(plan: ReleasePlan) -> str:
     try:
         version_files.write(plan.files)
-        if not commit:
-            return ""
-        if not _uncommitted(repository, plan.files):
-            return ""
-        with tempfile.TemporaryDirectory(prefix="towline-") as scratch:
-            paths = [item.path for item in plan.files]
-            return repository.commit(plan.message, paths, scratch=Path(scratch))
     except OSError as error:
         raise TowlineError(
             f"{error.filename} cannot be written: {error.strerror}; nothing was changed",
-            remedy="mend that, and run this again",
+            remedy="fix that, and run this again",
         ) from None
-    except BaseException:
-        if repository.subject() != plan.message:
-            version_files.take_back(plan.files)
-        raise
+    return ""
 
 
 def _uncommitted(repository: Repository, files: Iterable[Stamp]) -> bool:

@@ -62,7 +62,7 @@ def written_changelog(standing: Standing, new: Sequence[Section]) -> Stamp:
         url=web,
         compare=lambda old, tag: remotes.compare_url(web, old, tag),
     )
-    return Stamp(path.resolve(), before, after.encode())
+    return Stamp(path.resolve(), before, after.encode(), is_new=not path.exists())
 
 
 @collector_off()

@@ -6,11 +6,10 @@ import getpass
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from towline.errors import TowlineError, UsageError
 
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 _NAME = "Towline"
 _EMAIL = "towline@localhost"
+# Who only asks must not leave a lock on the index when it is killed.
+_NO_LOCKS = {"GIT_OPTIONAL_LOCKS": "0"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class Repository:
 
     root: Path
 
+    def git_path(self, name: str) -> Path:
+        """Where Git keeps something of this working tree, such as `index`."""
+        return self.root / self.ask("rev-parse", "--git-path", name).removesuffix("\n")
+
     def head(self) -> str:
         """The commit that is checked out; empty before the first one."""
         return self.ask("rev-parse", "--verify", "--quiet", "HEAD", no="").strip()
@@ -64,15 +69,15 @@ class Repository:
         """Whether there is such a tag, wherever it points."""
         return bool(self.ask("rev-parse", "--verify", "--quiet", f"refs/tags/{name}", no=""))
 
-    def tag(self, name: str, message: str) -> None:
-        """Put an annotated tag on the commit that is checked out.
+    def tag(self, name: str, message: str, commit: str = "HEAD") -> None:
+        """Put an annotated tag on a commit.
 
         Raises:
             TowlineError: When Git refuses, for instance because there is such a tag.
         """
         # Headings of a changelog are no comments.
-        words = ("tag", "--annotate", "--cleanup=whitespace", "-m", message, name)
-        self.ask(*self._identity(), *words)
+        words = ("tag", "--annotate", "--cleanup=whitespace", "-m", message, "--", name, commit)
+        self.ask(*self.identity(), *words)
 
     def remote(self, name: str) -> str:
         """The address of a remote; empty when there is none of this name."""
@@ -100,10 +105,12 @@ class Repository:
 
     def write_blob(self, data: bytes) -> str:
         """Keep a content among Git's objects; returns its hash."""
-        with tempfile.TemporaryDirectory(prefix="towline-") as folder:
-            spool = Path(folder) / "blob"
-            spool.write_bytes(data)
-            return self._binary("hash-object", "-w", "--no-filters", str(spool)).decode().strip()
+        # A file without a name: a kill leaves none behind.
+        with tempfile.TemporaryFile() as spool:
+            spool.write(data)
+            spool.seek(0)
+            words = ("hash-object", "-w", "--no-filters", "--stdin")
+            return self._binary(*words, stdin=spool).decode().strip()
 
     def commit_tree(self, message: str, parent: str, *, env: Mapping[str, str]) -> str:
         """Make a commit of an index that is on no branch; returns its hash.
@@ -115,7 +122,7 @@ class Repository:
         """
         tree = self.ask("write-tree", env=env).strip()
         words = ("commit-tree", tree, "-p", parent, "-m", message)
-        return self.ask(*self._identity(), *words, env=env).strip()
+        return self.ask(*self.identity(), *words, env=env).strip()
 
     def files(self, folder: Path) -> list[str]:
         """Files below a folder that Git tracks or would track, relative to it, with `/`."""
@@ -151,57 +158,12 @@ class Repository:
         kept = self.ask("rev-parse", "--verify", "--quiet", f"HEAD:{name}", no="")
         return bool(kept) and kept == self.ask("hash-object", "--", str(path))
 
-    def commit(self, message: str, paths: Sequence[Path], *, scratch: Path) -> str:
-        """Commit these paths and nothing else; what else is staged stays staged.
-
-        It works on an index of its own. `git commit -- PATHS` would do, if it could commit a
-        file that became a folder; and this way a failure leaves the real index alone.
-
-        Args:
-            message: The commit message.
-            paths: Files and folders; what vanished below a folder is committed as removed.
-            scratch: A folder that Git ignores, for that index.
-
-        Returns:
-            The new commit.
-
-        Raises:
-            TowlineError: When Git refuses, for instance because a hook does.
-        """
-        for state in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"):
-            if self.ask("rev-parse", "--verify", "--quiet", state, no=""):
-                raise TowlineError(
-                    f"{self.root}: Git is in the middle of another operation ({state})",
-                    remedy="end it with git commit, or give it up with --abort; see git status",
-                )
-        index = scratch / "index"
-        real = self.root / self.ask("rev-parse", "--git-path", "index").strip()
-        if real.exists():
-            # Its knowledge of unchanged files saves Git from reading them all again.
-            shutil.copyfile(real, index)
-        env = {"GIT_INDEX_FILE": str(index)}
-        names = [str(path) for path in paths]
-        start = ["--reset", "HEAD"] if self.head() else ["--empty"]
-        self.ask("read-tree", *start, env=env)
-        self.ask("add", "--all", "--", *names, env=env)
-        self.ask(*self._identity(), "commit", "--quiet", "-m", message, env=env)
-        self.unstage(paths)
-        return self.head()
-
-    def unstage(self, paths: Iterable[Path]) -> None:
-        """Let the index hold what the commit holds of these paths; their content stays."""
-        names = [str(path) for path in paths]
-        # Git refuses to reset a path that neither the index nor the commit knows.
-        with suppress(TowlineError):
-            if self.head():
-                self.ask("reset", "--quiet", "--", *names)
-
     def author(self) -> str:
         """Name of whoever works here; without one in Git, the system's user name."""
         name = os.environ.get("GIT_AUTHOR_NAME") or self.setting("user.name")
         return name or user_name()
 
-    def _identity(self) -> list[str]:
+    def identity(self) -> list[str]:
         """Options that give Git a name and an address where it has none."""
         environ = os.environ
         options: list[str] = []
@@ -243,7 +205,7 @@ class Repository:
             command.insert(1, "--literal-pathspecs")
         try:
             answer = self._git(folder or self.root).execute(
-                command, strip_newline_in_stdout=False, env=env
+                command, strip_newline_in_stdout=False, env={**_NO_LOCKS, **(env or {})}
             )
         except GitCommandError as error:
             if no is not None and error.status == 1:
@@ -256,13 +218,14 @@ class Repository:
             ) from None
         return str(answer)
 
-    def _binary(self, *words: str) -> bytes:
+    def _binary(self, *words: str, stdin: BinaryIO | None = None) -> bytes:
         """Run Git and return the bytes that it prints."""
         from git import GitCommandError
 
         try:
             answer = self._git(self.root).execute(
                 ["git", *words],
+                istream=stdin,
                 stdout_as_string=False,
                 strip_newline_in_stdout=False,
             )
@@ -324,12 +287,16 @@ def user_name() -> str:
         return ""
 
 
-def _lines(error: Exception) -> list[str]:
-    """What Git said, without the wrapping of the library."""
-    said = f"{getattr(error, 'stderr', '')}\n{getattr(error, 'stdout', '')}"
+def lines_of(said: str) -> list[str]:
+    """What Git said, a line each, without the wrapping of the library."""
     lines = [line.strip() for line in said.splitlines()]
     lines = [line.removeprefix("stderr:").removeprefix("stdout:").strip(" '") for line in lines]
-    return [line for line in lines if line] or ["it gave no reason"]
+    return [line for line in lines if line]
+
+
+def _lines(error: Exception) -> list[str]:
+    said = f"{getattr(error, 'stderr', '')}\n{getattr(error, 'stdout', '')}"
+    return lines_of(said) or ["it gave no reason"]
 
 
 def _verb(words: Sequence[str]) -> str:

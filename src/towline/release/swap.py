@@ -21,7 +21,9 @@ from pathlib import Path
 
 from towline.errors import Locked, NeedsPerson
 from towline.release import version_files
+from towline.release.private import exclusive
 from towline.release.repository import Repository
+from towline.release.sealing import unstage
 from towline.release.tree import MANIFEST_FILE, STAGING_PREFIX
 from towline.release.version_files import Stamp
 from towline.release.write import replace_file
@@ -120,7 +122,8 @@ class Swap:
                     details=[f"the old files are in {self.staging / 'old'}"],
                 ) from None
         if repository is not None and self.commit_paths:
-            repository.unstage(self.commit_paths)
+            with exclusive(repository) as private:
+                unstage(repository, self.commit_paths, private=private)
         self._remove_half_written()
         discard(self.staging)
         return landed

@@ -10,6 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,17 @@ _KNOWN = (
 class Stamp:
     """A version file before and after it gets a version; both are the same when it has it.
 
-    A file that is made anew has nothing before.
+    Attributes:
+        path: The file.
+        before: Its content.
+        after: What it becomes.
+        is_new: Whether it is made anew.
     """
 
     path: Path
     before: bytes
     after: bytes
+    is_new: bool = False
 
 
 def written_version(folder: Path, files: Sequence[VersionFile]) -> str | None:
@@ -118,11 +124,12 @@ def take_back(changes: Sequence[Stamp]) -> None:
         OSError: When a file cannot be written.
     """
     for change in reversed(changes):
-        if change.after != change.before and change.path.read_bytes() == change.after:
-            if change.before:
-                replace_file(change.path, change.before)
-            else:
-                change.path.unlink()
+        if change.after == change.before or _content(change.path) != change.after:
+            continue
+        if change.is_new:
+            change.path.unlink()
+        else:
+            replace_file(change.path, change.before)
 
 
 def content_after(file: str, changes: Sequence[Stamp]) -> bytes | None:
@@ -131,6 +138,12 @@ def content_after(file: str, changes: Sequence[Stamp]) -> bytes | None:
         # The names are compared first: finding the real path of ten thousand files takes long.
         if file.endswith(change.path.name) and Path(file).resolve() == change.path:
             return change.after
+    return None
+
+
+def _content(path: Path) -> bytes | None:
+    with suppress(FileNotFoundError):
+        return path.read_bytes()
     return None
 
 

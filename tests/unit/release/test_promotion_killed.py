@@ -5,17 +5,16 @@ a program, for every N until it gets through: no handler runs, as with SIGKILL.
 """
 
 import errno
-import itertools
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import traceback
 from pathlib import Path
 
 import pytest
+from killing import changing, die_at
 from project_files import git, write
 
 from towline.config.loading import load
@@ -23,43 +22,6 @@ from towline.errors import CheckFailed, TowlineError
 from towline.release import manifest as manifests
 from towline.release import swap as swaps
 from towline.release.promotion import plan_promotion, promote, recover
-
-CHANGES = {"os.rename", "os.link", "os.symlink", "os.remove", "os.rmdir", "os.mkdir", "os.chmod"}
-KILLED = 77
-
-
-def is_step(event, arguments):
-    if event in CHANGES or event == "subprocess.Popen":
-        return True
-    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-    return event == "open" and isinstance(arguments[2], int) and bool(arguments[2] & writing)
-
-
-def die_at(is_the_one, act):
-    """Run `act` in a child that dies right before a step; whether it got through."""
-    child = os.fork()
-    if child == 0:
-
-        def watch(event, arguments):
-            if is_step(event, arguments) and is_the_one(event, arguments):
-                os._exit(KILLED)
-
-        try:
-            sys.addaudithook(watch)
-            act()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, KILLED)
-    return code == 0
-
-
-def number(wanted):
-    """The step with this number, from 1."""
-    counter = itertools.count(1)
-    return lambda event, arguments: next(counter) == wanted
 
 
 def the_manifest_comes_in(event, arguments):
@@ -120,7 +82,7 @@ def check_killed_everywhere(prepared, place, *, commit):
     outcomes = []
     for step in range(1, 1000):
         project = fresh_copy(prepared, place)
-        through = die_at(number(step), lambda p=project: promote(p, plan, commit=commit))
+        through = die_at(changing(step), lambda p=project: promote(p, plan, commit=commit))
         if not through and swaps.leftovers(project.deploy_tree):
             with pytest.raises(CheckFailed, match="interrupted"):
                 plan_promotion(project)
@@ -163,7 +125,7 @@ def test_recovery_killed_at_every_step(prepared, tmp_path, moment, commit):
     assert manifests.scan(half.deploy_tree) != old[0]
     for step in range(1, 1000):
         project = fresh_copy(half, tmp_path / "copy")
-        through = die_at(number(step), lambda p=project: recover(p))
+        through = die_at(changing(step), lambda p=project: recover(p))
         recover(project)
         assert state(project) == old, f"recovery died before step {step}"
         if through:

@@ -45,6 +45,9 @@ def commit(root: Path, message: str) -> None:
 
 
 def release(root: Path, *, auto_commit: bool = True, **asked: str) -> str:
+    settled = release_commit.recover(load(root))
+    if settled and settled.commit:
+        return settled.tag.removeprefix("v")
     standing = examine(load(root))
     plan = release_commit.plan_release(standing, **asked)
     if plan.nothing_to_do:
