@@ -6,8 +6,9 @@ import shutil
 import threading
 
 import pytest
+from killing import die_at, number
 from project_files import git, write
-from test_promotion_killed import die_at, fresh_copy, number
+from test_promotion_killed import fresh_copy
 
 from towline.config.loading import load
 from towline.errors import CheckFailed, UsageError
