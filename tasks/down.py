@@ -1,5 +1,7 @@
 """`inv down`."""
 
+import sys
+
 from invoke import Context, task
 
 from . import seam, terminal
@@ -32,5 +34,6 @@ def down(
             return
         data = " and DELETE ITS DATA" if volumes else ""
         seam.confirm(f"Take {env} down{data}?", yes=yes)
-        take_down(fleet, volumes=volumes)
+        for line in take_down(fleet, volumes=volumes):
+            terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {line}")
         terminal.say(f"{env} is down")

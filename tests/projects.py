@@ -78,7 +78,8 @@ class Project:
 
     def start(self, *arguments, program=""):
         """Start `inv`, or a program of a test."""
-        argv = [program] if program else [sys.executable, "-m", "invoke"]
+        argv = [program] if isinstance(program, str) else list(program)
+        argv = argv if program else [sys.executable, "-m", "invoke"]
         return subprocess.Popen(
             [*argv, *arguments],
             cwd=self.root,

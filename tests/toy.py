@@ -87,7 +87,7 @@ http {
 """
 
 
-def toy(folder, *, router=True, rollout="", reload="", work=False):
+def toy(folder, *, router=True, rollout="", reload="", work=False, suffix=""):
     """A small project of one web service; `work` adds a worker and a job."""
     root = folder / "project"
     for part in ("app", "deploy/docker/notes", "deploy/security/nginx"):
@@ -95,8 +95,8 @@ def toy(folder, *, router=True, rollout="", reload="", work=False):
     lab = dict(line.split("=", 1) for line in LAB.read_text().split()) if LAB.exists() else {}
     python = lab.get("PYTHON_IMAGE", "python:3.11-slim")
     (http,) = free_ports(1)
-    project = Project(root, f"t{folder.name[-12:].replace('_', '').lower()}{http}", http, http,
-                      folder / "state")  # fmt: skip
+    name = f"t{folder.name[-12:].replace('_', '').lower()}{http}{suffix}"
+    project = Project(root, name, http, http, folder / "state")
     ports = f'ports: ["127.0.0.1:{http}:8000"]' if not router else ""
     text = WEB.format(name=project.name, ports=ports)
     if work:

@@ -1,6 +1,7 @@
 """The shape of `towline.yaml`."""
 
 import difflib
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -276,6 +277,22 @@ class Settings(Model):
         "values are masked in all output.",
     )
     environments: dict[str, Environment] = {"local": Environment()}
+
+    @field_validator("environments")
+    @classmethod
+    def _have_plain_names(cls, given: dict[str, Environment]) -> dict[str, Environment]:
+        """They are part of the names of Compose projects, folders and files."""
+        for name in given:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+                raise ValueError(
+                    f"{name!r} is no name of an environment: write lower-case letters, digits, "
+                    "- and _, and begin with a letter or digit"
+                )
+            if re.search(r"(^|[-_])(blue|green)$", name):
+                raise ValueError(
+                    f"{name!r} ends in the name of a slot; call the environment something else"
+                )
+        return given
 
     def rollout_for(self, environment: str) -> Rollout:
         """The general rollout settings with those of one environment over them."""

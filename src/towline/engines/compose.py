@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from towline.config.services import Role
-from towline.engines import jobs, live, signals
+from towline.engines import containers, jobs, live, shared, signals
+from towline.engines.names import Names
+from towline.engines.ownership import Owner, foreign, names_in_use, refuse_foreign
 from towline.engines.registry import repository
 from towline.engines.releases import Release, StateFolder
-from towline.engines.render import SHARED, shared_project
 from towline.engines.router import Router
+from towline.engines.shared import Kind
 from towline.engines.world import Container, Image, World, from_listing
 from towline.errors import TowlineError
+from towline.findings import Finding
 from towline.hosts.base import Host, Result, in_turn
 from towline.hosts.waiting import wait_for
 from towline.routing.nginx import Routes
@@ -38,6 +42,23 @@ class ComposeEngine:
     def _api(self) -> APIClient:
         return self.host.docker().api
 
+    @property
+    def owner(self) -> Owner:
+        """Whose things it may touch."""
+        return Owner(self.project, self.environment)
+
+    def names(self) -> Names:
+        """What its Compose projects, networks and volumes are called on this host."""
+        return names_in_use(self._api, self.owner)
+
+    def foreign(self, model: Mapping[str, Any]) -> list[Finding]:
+        """What others have under the names that a rendered file uses."""
+        return list(foreign(self._api, self.owner, model))
+
+    def refuse_foreign(self, model: Mapping[str, Any]) -> None:
+        """Raise CheckFailed when others have something under the names of a rendered file."""
+        refuse_foreign(self._api, self.owner, model)
+
     @cached_property
     def router(self) -> Router:
         """The router of the environment."""
@@ -49,12 +70,11 @@ class ComposeEngine:
 
     def observe(self) -> World:
         """See `Engine.observe`; one question to the engine."""
-        filters = {"label": [f"towline.project={self.project}", f"towline.env={self.environment}"]}
-        return from_listing(self._api.containers(all=True, filters=filters))
+        return from_listing(self._api.containers(all=True, filters=self.owner.filters))
 
     def settle(self, release: Release) -> list[str]:
         """See `Engine.settle`."""
-        model = live.read_model(self.host.files, release.kept_file)
+        model = self._model(release.kept_file)
         before = self.observe()
         router = release.router
         # The router's own files move with the switch; they are only laid out for its first start.
@@ -62,6 +82,9 @@ class ComposeEngine:
         changed = live.sync(self.host.files, model, laid, release.tree, self.state.live)
         self.router.prepare(release)
         done = []
+        gone = [item for item in before.kept() if item.service not in model["services"]]
+        self._clear(gone)
+        done += [f"{item.service} removed: the release has none" for item in gone]
         if self._kept_differs(release, before):
             self._create_shared(model)
             self._compose(settle_command(release.kept_file))
@@ -90,7 +113,7 @@ class ComposeEngine:
             self._clear(item for item in there if not item.running and job.is_in(item))
             file = release.colour_file(colour)
             # Networks and volumes that only apps use are there before the first app is.
-            self._create_shared(live.read_model(self.host.files, file))
+            self._create_shared(self._model(file))
             return self._started(job_command(file, service))
 
         return jobs.run(self._api, job, there, start, tick)
@@ -99,7 +122,7 @@ class ComposeEngine:
         """See `Engine.stop_jobs`."""
         there = self.observe().role(Role.JOB)
         running = [item for item in there if item.running and item.release == release]
-        self._each(lambda item: jobs.stop(self._api, item.id), running)
+        self._each(lambda item: containers.stop(self._api, item.id), running)
         return [item.service for item in running]
 
     def start(
@@ -124,7 +147,7 @@ class ComposeEngine:
             self._each(lambda item: self._api.start(item.id), stopped)
             return
         file = release.colour_file(colour)
-        self._create_shared(live.read_model(self.host.files, file))
+        self._create_shared(self._model(file))
         self._compose(*start_commands(file, services, [name for name in ready if lacks(name)]))
 
     def stop(self, colour: str, services: Sequence[str]) -> None:
@@ -134,21 +157,22 @@ class ComposeEngine:
         alive = [item for item in found if item.state not in ("exited", "created", "dead")]
         self._each(lambda item: self._api.stop(item.id), alive)
 
-    def down(self, *, volumes: bool) -> None:
-        """Remove everything of the environment but its state folder; its data only if asked."""
-        self._clear(self.observe().containers)
-        for network in self.shared("networks"):
-            self._api.remove_network(network)
-        for volume in self.shared("volumes") if volumes else ():
-            self._api.remove_volume(volume)
+    def down(self, *, volumes: bool) -> list[str]:
+        """Remove everything of the environment but its state folder; its data only if asked.
 
-    def shared(self, kind: Literal["networks", "volumes"]) -> list[str]:
+        Returns:
+            What is left because somebody else uses it, a line each.
+        """
+        found = self.observe().containers
+        # Databases last: what uses them has stopped by then.
+        for is_last in (False, True):
+            self._clear(item for item in found if (item.role == Role.BACKING) is is_last)
+        left = shared.remove(self._api, self.owner, "networks")
+        return left + (shared.remove(self._api, self.owner, "volumes") if volumes else [])
+
+    def shared(self, kind: Kind) -> list[str]:
         """Names of the networks or volumes that Towline made for this environment."""
-        shared = shared_project(self.project, self.environment)
-        filters = {"label": f"towline.shared={shared}"}
-        if kind == "networks":
-            return sorted(item["Name"] for item in self._api.networks(filters=filters))
-        return sorted(item["Name"] for item in self._api.volumes(filters=filters)["Volumes"] or [])
+        return shared.ours(self._api, self.owner, kind)
 
     def image(self, reference: str) -> Image | None:
         """An image on the host; None when it is not there."""
@@ -275,43 +299,22 @@ class ComposeEngine:
             )
         return done
 
+    def _model(self, file: Path) -> dict[str, Any]:
+        """A rendered file of a retained release, under the names that are in use today."""
+        found = live.read_model(self.host.files, file)
+        current = self.names().current(found)
+        if current != found:
+            self.host.files.write(file, json.dumps(current, indent=1).encode(), 0o600)
+        return current
+
     def _create_shared(self, model: dict[str, Any]) -> None:
-        """Networks and volumes that three Compose projects use belong to none of them."""
-        from docker.errors import NotFound
+        shared.create(self._api, self.owner, model)
 
-        shared = shared_project(self.project, self.environment)
-        labels = {
-            "towline.project": self.project,
-            "towline.env": self.environment,
-            "towline.shared": shared,
-        }
-        wanted = model.get(SHARED) or {}
-        for name, options in (wanted.get("networks") or {}).items():
-            if not self._api.networks(filters={"name": f"^{name}$"}):
-                made = {**labels, **(options.get("labels") or {})}
-                self._api.create_network(name, **_network_options(options), labels=made)
-        for name, options in (wanted.get("volumes") or {}).items():
-            try:
-                self._api.inspect_volume(name)
-            except NotFound:
-                driver, own = options.get("driver"), options.get("driver_opts")
-                made = {**labels, **(options.get("labels") or {})}
-                self._api.create_volume(name, driver=driver, driver_opts=own, labels=made)
+    def _clear(self, found: Iterable[Container]) -> None:
+        self._each(lambda item: containers.remove(self._api, item.id), found)
 
-    def _clear(self, containers: Iterable[Container]) -> None:
-        from docker.errors import APIError
-
-        def remove(item: Container) -> None:
-            try:
-                self._api.remove_container(item.id, force=True)
-            except APIError as error:
-                if error.status_code not in (404, 409):  # gone, or going already
-                    raise
-
-        self._each(remove, containers)
-
-    def _each(self, act: Callable[[Container], object], containers: Iterable[Container]) -> None:
-        found = list(containers)
+    def _each(self, act: Callable[[Container], object], items: Iterable[Container]) -> None:
+        found = list(items)
         if not found:
             return
         with ThreadPoolExecutor(max_workers=8) as pool:
@@ -342,7 +345,7 @@ def compose_command(file: Path, *arguments: str) -> list[str]:
 
 def settle_command(file: Path) -> list[str]:
     """What brings backing services and the router up."""
-    return compose_command(file, "up", "--detach", "--no-build", "--remove-orphans")
+    return compose_command(file, "up", "--detach", "--no-build")
 
 
 def job_command(file: Path, service: str) -> list[str]:
@@ -355,26 +358,3 @@ def start_commands(file: Path, services: Sequence[str], ready: Sequence[str]) ->
     started = compose_command(file, "up", "--detach", "--no-build", *services)
     waiting = compose_command(file, "create", "--no-build", *ready)
     return [waiting, started] if ready else [started]
-
-
-def _network_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """A network of a Compose file in the words of the engine."""
-    from docker.types import IPAMConfig, IPAMPool
-
-    ipam = options.get("ipam") or {}
-    pools = [
-        IPAMPool(
-            subnet=pool.get("subnet"), gateway=pool.get("gateway"), iprange=pool.get("ip_range")
-        )
-        for pool in ipam.get("config") or []
-    ]
-    return {
-        "driver": options.get("driver") or "bridge",
-        "options": options.get("driver_opts"),
-        "internal": bool(options.get("internal")),
-        "attachable": bool(options.get("attachable")),
-        "enable_ipv6": bool(options.get("enable_ipv6")),
-        "ipam": IPAMConfig(driver=ipam.get("driver") or "default", pool_configs=pools)
-        if ipam
-        else None,
-    }

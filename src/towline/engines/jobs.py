@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.config.units import format_duration
+from towline.engines.containers import stop
 from towline.engines.world import Container
 from towline.errors import Locked, TowlineError
 from towline.hosts.waiting import cut
@@ -102,18 +103,6 @@ def _ends(api: APIClient, container: str, limit: float, tick: Callable[[], None]
             return False
         time.sleep(_POLL)
     return True
-
-
-def stop(api: APIClient, container: str) -> None:
-    """Stop a container by its own signal, and kill it only after its own grace period."""
-    from docker.errors import NotFound
-
-    try:
-        grace = api.inspect_container(container)["Config"].get("StopTimeout")
-        # The client waits for as long as it is told, and by itself only for a minute or two.
-        api.stop(container, timeout=10 if grace is None else grace)
-    except NotFound:
-        return
 
 
 def _too_long(api: APIClient, job: Job, container: str) -> JobFailed:

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from towline.config.services import Role
+from towline.engines.names import SHARED, Names
 from towline.engines.stack import COLOUR, KEPT, REPLACED, Stack
 from towline.routing.nginx import ASK_PORT
 
 Definition = dict[str, Any]
-
-# Extension of a rendered file: what its external networks and volumes are to be made like.
-SHARED = "x-towline-shared"
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,7 @@ class Target:
         here: The deploy tree's path, as it stands in the resolved file.
         tree: Where the host keeps the release's tree.
         live: Where the host keeps what backing services and the router mount.
+        names: What its Compose projects, networks and volumes are called on that host.
     """
 
     project: str
@@ -48,21 +47,7 @@ class Target:
     here: Path
     tree: Path
     live: Path
-
-    @property
-    def shared(self) -> str:
-        """Compose project of backing services and router."""
-        return shared_project(self.project, self.environment)
-
-
-def shared_project(project: str, environment: str) -> str:
-    """Compose project of backing services and router."""
-    return f"{project}-{environment}"
-
-
-def colour_project(project: str, environment: str, colour: str) -> str:
-    """Compose project of one colour."""
-    return f"{project}-{environment}-{colour}"
+    names: Names
 
 
 def colour_model(stack: Stack, target: Target, colour: str) -> Definition:
@@ -70,7 +55,7 @@ def colour_model(stack: Stack, target: Target, colour: str) -> Definition:
     names = stack.named(*REPLACED)
     services = {name: _replaced(stack, target, colour, name) for name in names}
     model = {
-        "name": colour_project(target.project, target.environment, colour),
+        "name": target.names.slot(colour),
         "services": services,
         **_shared_parts(stack, target, services),
     }
@@ -83,7 +68,7 @@ def kept_model(stack: Stack, target: Target) -> Definition:
     names = stack.named(*KEPT)
     services = {name: _kept(stack, target, name) for name in names}
     model = {
-        "name": target.shared,
+        "name": target.names.kept,
         "services": services,
         **_shared_parts(stack, target, services),
     }
@@ -104,7 +89,7 @@ def build_model(stack: Stack, target: Target, content: str) -> Definition:
             }
         )
         services[name] = {"image": image, "build": build}
-    model = {"name": target.shared, "services": services}
+    model = {"name": target.names.own, "services": services}
     # Build secrets are mounted while an image is built and are in none of its layers.
     used = {
         item["source"] for each in services.values() for item in each["build"].get("secrets") or []
@@ -224,7 +209,9 @@ def _shared_parts(stack: Stack, target: Target, services: Mapping[str, Definitio
         parts[kind] = {}
         for name in sorted(used):
             options = declared.get(name) or {}
-            shared = options.get("name") or f"{target.shared}_{name}"
+            shared = options.get("name") or f"{target.names.own}_{name}"
+            if shared == f"{target.names.own}_{name}":
+                shared = target.names.resource(name)
             parts[kind][name] = {"name": shared, "external": True}
             if not options.get("external"):
                 ours[kind][shared] = {k: v for k, v in options.items() if k != "name" and v}

@@ -24,8 +24,11 @@ def _plan(site: Site, *, volumes: bool) -> list[str]:
     return lines
 
 
-def take_down(fleet: Fleet, *, volumes: bool) -> None:
+def take_down(fleet: Fleet, *, volumes: bool) -> list[str]:
     """Remove containers and networks, and volumes if asked; kept releases stay.
+
+    Returns:
+        What is left because somebody else uses it, a line each.
 
     Raises:
         Locked: When someone else is at work here.
@@ -35,11 +38,13 @@ def take_down(fleet: Fleet, *, volumes: bool) -> None:
     with lock.held(site.host.files, site.state.lock, "down"):
         site.journal.write(operation, "begin", data={"kind": "down", "volumes": volumes})
         with site.journal.step(operation, "down"):
-            fleet.each(lambda site: _take_down(site, volumes=volumes))
+            left = fleet.each(lambda site: _take_down(site, volumes=volumes))
         site.journal.write(operation, "end", data={"ok": True})
+    return [line for lines in left for line in lines]
 
 
-def _take_down(site: Site, *, volumes: bool) -> None:
-    site.engine.down(volumes=volumes)
+def _take_down(site: Site, *, volumes: bool) -> list[str]:
+    left = site.engine.down(volumes=volumes)
     # Routes to nothing must not be taken for routes by the next first deploy.
     site.host.files.remove(site.state.routes / "routes.conf")
+    return [f"{site.host.name}: {line}" if site.remote else line for line in left]

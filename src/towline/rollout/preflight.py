@@ -13,6 +13,7 @@ from towline.config.secrets import missing_or_placeholder
 from towline.engines.stack import KEPT, Stack
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.findings import Finding, Severity, errors
+from towline.rollout import rendering
 from towline.rollout.candidates import read_manifest
 from towline.rollout.site import Fleet, Site
 
@@ -114,6 +115,9 @@ def _host(site: Site, stack: Stack | None) -> list[Finding]:
     found += check_disk(site.host, site.state.root, site.project.settings.checks.disk_free)
     if stack is not None:
         kept = {name: stack.definition(name) for name in stack.named(*KEPT)}
+        target = rendering.target(site, "check", "0.0.0", "", {})
+        claimed = [site.engine.foreign(model) for _, model in rendering.models(stack, target)]
+        found += dict.fromkeys(item for items in claimed for item in items)
         found += check_ports(site.host, {"services": kept}, site.engine.observe())
     if not site.remote:
         return found

@@ -16,13 +16,13 @@ from towline.engines import live, transfer
 from towline.engines.archives import Archives
 from towline.engines.registry import repository, split
 from towline.engines.releases import Release
-from towline.engines.render import Target, build_model, colour_model, kept_model, mounts
+from towline.engines.render import Target, build_model, mounts
 from towline.engines.shipping import ship
 from towline.engines.stack import Stack
-from towline.engines.world import COLOURS
 from towline.errors import TowlineError
 from towline.release.manifest import Manifest
 from towline.release.tree import MANIFEST_FILE, counts
+from towline.rollout import rendering
 from towline.rollout.candidates import (
     Promoted,
     exact_name,
@@ -127,8 +127,9 @@ class Preparation:
         known = {reference: self._pinned(reference) for reference in set(named.values())}
         images = {name: known[reference] for name, reference in named.items()}
         target = replace(self._target(), images=images)
-        models = {f"{colour}.json": colour_model(self.stack, target, colour) for colour in COLOURS}
-        models["kept.json"] = kept_model(self.stack, target)
+        models = dict(rendering.models(self.stack, target))
+        for model in models.values():
+            site.engine.refuse_foreign(model)
         files = {name: (_json(model), 0o600) for name, model in models.items()}
         files["env"] = (write_env(site.values).encode(), 0o600)
         files |= self._tree(models["kept.json"], target)
@@ -195,19 +196,9 @@ class Preparation:
         )
 
     def _target(self) -> Target:
-        site = self.site
-        return Target(
-            project=site.project.settings.project,
-            environment=site.name,
-            release=self.candidate.id,
-            version=self.manifest.version,
-            commit=self.manifest.commit,
-            images=self.candidate.images,
-            replicas=site.rollout.replicas,
-            here=site.project.deploy_tree.resolve(),
-            tree=site.state.releases / self.candidate.id / "tree",
-            live=site.state.live,
-        )
+        candidate, manifest = self.candidate, self.manifest
+        version, commit = manifest.version, manifest.commit
+        return rendering.target(self.site, candidate.id, version, commit, candidate.images)
 
     def _tree(self, kept: dict[str, Any], target: Target) -> dict[str, tuple[bytes, int]]:
         """The promoted files that a host needs: all but source, unless source is mounted."""

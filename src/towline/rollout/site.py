@@ -18,10 +18,10 @@ from towline.config.units import format_size
 from towline.engines import transfer
 from towline.engines.compose import ComposeEngine
 from towline.engines.layers import Layers
+from towline.engines.names import compose_project
 from towline.engines.registries import Registries
 from towline.engines.registry import Listing
 from towline.engines.releases import Release, ReleaseStore, StateFolder
-from towline.engines.render import shared_project
 from towline.engines.stack import Stack, resolve
 from towline.engines.world import World
 from towline.errors import UsageError
@@ -171,7 +171,7 @@ class Site:
         return resolve(
             self.here,
             self.project.compose_file,
-            project=shared_project(self.project.settings.project, self.name),
+            project=compose_project(self.project.settings.project, self.name),
             values=self.values,
             own=own,
         )

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from towline.config.services import Service
+from towline.engines.names import Names
 from towline.engines.render import Target, build_model, colour_model, kept_model, mounts
 from towline.engines.stack import COLOUR, Stack
 
@@ -63,7 +64,8 @@ def stack():
 @pytest.fixture
 def target():
     images = dict.fromkeys(("api", "worker", "migrate"), "sha256:aa") | {"db": "pg@sha256:bb"}
-    return Target("shop", "prod", "1.0.0", "1.0.0", "c0ffee", images, 3, HERE, TREE, LIVE)
+    return Target("shop", "prod", "1.0.0", "1.0.0", "c0ffee", images, 3, HERE, TREE, LIVE,
+                  Names("shop-prod"))  # fmt: skip
 
 
 def test_a_colour_holds_what_is_replaced_and_nothing_else(stack, target):

@@ -1,0 +1,14 @@
+"""`inv` with the names of Compose projects, networks and volumes that version 0.6.0 gave."""
+
+import sys
+
+from invoke import main
+
+from towline.engines import names, ownership
+from towline.rollout import site
+
+for module in (names, ownership, site):
+    module.compose_project = names.early_project
+
+if __name__ == "__main__":
+    sys.exit(main.program.run())
