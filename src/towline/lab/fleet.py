@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import socket
@@ -74,7 +75,7 @@ def up(
     folder: Path,
     *,
     hosts: int,
-    name: str = "towline-lab",
+    name: str = "",
     settings: Mapping[str, str] | None = None,
 ) -> Lab:
     """Start a lab; hosts that run already are left as they are.
@@ -82,12 +83,14 @@ def up(
     Args:
         folder: Where its keys and its SSH configuration go.
         hosts: How many hosts.
-        name: Tells labs apart; containers are called after it.
+        name: Tells labs apart; containers are called after it. Default: made from the folder, so
+            that each checkout has a lab of its own.
         settings: See `ensure_image`.
 
     Raises:
         TowlineError: When the image cannot be built, or a host does not start.
     """
+    name = name or _name_of(folder)
     image = ensure_image(settings or {})
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     key_pair(folder / "id_ed25519")
@@ -111,8 +114,9 @@ def up(
     return lab
 
 
-def down(folder: Path, *, name: str = "towline-lab") -> list[str]:
+def down(folder: Path, *, name: str = "") -> list[str]:
     """Remove a lab with all that its hosts hold; returns the names of the containers."""
+    name = name or _name_of(folder)
     names = sorted(_states(name))
     if names:
         docker("rm", "--force", "--volumes", *names)
@@ -121,8 +125,9 @@ def down(folder: Path, *, name: str = "towline-lab") -> list[str]:
     return names
 
 
-def states(folder: Path, *, name: str = "towline-lab") -> dict[str, str]:
+def states(folder: Path, *, name: str = "") -> dict[str, str]:
     """What the containers of a lab are doing: host or `registry` -> `running`, `exited`, `gone`."""
+    name = name or _name_of(folder)
     found = _states(name)
     file = folder / _FILE
     if not file.is_file():
@@ -130,6 +135,15 @@ def states(folder: Path, *, name: str = "towline-lab") -> dict[str, str]:
     hosts = {item["container"]: item["name"] for item in json.loads(file.read_text())}
     hosts[registry.container(name)] = "registry"
     return {host: found.get(container, "gone") for container, host in hosts.items()}
+
+
+def _name_of(folder: Path) -> str:
+    """What the lab in a folder is called, or would be."""
+    file = folder / _FILE
+    if file.is_file() and (hosts := json.loads(file.read_text())):
+        return str(hosts[0]["container"]).rpartition("-")[0]
+    place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()
+    return f"towline-lab-{place[:8]}"
 
 
 def _states(name: str) -> dict[str, str]:
