@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +14,9 @@ from towline.config.services import Role
 from towline.engines import containers, jobs, live, shared, signals
 from towline.engines.names import Names
 from towline.engines.ownership import Owner, foreign, names_in_use, refuse_foreign
-from towline.engines.registry import repository
+from towline.engines.registry import repository, split
 from towline.engines.releases import Release, StateFolder
+from towline.engines.render import CONTENT
 from towline.engines.router import Router
 from towline.engines.shared import Kind
 from towline.engines.world import Container, Image, World, from_listing
@@ -187,7 +188,7 @@ class ComposeEngine:
         return Image(
             id=found["Id"],
             pinned=[*own, *digests, found["Id"]][0],
-            content=(found["Config"].get("Labels") or {}).get("towline.content", ""),
+            content=(found["Config"].get("Labels") or {}).get(CONTENT, ""),
         )
 
     def machine(self) -> str:
@@ -198,13 +199,21 @@ class ComposeEngine:
         """Give an image one more tag in its repository."""
         self._api.tag(reference, repository(reference), extra)
 
-    def remove_image(self, reference: str) -> None:
-        """Remove an image unless a container uses it."""
+    def remove_image(self, reference: str, tags: Collection[str]) -> None:
+        """Take these tags from an image that Towline built, and remove it when no other is left.
+
+        Images of others and tags of others stay, and so does what a container uses.
+        """
         from docker.errors import APIError
 
         try:
-            for tag in self._api.inspect_image(reference)["RepoTags"] or [reference]:
-                self._api.remove_image(tag)
+            found = self._api.inspect_image(reference)
+            if CONTENT not in (found["Config"].get("Labels") or {}):
+                return
+            named = found["RepoTags"] or []
+            ours = [name for name in named if split(name).tag in tags]
+            for name in ours if named else [found["Id"]]:
+                self._api.remove_image(name)
         except APIError as error:
             if error.status_code not in (404, 409):  # gone, or in use
                 raise

@@ -18,6 +18,9 @@ from towline.routing.nginx import ASK_PORT
 
 Definition = dict[str, Any]
 
+# Label of the images that Towline builds: the digest of the content that they were built from.
+CONTENT = "towline.content"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -85,7 +88,7 @@ def build_model(stack: Stack, target: Target, content: str) -> Definition:
             {
                 "org.opencontainers.image.version": target.version,
                 "org.opencontainers.image.revision": target.commit,
-                "towline.content": content,
+                CONTENT: content,
             }
         )
         services[name] = {"image": image, "build": build}

@@ -8,6 +8,7 @@ from towline.config.services import Role
 from towline.engines.compose import ComposeEngine
 from towline.engines.registry import Listing, repository, split
 from towline.engines.releases import Release, Status
+from towline.engines.render import CONTENT
 from towline.engines.stack import Stack
 from towline.errors import CheckFailed, UsageError
 from towline.findings import errors
@@ -225,7 +226,7 @@ def _bring_built(
     if by_registry:
         listing = site.listing(reference)
         # Where the registry cannot be asked from here, the label is looked at when it was pulled.
-        if listing and listing.layers and listing.labels.get("towline.content") != content:
+        if listing and listing.layers and listing.labels.get(CONTENT) != content:
             raise other_content(reference)
         if listing:
             found.to_pull[reference] = _from_registry(site, reference, listing)

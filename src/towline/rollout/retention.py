@@ -24,10 +24,11 @@ def surplus(releases: list[Release], keep: int, used: set[str]) -> list[Release]
 
 
 def prune(site: Site, serving: Release, keep: int) -> list[str]:
-    """Forget surplus releases, and remove images that no kept release on the host names.
+    """Forget surplus releases, and the images built for them that no retained one names.
 
     What another environment keeps counts too, wherever it lies beside this one. An image that a
-    container uses is left in any case: the engine refuses to remove it, and is not forced.
+    container uses is left in any case: the engine refuses to remove it, and is not forced. This
+    machine forgets what it built for another host, too.
 
     Returns:
         What was done, a phrase each.
@@ -39,15 +40,23 @@ def prune(site: Site, serving: Release, keep: int) -> list[str]:
     for release in gone:
         site.store.remove(release)
     done = [f"removed {', '.join(release.id for release in gone)}"]
-    images = {image for release in gone for image in release.images.values()}
     try:
-        images -= _named(site.store, *_others(site))
+        named = _named(site.store, *_others(site))
     except (OSError, TowlineError) as error:
         # Nobody knows what that environment needs to go back to.
         return [*done, f"left their images: {error}"]
-    for image in sorted(images):
-        site.engine.remove_image(image)
+    for release in gone:
+        tags = {_tag(release.version), _tag(f"{release.version}-{release.commit[:12]}")}
+        for image in sorted(set(release.images.values()) - named):
+            site.engine.remove_image(image, tags)
+            if site.remote:
+                site.builder.remove_image(image, tags)
     return done
+
+
+def _tag(version: str) -> str:
+    """A version as it stands in the tag of an image, which knows no `+`."""
+    return version.replace("+", "_")
 
 
 def _named(*stores: ReleaseStore) -> set[str]:

@@ -132,7 +132,7 @@ class FakeEngine:
     def logs(self, container, lines):
         return [f"{container.name} says s3cret-value"]
 
-    def remove_image(self, reference):
+    def remove_image(self, reference, tags):
         self.ask()
         self._called(f"remove {reference}")
 

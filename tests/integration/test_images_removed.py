@@ -1,0 +1,64 @@
+"""Which images and tags go with a release, on a real engine."""
+
+import subprocess
+import uuid
+
+import pytest
+
+from projects import LAB, docker
+from towline.config.envfile import read_env
+from towline.engines.compose import ComposeEngine
+from towline.engines.releases import StateFolder
+from towline.hosts.local import LocalHost
+
+
+@pytest.fixture
+def name():
+    made = f"t{uuid.uuid4().hex[:8]}"
+    yield made
+    images = docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    for image in images:
+        if made in image:
+            subprocess.run(["docker", "rmi", "-f", image], capture_output=True, check=False)
+
+
+def build(name, tag, *labels):
+    base = (read_env(LAB, {}) if LAB.exists() else {}).get("PYTHON_IMAGE", "python:3.11-slim")
+    given = [f"--label={label}" for label in labels]
+    text = f"FROM {base}\nRUN echo {tag} > /made\n"
+    done = subprocess.run(
+        ["docker", "build", "--quiet", *given, "--tag", f"{name}:{tag}", "-"],
+        input=text, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()
+
+
+def tags(name):
+    return sorted(docker("images", "--format", "{{.Tag}}", name).split())
+
+
+def test_only_what_towline_built_and_tagged_is_removed(name, tmp_path):
+    engine = ComposeEngine(LocalHost(), StateFolder(tmp_path), "shop", "prod")
+    ours = ("1.0.0", "1.0.0-abcabcabcabc")
+    image = build(name, ours[0], "towline.content=digest")
+    for tag in (ours[1], "customer-demo"):
+        docker("tag", image, f"{name}:{tag}")
+    engine.remove_image(image, ours)
+    assert tags(name) == ["customer-demo"]
+    docker("rmi", f"{name}:customer-demo")
+
+    theirs = build(name, "1.0.0")
+    engine.remove_image(theirs, ours)
+    assert tags(name) == ["1.0.0"]
+    docker("rmi", f"{name}:1.0.0")
+
+    used = build(name, "1.0.0", "towline.content=digest")
+    container = docker("create", f"{name}:1.0.0", "true").strip()
+    try:
+        engine.remove_image(used, ours)
+        assert tags(name) == ["1.0.0"]
+    finally:
+        docker("rm", container)
+    engine.remove_image(used, ours)
+    assert tags(name) == []
+    engine.remove_image(used, ours)
