@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ENV_HELP = "Environment of towline.yaml. Default: local."
 DRY_RUN_HELP = "Print what would be done and change nothing. Default: off."
+WITHOUT_HELP = "Leave these hosts out, separated by commas. Default: none."
 JSON_HELP = "Print JSON on standard output. Default: off."
 YES_HELP = "Do not ask. Required where no one can be asked. Default: off."
 
@@ -78,7 +79,7 @@ def open_project() -> Project:
 def open_site(env: str, *, strategy: str = "") -> Site:
     """An environment of the project; `strategy` replaces the configured one."""
     from towline.config.loading import override_strategy
-    from towline.rollout.site import open_site as open_
+    from towline.rollout.opening import open_site as open_
 
     project = open_project()
     site = open_(override_strategy(project, env, strategy) if strategy else project, env)
@@ -87,15 +88,30 @@ def open_site(env: str, *, strategy: str = "") -> Site:
     return site
 
 
-def open_fleet(env: str, *, strategy: str = "") -> Fleet:
-    """An environment of the project on all its hosts; `strategy` replaces the configured one."""
+def open_fleet(
+    env: str, *, strategy: str = "", without: list[str] | None = None, only_look: bool = False
+) -> Fleet:
+    """An environment of the project on all its hosts.
+
+    Args:
+        env: Its name.
+        strategy: Replaces the configured one.
+        without: Hosts to leave out.
+        only_look: Whether nothing will be changed: hosts that are away are named.
+    """
     from towline.config.loading import override_strategy
-    from towline.rollout.site import open_fleet as open_
+    from towline.rollout.opening import open_fleet as open_
 
     project = open_project()
-    fleet = open_(override_strategy(project, env, strategy) if strategy else project, env)
+    project = override_strategy(project, env, strategy) if strategy else project
+    fleet = open_(project, env, without=names(without), only_look=only_look)
     fleet.each(lambda site: site.redactor)
     return fleet
+
+
+def names(given: list[str] | None) -> list[str]:
+    """Names from an option that may be repeated, or hold several names between commas."""
+    return [name for item in given or [] for name in item.replace(",", " ").split()]
 
 
 def is_dry(context: Context, dry_run: bool) -> bool:

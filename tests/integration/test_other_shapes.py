@@ -1,6 +1,7 @@
 """Projects of other shapes than the sample: no router, several replicas, changed configuration."""
 
 import json
+import shutil
 import urllib.request
 
 import pytest
@@ -8,6 +9,11 @@ import pytest
 from loadgen import Load, wait_until
 from projects import docker, remove
 from toy import release, toy
+
+HOLDER = {
+    "token": "t", "user": "eve", "machine": "m", "pid": 1, "operation": "deploy 2",
+    "since": "2026-01-01T00:00:00+00:00", "where": "elsewhere", "lease": 60.0, "fence": 9,
+}  # fmt: skip
 
 
 def ask(project):
@@ -130,6 +136,39 @@ def test_down_and_up_again_keeps_releases(make):
     assert ask(project)["version"] == "1.0.0+build.7"
     assert project.inv("down", "--yes", "--dry-run").ok().out.count("remove container") == 3
     assert ask(project)["version"] == "1.0.0+build.7"
+
+
+def test_the_state_of_an_environment_is_one_folder_whoever_comes(make, tmp_path):
+    project = make()
+    release(project, "1.0.0")
+    project.inv("deploy").ok()
+    before = project.containers()
+    elsewhere = {"TOWLINE_STATE": str(tmp_path / "elsewhere")}
+    for command in (["down", "--yes"], ["deploy"], ["hold", "--reason", "x"], ["unlock", "--yes"]):
+        refused = project.inv(*command, env=elsewhere)
+        assert refused.code == 2, refused.text
+        assert f"has its state in {project.folder}" in refused.err
+    # Somebody with another default folder: it is not chosen, and so the one that counts is taken.
+    default = {"TOWLINE_STATE": ""}
+    assert project.inv("deploy", env=default).ok().out.count("nothing to do") == 1
+    assert "deploy" in project.inv("history", env=default).ok().out
+    (project.folder / "lock").write_text(json.dumps(HOLDER))
+    locked = project.inv("down", "--yes", env=default)
+    assert locked.code == 5, locked.text
+    assert project.containers() == before
+    (project.folder / "lock").unlink()
+    # The folder is lost: nothing is touched until somebody says so.
+    project.folder.rename(tmp_path / "lost")
+    lost = project.inv("down", "--yes")
+    assert lost.code == 2, lost.text
+    assert "inv down --unmanaged --env local" in lost.err
+    assert project.containers() == before
+    project.inv("down", "--unmanaged", "--yes").ok()
+    assert project.containers() == ""
+    shutil.rmtree(project.folder)
+    project.inv("deploy", env=elsewhere).ok()
+    assert ask(project)["version"] == "1.0.0"
+    project.environ |= elsewhere
 
 
 def test_a_container_that_restarts_under_another_address_is_found_again(make):

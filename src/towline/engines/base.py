@@ -5,6 +5,7 @@ answer the same questions.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from towline.engines.releases import Release
@@ -23,6 +24,18 @@ class Engine(Protocol):
 
     def wait(self, limit: float) -> None:
         """Wait until it answers, for so many seconds; raises what it said last."""
+        ...
+
+    def register(self) -> Path:
+        """Note where the environment's state lies unless that is noted; returns what counts."""
+        ...
+
+    def registered(self) -> Path | None:
+        """Where that is, as it was noted; None when nothing of the environment is here."""
+        ...
+
+    def unregister(self) -> None:
+        """Take that note away."""
         ...
 
     def observe(self) -> World:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from towline.config.services import Role
-from towline.engines import containers, jobs, live, shared, signals
+from towline.engines import containers, jobs, live, registration, shared, signals
 from towline.engines.names import Names
 from towline.engines.ownership import Owner, foreign, names_in_use, refuse_foreign
 from towline.engines.registry import repository, split
@@ -158,6 +158,18 @@ class ComposeEngine:
         alive = [item for item in found if item.state not in ("exited", "created", "dead")]
         self._each(lambda item: self._api.stop(item.id), alive)
 
+    def register(self) -> Path:
+        """Note the state folder unless another one is noted; returns the one that counts."""
+        return registration.register(self.host, self.project, self.environment, self.state.root)
+
+    def registered(self) -> Path | None:
+        """The state folder that the engine knows; None when nothing of the environment is here."""
+        return registration.registered(self.host, self.project, self.environment)
+
+    def unregister(self) -> None:
+        """Take that note away."""
+        registration.forget(self.host, self.project, self.environment)
+
     def down(self, *, volumes: bool) -> list[str]:
         """Remove everything of the environment but its state folder; its data only if asked.
 
@@ -169,7 +181,10 @@ class ComposeEngine:
         for is_last in (False, True):
             self._clear(item for item in found if (item.role == Role.BACKING) is is_last)
         left = shared.remove(self._api, self.owner, "networks")
-        return left + (shared.remove(self._api, self.owner, "volumes") if volumes else [])
+        if volumes:
+            left += shared.remove(self._api, self.owner, "volumes")
+            self.unregister()
+        return left
 
     def shared(self, kind: Kind) -> list[str]:
         """Names of the networks or volumes that Towline made for this environment."""

@@ -63,6 +63,11 @@ class StateFolder:
         return self.root / "lock"
 
     @property
+    def lead(self) -> Path:
+        """Which host has journal, lock and hold, as this host knows it."""
+        return self.root / "lead.json"
+
+    @property
     def hold(self) -> Path:
         """The file that holds deploys back."""
         return self.root / "hold.json"

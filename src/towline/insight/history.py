@@ -33,6 +33,8 @@ def require_whole(site: Site) -> int:
 
 def _row(entries: list[Entry]) -> dict[str, str]:
     begin, final = entries[0]["data"], entries[-1]
+    if entries[0]["event"] == "note":
+        return _note(entries[0])
     if final["event"] != "end":
         result, reason = "interrupted", f"at step {final['step'] or 'begin'}"
     elif final["data"].get("ok"):
@@ -49,4 +51,18 @@ def _row(entries: list[Entry]) -> dict[str, str]:
         "at": entries[0]["at"][:19].replace("T", " "),
         "took": format_duration(max(0.0, took.total_seconds())),
         "reason": str(reason),
+    }
+
+
+def _note(entry: Entry) -> dict[str, str]:
+    """Something that was written down by itself, such as another lead."""
+    said = ", ".join(f"{name} {value}" for name, value in entry["data"].items() if value)
+    return {
+        "result": "note",
+        "operation": entry["step"],
+        "release": "",
+        "from": "",
+        "at": entry["at"][:19].replace("T", " "),
+        "took": "",
+        "reason": said,
     }

@@ -1,18 +1,42 @@
 """Take an environment down."""
 
 import uuid
+from collections.abc import Sequence
 
-from towline.rollout import lock
-from towline.rollout.site import Fleet, Site
+from towline.errors import UsageError
+from towline.rollout import lead
+from towline.rollout.site import Fleet, Site, require_managed
 
 
-def plan(fleet: Fleet, *, volumes: bool) -> list[str]:
-    """What would be removed, a line each; empty when nothing runs."""
-    found = fleet.each(lambda site: _plan(site, volumes=volumes))
+def plan(
+    fleet: Fleet, *, volumes: bool, hosts: Sequence[str] = (), unmanaged: bool = False
+) -> list[str]:
+    """What would be removed, a line each; empty when nothing runs.
+
+    Raises:
+        UsageError: When a release serves that another state folder deployed, and `unmanaged` does
+            not allow that; or a host is not one of the environment.
+    """
+    chosen = _chosen(fleet, hosts)
+    if not unmanaged:
+        chosen.each(require_managed)
+    found = chosen.each(lambda site: _plan(site, volumes=volumes))
     if not fleet.lead.remote:
         return found[0]
-    pairs = zip(fleet.sites, found, strict=True)
+    pairs = zip(chosen.sites, found, strict=True)
     return [f"{site.host.name}: {line}" for site, lines in pairs for line in lines]
+
+
+def _chosen(fleet: Fleet, hosts: Sequence[str]) -> Fleet:
+    """The hosts to take down; all when none is named."""
+    known = {site.host.name: site for site in fleet.sites}
+    unknown = [name for name in hosts if name not in known]
+    if unknown:
+        raise UsageError(
+            f"--host: {unknown[0]} is no host of {fleet.lead.name}",
+            remedy=f"hosts: {', '.join(known)}",
+        )
+    return Fleet(tuple(known[name] for name in hosts) or fleet.sites)
 
 
 def _plan(site: Site, *, volumes: bool) -> list[str]:
@@ -21,24 +45,34 @@ def _plan(site: Site, *, volumes: bool) -> list[str]:
     lines += [f"remove network {name}" for name in site.engine.shared("networks")]
     found = site.engine.shared("volumes")
     lines += [f"remove volume {name} and its data" for name in found if volumes]
+    if volumes and site.engine.registered():
+        lines.append(f"forget that its state lies in {site.state.root}; the folder stays")
     return lines
 
 
-def take_down(fleet: Fleet, *, volumes: bool) -> list[str]:
-    """Remove containers and networks, and volumes if asked; kept releases stay.
+def take_down(
+    fleet: Fleet, *, volumes: bool, hosts: Sequence[str] = (), unmanaged: bool = False
+) -> list[str]:
+    """Remove containers and networks, and volumes if asked; retained releases stay.
 
     Returns:
         What is left because somebody else uses it, a line each.
 
     Raises:
-        Locked: When someone else is at work here.
+        Locked: When someone else is running an operation.
+        UsageError: When another state folder deployed something since the plan was made.
     """
-    site = fleet.lead
+    site, chosen = fleet.lead, _chosen(fleet, hosts)
     operation = uuid.uuid4().hex[:8]
-    with lock.held(site.host.files, site.state.lock, "down"):
-        site.journal.write(operation, "begin", data={"kind": "down", "volumes": volumes})
+    with lead.held(fleet.sites, "down"):
+        if not unmanaged:
+            chosen.each(require_managed)
+        begun = {"kind": "down", "volumes": volumes, "unmanaged": unmanaged}
+        if site.remote:
+            begun["hosts"] = [item.host.name for item in chosen.sites]
+        site.journal.write(operation, "begin", data=begun)
         with site.journal.step(operation, "down"):
-            left = fleet.each(lambda site: _take_down(site, volumes=volumes))
+            left = chosen.each(lambda site: _take_down(site, volumes=volumes))
         site.journal.write(operation, "end", data={"ok": True})
     return [line for lines in left for line in lines]
 

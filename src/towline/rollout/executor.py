@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from towline.errors import TowlineError
-from towline.rollout import lock
+from towline.rollout import lead, lock
 from towline.rollout.fence import if_possible
 from towline.rollout.interrupts import Interrupt, deferred
 from towline.rollout.lane import HARMLESS, Lane
@@ -62,13 +62,13 @@ class Executor:
             TowlineError: When a step failed before anything was touched, or there was no old
                 release to go back to.
         """
-        site, plan = self._lead.site, self._lead.plan
+        plan = self._lead.plan
         if all(lane.plan.nothing_to_do for lane in self.lanes):
             return
         purpose = f"{plan.kind} {plan.release}"
-        files, path = site.host.files, site.state.lock
+        sites = [lane.site for lane in self.lanes]
         with (
-            lock.held(files, path, purpose, wait=self.wait) as holder,
+            lead.held(sites, purpose, wait=self.wait) as holder,
             deferred(self.progress.say) as self._interrupt,
             self._fenced(holder),
         ):

@@ -22,9 +22,29 @@ from towline.hosts.waiting import may_pass
 from towline.rollout.lock import Fenced
 
 ENGINE_LOOKS = frozenset(
-    {"host", "wait", "observe", "routes", "open_on_old_routes", "address", "trouble", "logs"}
+    {
+        "host",
+        "wait",
+        "observe",
+        "routes",
+        "open_on_old_routes",
+        "address",
+        "trouble",
+        "logs",
+        "registered",
+    }
 )
-ENGINE_ACTS = ("settle", "run_job", "stop_jobs", "start", "stop", "route", "remove_image")
+ENGINE_ACTS = (
+    "settle",
+    "run_job",
+    "stop_jobs",
+    "start",
+    "stop",
+    "route",
+    "remove_image",
+    "register",
+    "unregister",
+)
 
 # An act of several parts asks again after so many seconds. Whoever takes a lock needs longer to
 # find out what serves before it acts.

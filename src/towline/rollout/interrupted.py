@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from towline.engines.world import COLOURS, other
 from towline.errors import CheckFailed, UsageError
-from towline.rollout import lock
+from towline.rollout import lead, lock
 from towline.rollout.journal import Unfinished, unfinished
 from towline.rollout.lane import Lane
 from towline.rollout.plan import Plan, Step
@@ -67,7 +67,7 @@ def close(fleet: Fleet, left: Unfinished) -> None:
         Locked: When someone is at work here.
     """
     site = fleet.lead
-    with lock.held(site.host.files, site.state.lock, f"resume {left.kind} {left.release}"):
+    with lead.held(fleet.sites, f"resume {left.kind} {left.release}"):
         site.journal.write(left.operation, "end", data={"ok": True, "note": "found done"})
 
 

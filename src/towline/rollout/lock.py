@@ -118,7 +118,7 @@ def check(files: Files, path: Path, holder: Holder, *, limit: float = LEASE) -> 
     while True:
         try:
             current = read(files, path)
-            last = _last_fence(files, path)
+            last = last_fence(files, path)
             break
         except Exception as error:
             # What a connection says that breaks is one of many things; a bug of ours is none.
@@ -186,7 +186,7 @@ def _taken(files: Files, path: Path, operation: str, wait: float) -> Holder:
             time.sleep(_POLL)
             continue
         # Under the lock nobody else counts.
-        numbered = replace(holder, fence=_last_fence(files, path) + 1)
+        numbered = replace(holder, fence=last_fence(files, path) + 1)
         files.write(_fence_path(path), f"{numbered.fence}\n".encode(), 0o600)
         files.write(path, json.dumps(asdict(numbered)).encode(), 0o600)
         return numbered
@@ -196,12 +196,18 @@ def _fence_path(path: Path) -> Path:
     return path.with_name("fence")
 
 
-def _last_fence(files: Files, path: Path) -> int:
+def last_fence(files: Files, path: Path) -> int:
     """The number of the last holder."""
     try:
         return int(files.read(_fence_path(path)))
     except (FileNotFoundError, ValueError):
         return 0
+
+
+def number_above(files: Files, path: Path, least: int) -> None:
+    """Let the next holder's number be above `least`: the lock goes on from another host's."""
+    if last_fence(files, path) < least:
+        files.write(_fence_path(path), f"{least}\n".encode(), 0o600)
 
 
 def _take(files: Files, path: Path, operation: str) -> Holder:

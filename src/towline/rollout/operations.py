@@ -6,7 +6,7 @@ from towline.config.services import Role
 from towline.engines.releases import Release, Status
 from towline.errors import UsageError
 from towline.release.version import parse
-from towline.rollout import hold, interrupted, lead
+from towline.rollout import hold, interrupted
 from towline.rollout.candidates import before_of, from_kept, kept_version, promoted, read_manifest
 from towline.rollout.executor import Executor
 from towline.rollout.lane import Lane
@@ -15,7 +15,7 @@ from towline.rollout.planner import Scene, plan_deploy, plan_migration, plan_rol
 from towline.rollout.prepare import preparation
 from towline.rollout.progress import Progress
 from towline.rollout.schema_guard import SchemaVerdict, judge_rollback
-from towline.rollout.site import Fleet, Observed, Site, observe
+from towline.rollout.site import Fleet, Observed, Site, observe, require_managed
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,6 @@ def deploy(fleet: Fleet, *, version: str = "") -> Operation:
             the first has the journal.
         CheckFailed: When the deploy tree was changed by hand, or an operation was interrupted.
     """
-    lead.refuse(fleet)
     interrupted.refuse(fleet)
     lanes = tuple(fleet.each(lambda site: _deploy(site, version)))
     return Operation(_with_warnings(lanes), respects_hold=not version)
@@ -148,8 +147,6 @@ def rollback(
             to do about it.
     """
     keep_schema = keep_schema or force
-    if not force:
-        lead.refuse(fleet)
     # All hosts go to the release that the first one finds.
     first = _rollback(fleet.lead, version, reason, keep_schema=keep_schema)
     target = first.plan.release
@@ -170,7 +167,7 @@ def rollback(
 def _judge(site: Site, target: str) -> SchemaVerdict:
     """What the schema guard says to one of the retained releases."""
     releases = {item.id: item for item in site.store.all()}
-    return judge_rollback(_look(site).live, releases[target], [*releases.values()])
+    return judge_rollback(require_managed(site).live, releases[target], [*releases.values()])
 
 
 def _commands(site: Site) -> str:
@@ -200,7 +197,7 @@ def _with_warnings(lanes: tuple[Lane, ...]) -> tuple[Lane, ...]:
 
 
 def _deploy(site: Site, version: str) -> Lane:
-    observed = _look(site)
+    observed = require_managed(site)
     if version and str(parse(version)) != read_manifest(site).version:
         again = from_kept(site, kept_version(site, version))
         return Lane(site, plan_deploy(_scene(site, observed), again, site.rollout))
@@ -218,13 +215,13 @@ def _migrate(site: Site) -> Lane:
             "no service has role `job`",
             remedy="give your migration service `x-towline: {role: job}`",
         )
-    plan = plan_migration(_scene(site, _look(site)), found.candidate)
+    plan = plan_migration(_scene(site, require_managed(site)), found.candidate)
     prepared = {} if found.candidate.kept else preparation(site, found).actions()
     return Lane(site, plan, prepared)
 
 
 def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> Lane:
-    observed = _look(site)
+    observed = require_managed(site)
     live = observed.live
     target = kept_version(site, version, other_than=live.id if live else "") if version else None
     target = target or _previous(site, live)
@@ -244,18 +241,6 @@ def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> La
 def _scene(site: Site, observed: Observed) -> Scene:
     name = site.project.settings.project
     return Scene(name, site.name, site.state, observed, before_of(site, observed.live))
-
-
-def _look(site: Site) -> Observed:
-    """Observe, and refuse to touch what another state folder deployed."""
-    observed = observe(site)
-    if observed.stranger:
-        raise UsageError(
-            f"release {observed.stranger} serves here, and {site.state.root} does not know it",
-            remedy="set TOWLINE_STATE to the folder it was deployed with, or begin anew with "
-            f"`inv down --env {site.name}`",
-        )
-    return observed
 
 
 def _previous(site: Site, live: Release | None) -> Release:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TypeVar
 
 from towline.config.environments import read_values
@@ -24,13 +22,11 @@ from towline.engines.registry import Listing
 from towline.engines.releases import Release, ReleaseStore, StateFolder
 from towline.engines.stack import Stack, resolve
 from towline.engines.world import World
-from towline.errors import UsageError
-from towline.hosts.address import parse as parse_address
+from towline.errors import TowlineError, UsageError
 from towline.hosts.base import Files, Host
 from towline.hosts.guard import guarded_files, guarded_host
 from towline.hosts.local import LocalHost
 from towline.hosts.once import once
-from towline.hosts.remote import RemoteHost
 from towline.rollout.fence import Fence
 from towline.rollout.journal import Journal
 from towline.rollout.memo import Memo
@@ -196,59 +192,17 @@ class Observed:
     stranger: str = ""
 
 
-def open_site(project: Project, name: str) -> Site:
-    """The environment `name` of a project, on its first host.
-
-    Raises:
-        UsageError: When there is no such environment, or an address of a host is wrong.
-        TowlineError: When the host cannot be reached.
-    """
-    environment = project.environment(name)
-    if environment.hosts:
-        shared = _Shared(_registries(project, name))
-        return _open_remote(project, name, environment.hosts[0], shared)
-    if environment.state:
-        root = project.root / Path(environment.state).expanduser()
-    else:
-        root = _state_root() / project.settings.project / name
-    here = LocalHost()
-    return Site(project, name, here, StateFolder(root), here, registries=_registries(project, name))
-
-
 @dataclass(frozen=True)
-class _Shared:
-    """What the hosts of an environment share; see `Site`."""
+class Away:
+    """A host of an environment that is not worked on.
 
-    registries: Registries
-    memo: Memo = field(default_factory=Memo)
-    fence: Fence = field(default_factory=Fence)
+    Attributes:
+        host: Its name.
+        why: What happened when it was asked; `left out` when nobody asked it.
+    """
 
-
-def _open_remote(project: Project, name: str, address: str, shared: _Shared) -> Site:
-    environment = project.environment(name)
-    config = environment.ssh_config
-    host = RemoteHost(
-        parse_address(address),
-        ssh_config=str(project.root / Path(config).expanduser()) if config else "",
-        sudo=environment.sudo,
-    )
-    if environment.state:
-        root = host.facts.home / environment.state
-    else:
-        root = host.facts.state_root / project.settings.project / name
-    return Site(
-        project,
-        name,
-        host,
-        StateFolder(root),
-        registries=shared.registries,
-        memo=shared.memo,
-        fence=shared.fence,
-    )
-
-
-def _registries(project: Project, name: str) -> Registries:
-    return Registries(project.settings.registries, read_values(project, name))
+    host: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -256,14 +210,18 @@ class Fleet:
     """An environment on all its hosts, which move as one.
 
     Attributes:
-        sites: One a host; journal and lock lie on the first.
+        sites: One a host; journal and lock lie on the first, which is the lead.
+        away: Hosts that are not worked on.
+        leaderless: Why nobody knows which host is the lead; only what changes nothing gets such.
     """
 
     sites: tuple[Site, ...]
+    away: tuple[Away, ...] = ()
+    leaderless: TowlineError | None = None
 
     @property
     def lead(self) -> Site:
-        """The environment on its first host."""
+        """The environment on the host that has journal and lock."""
         return self.sites[0]
 
     def each(self, act: Callable[[Site], T]) -> list[T]:
@@ -272,28 +230,6 @@ class Fleet:
             return [act(self.lead)]
         with ThreadPoolExecutor(max_workers=self.lead.rollout.parallel) as pool:
             return [item.result() for item in [pool.submit(act, site) for site in self.sites]]
-
-
-def open_fleet(project: Project, name: str) -> Fleet:
-    """The environment `name` of a project, on all its hosts.
-
-    Raises:
-        UsageError: When there is no such environment, or an address of a host is wrong.
-        TowlineError: When a host cannot be reached.
-    """
-    addresses = project.environment(name).hosts
-    if not addresses:
-        return Fleet((open_site(project, name),))
-    parsed = [parse_address(address) for address in addresses]
-    twice = {str(item) for item in parsed if parsed.count(item) > 1}
-    if twice:
-        raise UsageError(
-            f"environments.{name}.hosts names {min(twice)} twice", remedy="name each host once"
-        )
-    shared = _Shared(_registries(project, name))
-    with ThreadPoolExecutor(max_workers=project.rollout(name).parallel) as pool:
-        opened = [pool.submit(_open_remote, project, name, item, shared) for item in addresses]
-        return Fleet(tuple(item.result() for item in opened))
 
 
 def observe(site: Site) -> Observed:
@@ -314,10 +250,23 @@ def observe(site: Site) -> Observed:
     return Observed(world, routes, colour if live else None, live, standby, stranger)
 
 
-def _state_root() -> Path:
-    if os.environ.get("TOWLINE_STATE"):
-        return Path(os.environ["TOWLINE_STATE"]).expanduser().resolve()
-    if os.geteuid() == 0:
-        return Path("/var/lib/towline")
-    data = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(data).expanduser() / "towline"
+def require_managed(site: Site) -> Observed:
+    """Observe, and refuse to touch what another state folder deployed.
+
+    Raises:
+        UsageError: When it serves a release that this state folder does not know.
+    """
+    observed = observe(site)
+    if observed.stranger:
+        raise UsageError(
+            f"release {observed.stranger} serves on {site.host.name}, and {site.state.root} does "
+            "not know it",
+            remedy="let TOWLINE_STATE name the folder it was deployed with, or restore that from a "
+            f"backup; if it is lost, `inv down --unmanaged {_on(site)}--env {site.name}` removes "
+            f"these containers, and `inv deploy --env {site.name}` begins anew",
+        )
+    return observed
+
+
+def _on(site: Site) -> str:
+    return f"--host {site.host.name} " if site.remote else ""

@@ -48,6 +48,8 @@ class FakeEngine:
     crash: set = field(default_factory=set)
     drained: int = 0
     ask: Callable = lambda: None
+    state: Path | None = None
+    noted: Path | None = None
 
     def _called(self, what):
         self.calls.append(what)
@@ -56,6 +58,16 @@ class FakeEngine:
 
     def wait(self, limit):
         self._called("wait")
+
+    def register(self):
+        self.noted = self.noted or self.state
+        return self.noted
+
+    def registered(self):
+        return self.noted
+
+    def unregister(self):
+        self.noted = None
 
     def _check(self):
         """Never two versions of a worker, and traffic only to what runs."""
@@ -151,6 +163,7 @@ class FakeSite:
         self.host.name = self.host_name
         self.remote = False
         self.state = StateFolder(self.folder)
+        self.engine.state = self.folder
         self.fence = Fence()
         self.engine.ask = self.fence.prove_recently
         self.files = guarded_files(self.host.files, self.fence.prove_recently)

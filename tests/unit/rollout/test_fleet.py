@@ -8,7 +8,6 @@ from test_executor import deploy_plan
 
 from towline.engines.releases import Status
 from towline.errors import NeedsPerson, RolledBack, TowlineError, UsageError
-from towline.rollout import lead, operations
 from towline.rollout.executor import Executor, merged
 from towline.rollout.lane import Lane
 from towline.rollout.progress import Silent
@@ -168,16 +167,3 @@ def test_the_first_error_of_a_fleet_is_told_when_all_are_done(sites):
     with pytest.raises(TowlineError, match="web2 says no"):
         Fleet(tuple(sites)).each(act)
     assert sorted(done) == ["web1", "web2", "web3"]
-
-
-def test_another_order_of_the_hosts_begins_no_second_history(sites):
-    Executor(lanes(sites), Silent()).run()
-    one, two, three = sites
-    lead.refuse(Fleet((one, two, three)))
-    lead.refuse(Fleet((two,)))
-    for start in (operations.deploy, operations.rollback):
-        with pytest.raises(UsageError, match="lie on web1, but web2 is named first") as error:
-            start(Fleet((two, three, one)))
-        assert "name web1 first in environments.prod.hosts" in error.value.remedy
-    # Where no host has one, nothing was deployed yet.
-    lead.refuse(Fleet((two, three)))

@@ -9,7 +9,7 @@ from test_executor import candidate, deploy_plan
 from towline.config.models import Rollout
 from towline.engines.releases import Status
 from towline.errors import UsageError
-from towline.rollout import operations
+from towline.rollout import down, operations
 from towline.rollout.planner import Before, Transfer, changes, fingerprint
 from towline.rollout.retention import surplus
 from towline.rollout.site import Fleet
@@ -88,9 +88,14 @@ def test_what_another_state_folder_deployed_is_not_touched(tmp_path):
     site = FakeSite(tmp_path)
     site.engine.containers["blue", "api"] = ("7.0.0", True)
     site.engine.shares = {"blue": 100}
-    with pytest.raises(UsageError, match=r"release 7\.0\.0 serves here") as error:
+    with pytest.raises(UsageError, match=r"7\.0\.0 serves on localhost, and") as error:
         operations.rollback(Fleet((site,)))
     assert "TOWLINE_STATE" in error.value.remedy
+    for act in (down.plan, down.take_down):
+        with pytest.raises(UsageError, match=r"7\.0\.0 serves on localhost, and") as error:
+            act(Fleet((site,)), volumes=True)
+        assert "inv down --unmanaged --env prod" in error.value.remedy
+    assert not site.state.lock.exists()
     assert site.engine.calls == []
 
 
