@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any
 from towline.config.services import Role
 from towline.engines import containers, jobs, live, registration, shared, signals
 from towline.engines.names import Names
-from towline.engines.ownership import Owner, foreign, names_in_use, refuse_foreign
+from towline.engines.ownership import (
+    CONTENT,
+    Owner,
+    foreign,
+    is_built,
+    names_in_use,
+    refuse_foreign,
+)
 from towline.engines.registry import repository, split
 from towline.engines.releases import Release, StateFolder
-from towline.engines.render import CONTENT
 from towline.engines.router import Router
 from towline.engines.shared import Kind
 from towline.engines.world import Container, Image, World, from_listing
@@ -223,7 +229,7 @@ class ComposeEngine:
 
         try:
             found = self._api.inspect_image(reference)
-            if CONTENT not in (found["Config"].get("Labels") or {}):
+            if not is_built(found["Config"].get("Labels")):
                 return
             named = found["RepoTags"] or []
             ours = [name for name in named if split(name).tag in tags]

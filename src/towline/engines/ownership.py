@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 CHECK = "ownership"
 _PROJECT, _ENVIRONMENT = "towline.project", "towline.env"
 _COMPOSE = "com.docker.compose.project"
-_CONTENT = "towline.content"
+# The digest of the content that an image was built from.
+CONTENT = "towline.content"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Owner:
 
 def is_built(labels: Mapping[str, str] | None) -> bool:
     """Whether an image with these labels was built by Towline."""
-    return bool((labels or {}).get(_CONTENT))
+    return bool((labels or {}).get(CONTENT))
 
 
 def names_in_use(api: APIClient, owner: Owner) -> Names:

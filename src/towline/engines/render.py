@@ -13,13 +13,11 @@ from typing import Any
 
 from towline.config.services import Role
 from towline.engines.names import SHARED, Names
+from towline.engines.ownership import CONTENT
 from towline.engines.stack import COLOUR, KEPT, REPLACED, Stack
 from towline.routing.nginx import ASK_PORT
 
 Definition = dict[str, Any]
-
-# Label of the images that Towline builds: the digest of the content that they were built from.
-CONTENT = "towline.content"
 
 
 @dataclass(frozen=True)

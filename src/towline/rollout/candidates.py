@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from towline.config.loading import Project
 from towline.config.services import Role
 from towline.engines.compose import ComposeEngine
+from towline.engines.ownership import CONTENT
 from towline.engines.registry import Listing, repository, split
 from towline.engines.releases import Release, Status
-from towline.engines.render import CONTENT
 from towline.engines.stack import Stack
 from towline.errors import CheckFailed, UsageError
 from towline.findings import errors
