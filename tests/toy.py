@@ -87,7 +87,7 @@ http {
 """
 
 
-def toy(folder, *, router=True, rollout="", reload="", work=False, suffix=""):
+def toy(folder, *, router=True, rollout="", reload="", work=False, suffix="", restart=""):
     """A small project of one web service; `work` adds a worker and a job."""
     root = folder / "project"
     for part in ("app", "deploy/docker/notes", "deploy/security/nginx"):
@@ -101,6 +101,10 @@ def toy(folder, *, router=True, rollout="", reload="", work=False, suffix=""):
     text = WEB.format(name=project.name, ports=ports)
     if work:
         text += WORK.format(name=project.name)
+    if restart:
+        text = text.replace(
+            "    x-towline: {role: ", f"    restart: {restart}\n    x-towline: {{role: "
+        )
     if router:
         nginx = lab.get("NGINX_IMAGE", "nginx:1.27")
         text += NGINX.format(
@@ -130,9 +134,9 @@ def release(project, version, code=APP):
     project.inv("promote", "--version", version).ok()
 
 
-def toy_on(folder, lab):
+def toy_on(folder, lab, **shape):
     """The small project on the hosts of a lab, which publish its router's port."""
-    made = toy(folder)
+    made = toy(folder, **shape)
     compose = made.root / "deploy/docker/docker-compose.prod.yml"
     text = compose.read_text().replace(f'"127.0.0.1:{made.http}:8080"', '"8080:8080"')
     # A second backing service is not needed there.

@@ -2,12 +2,17 @@
 
 import json
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
 
+from loadgen import wait_until
 from projects import docker, remove
+from towline.engines.compose import ComposeEngine
 from towline.engines.names import compose_project
+from towline.engines.releases import StateFolder
+from towline.hosts.local import LocalHost
 from toy import release, toy
 
 EARLY = str(Path(__file__).resolve().parents[1] / "early_names.py")
@@ -117,6 +122,37 @@ def test_an_environment_that_version_0_6_made_goes_on_as_it_is(make):
     assert [item.partition(" ")[0] for item in persistent(project)] == names
     volumes = docker("volume", "ls", "-q", "--filter", f"label=towline.project={project.name}")
     assert volumes.split() == [f"{early}_uploads"]
+
+
+SLOW = """
+import pathlib, signal, sys, time
+def end(*_):
+    time.sleep(1.5)
+    pathlib.Path("/data/written").write_text("everything")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+while True:
+    time.sleep(0.1)
+"""
+
+
+def test_down_gives_a_database_its_grace_period(tmp_path, planted):
+    name = f"t{uuid.uuid4().hex[:8]}"
+    labels = {"project": name, "env": "local", "role": "backing", "service": "db"}
+    docker(
+        "run", "--detach", "--name", f"{name}-db", "--volume", f"{name}_data:/data",
+        "--stop-timeout", "20", *(f"--label=towline.{key}={text}" for key, text in labels.items()),
+        image(), "python3", "-c", SLOW,
+    )  # fmt: skip
+    planted["volume"].append(f"{name}_data")
+    wait_until(lambda: "ready" in docker("logs", f"{name}-db"), "it does not start")
+    engine = ComposeEngine(LocalHost(), StateFolder(tmp_path), name, "local")
+    assert engine.down(volumes=True) == []
+    assert docker("ps", "--all", "--quiet", "--filter", f"name={name}-db") == ""
+    # It could write all it had; the volume is not one that Towline made.
+    mount = f"--volume={name}_data:/data"
+    assert docker("run", "--rm", mount, image(), "cat", "/data/written") == "everything"
 
 
 def persistent(project):

@@ -16,6 +16,7 @@ def check_services(stack: Stack, tree: Path) -> Iterator[Finding]:
     wrong = [
         *_roles(stack),
         *_secrets(stack),
+        *_restart_policies(stack),
         *(item for name in stack.services for item in _service(stack, name, tree)),
     ]
     yield from wrong
@@ -43,6 +44,22 @@ def _roles(stack: Stack) -> Iterator[Finding]:
             Severity.ERROR,
             "no service has role app: there is nothing to deploy",
             "give the service to replace at each release `x-towline: {role: app, port: NUMBER}`",
+        )
+
+
+def _restart_policies(stack: Stack) -> Iterator[Finding]:
+    def has_policy(name: str) -> bool:
+        found = stack.definition(name)
+        return bool(found.get("restart") or (found.get("deploy") or {}).get("restart_policy"))
+
+    lasting = [name for name, item in stack.services.items() if item.role is not Role.JOB]
+    bare = sorted(name for name in lasting if not has_policy(name))
+    if bare:
+        yield Finding(
+            CHECK,
+            Severity.WARNING,
+            f"no restart policy: {', '.join(bare)} will stay down after a crash or a reboot",
+            "add `restart: unless-stopped` to each of them",
         )
 
 

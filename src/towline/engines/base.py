@@ -87,7 +87,7 @@ class Engine(Protocol):
         ...
 
     def stop(self, colour: str, services: Sequence[str]) -> None:
-        """Stop services of a slot and keep their containers."""
+        """Stop services of a slot and retain their containers, which nothing starts but `start`."""
         ...
 
     def routes(self, world: World) -> Routes:

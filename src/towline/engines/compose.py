@@ -149,20 +149,31 @@ class ComposeEngine:
             is_app = release.settings(name).role is Role.APP
             return sum(c.service == name for c in kept) != (release.replicas if is_app else 1)
 
-        if not any(lacks(name) for name in services):
-            stopped = [c for c in kept if c.service in services and not c.running]
-            self._each(lambda item: self._api.start(item.id), stopped)
-            return
         file = release.colour_file(colour)
-        self._create_shared(self._model(file))
+        model = self._model(file)
+        if not any(lacks(name) for name in services):
+            wanted = [c for c in kept if c.service in services]
+            self._come_back(wanted, model)
+            self._each(lambda item: self._api.start(item.id), [c for c in wanted if not c.running])
+            return
+        self._create_shared(model)
         self._compose(*start_commands(file, services, [name for name in ready if lacks(name)]))
+        made = self.observe().of(colour)
+        self._come_back([item for item in made if item.service in services], model)
+        # A worker that waits for its turn must not be started by an engine that restarts.
+        waiting = [item for item in made if item.service in ready and not item.running]
+        self._each(lambda item: containers.retire(self._api, item.id), waiting)
+
+    def _come_back(self, items: Iterable[Container], model: dict[str, Any]) -> None:
+        """Give containers the restart policy of their description, which `stop` takes away."""
+        for item in items:
+            policy = containers.policy_of(model["services"][item.service])
+            containers.set_policy(self._api, item.id, policy)
 
     def stop(self, colour: str, services: Sequence[str]) -> None:
         """See `Engine.stop`; each container has its own `stop_grace_period`."""
         found = [item for item in self.observe().of(colour) if item.service in services]
-        # "created" never ran; everything else may still come back by its restart policy.
-        alive = [item for item in found if item.state not in ("exited", "created", "dead")]
-        self._each(lambda item: self._api.stop(item.id), alive)
+        self._each(lambda item: containers.retire(self._api, item.id), found)
 
     def register(self) -> Path:
         """Note the state folder unless another one is noted; returns the one that counts."""

@@ -58,16 +58,11 @@ def set_policy(api: APIClient, container: str, policy: Mapping[str, Any]) -> Non
 
 def policy_of(definition: Mapping[str, Any]) -> dict[str, Any]:
     """The restart policy that Compose gives a container of a resolved definition."""
-    given = str(definition.get("restart") or "")
-    if not given:
-        declared = (definition.get("deploy") or {}).get("restart_policy") or {}
-        name = {"any": "always", "none": "no"}.get(
-            declared.get("condition", "no"), declared.get("condition", "no")
-        )
+    name, _, count = str(definition.get("restart") or "").partition(":")
+    if not name:
+        declared = (definition.get("deploy") or {}).get("restart_policy")
         # Compose understands a section without a condition as `any`.
-        name = "always" if declared and not declared.get("condition") else name
-        count = int(declared.get("max_attempts") or 0)
-    else:
-        name, _, tries = given.partition(":")
-        count = int(tries or 0)
-    return {"Name": name, "MaximumRetryCount": count if name == "on-failure" else 0}
+        condition = "none" if declared is None else declared.get("condition", "any")
+        name = {"any": "always", "none": "no"}.get(condition, condition)
+        count = str((declared or {}).get("max_attempts") or "")
+    return {"Name": name, "MaximumRetryCount": int(count or 0) if name == "on-failure" else 0}

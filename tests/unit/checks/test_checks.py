@@ -17,7 +17,9 @@ from towline.hosts.local import LocalFiles, LocalHost
 
 
 def stack(**services):
-    definitions = {name: definition for name, (_, definition) in services.items()}
+    definitions = {
+        name: {"restart": "always", **definition} for name, (_, definition) in services.items()
+    }
     settings = {name: Service(**setting) for name, (setting, _) in services.items()}
     return Stack({"name": "shop-prod", "services": definitions}, settings)
 
@@ -81,6 +83,22 @@ def test_a_container_name_and_a_missing_health_path_are_warnings(tmp_path):
     bare = {"role": "app", "port": 8000}
     found = list(check_services(stack(api=(bare, {"container_name": "api"})), tmp_path))
     assert len(messages(found, Severity.WARNING)) == 2
+
+
+def test_what_would_not_come_back_after_a_reboot_is_a_warning(tmp_path):
+    bare, kept = (
+        {"restart": None},
+        {"restart": None, "deploy": {"restart_policy": {"condition": "any"}}},
+    )
+    never = {"restart": "no"}
+    found = check_services(
+        stack(api=(APP, bare), nginx=(ROUTER, kept), db=({}, bare), mail=({}, never),
+              migrate=({"role": "job"}, bare)),
+        tmp_path,
+    )  # fmt: skip
+    said = messages(found, Severity.WARNING)
+    # What is wanted that way, with `restart: "no"`, is not mentioned.
+    assert said == ["no restart policy: api, db will stay down after a crash or a reboot"]
 
 
 def test_a_mount_that_is_not_there_is_an_error(tmp_path):
