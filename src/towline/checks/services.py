@@ -1,5 +1,6 @@
 """Are the services of the Compose file fit for a deploy?"""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,11 +108,36 @@ def _service(stack: Stack, name: str, tree: Path) -> Iterator[Finding]:
 def _mounts(name: str, definition: dict[str, Any], tree: Path) -> Iterator[Finding]:
     for volume in definition.get("volumes") or []:
         source = Path(str(volume.get("source") or ""))
-        inside = volume.get("type") == "bind" and source.is_relative_to(tree)
-        if inside and not source.exists():
+        if volume.get("type") != "bind" or not source.is_relative_to(tree):
+            continue
+        path = source.relative_to(tree)
+        if not volume.get("read_only") and not source.is_file():
+            yield _writable(name, path, str(volume.get("target")))
+        elif not volume.get("read_only"):
+            yield Finding(
+                CHECK,
+                Severity.WARNING,
+                f"{name} mounts the file {path} writable: what it writes there is not kept",
+                f"mount it read-only: add `:ro` after {volume.get('target')}",
+            )
+        elif not source.exists():
             yield Finding(
                 CHECK,
                 Severity.ERROR,
-                f"{name} mounts {source.relative_to(tree)}, which is not in the deploy tree",
-                f"create {source}",
+                f"{name} mounts {path}, which is not in the deploy tree",
+                f"put the configuration that {name} reads there and run `inv promote`, or remove "
+                "the mount",
             )
+
+
+def _writable(name: str, path: Path, target: str) -> Finding:
+    """The deploy tree is a release's: what a service writes there belongs to none."""
+    volume = re.sub(r"[^a-zA-Z0-9_.-]", "-", path.name) or "data"
+    return Finding(
+        CHECK,
+        Severity.ERROR,
+        f"{name} may write to {path}, which is in the deploy tree: data does not belong there",
+        f"for data use a named volume (`{volume}:{target}`, with `{volume}: {{}}` in the top "
+        "level's `volumes`) or an absolute path of the host; for configuration add `:ro`",
+        ("data that is there already stays there, below `live` in the state folder of the host",),
+    )

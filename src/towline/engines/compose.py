@@ -86,9 +86,9 @@ class ComposeEngine:
         router = release.router
         # The router's own files move with the switch; they are only laid out for its first start.
         laid = [name for name in model["services"] if name != router or not before.service(name)]
-        changed = live.sync(self.host.files, model, laid, release.tree, self.state.live)
+        synced = live.sync(self.host.files, self.state, model, laid, release)
         self.router.prepare(release)
-        done = []
+        done = synced.said
         gone = [item for item in before.kept() if item.service not in model["services"]]
         self._clear(gone)
         done += [f"{item.service} removed: the release has none" for item in gone]
@@ -98,7 +98,7 @@ class ComposeEngine:
             self.host.files.write(self._applied, self.host.files.read(release.kept_file), 0o600)
             done.append("backing services brought to the release's description")
         after = self.observe()
-        done += self._reload(release, before, after, changed)
+        done += self._reload(release, before, after, synced.changed)
         return done
 
     def run_job(

@@ -1,16 +1,21 @@
 """The stable copy of configuration files that long-lived containers mount.
 
-A container keeps the inode it was started with, so files are written in place, and only
-those that differ.
+A container keeps the inode it was started with, so files are written in place, and only those that
+differ. What may be removed or written over is said in `placed.py`, and nowhere else.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from towline.engines.render import mounts
-from towline.hosts.base import Files
+from towline.engines.placed import Placed, digest, walk
+from towline.engines.releases import Release, StateFolder
+from towline.engines.render import mounts, writable
+from towline.errors import TowlineError
+from towline.hosts.base import Files, Folder
 
 
 def read_model(files: Files, path: Path) -> dict[str, Any]:
@@ -19,60 +24,171 @@ def read_model(files: Files, path: Path) -> dict[str, Any]:
     return model
 
 
+@dataclass
+class Synced:
+    """What bringing `live` up to date did.
+
+    Attributes:
+        changed: Service -> the paths that changed, relative to `live`.
+        said: What people should know, a line each.
+    """
+
+    changed: dict[str, list[Path]] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file as a release has it."""
+
+    data: bytes
+    mode: int
+    owner: int | None
+
+
+@dataclass
+class _Sync:
+    """One comparison of `live` with a release."""
+
+    placed: Placed
+    tree: Folder
+    done: Synced = field(default_factory=Synced)
+    write: dict[Path, _File] = field(default_factory=dict)
+    remove: dict[Path, bytes] = field(default_factory=dict)
+
+    def compare(self, service: str, path: Path, owner: int | None, is_written: bool) -> None:
+        """What is to change for a mounted file or folder.
+
+        Args:
+            service: Who mounts it.
+            path: What is mounted.
+            owner: Who the service runs as.
+            is_written: Whether the service may write there: then a change is its data.
+        """
+        wanted = {item: self._file(item, owner) for item in walk(self.tree, path)}
+        changed = [item for item, file in wanted.items() if self._differs(item, file, is_written)]
+        gone = (item for item in self.placed.below(path) if item not in wanted)
+        changed += [item for item in gone if self._is_removed(item)]
+        if changed:
+            self.done.changed.setdefault(service, []).extend(changed)
+
+    def carry_out(self, roots: Iterable[Path]) -> None:
+        """Change what was found, in a way that a killed run leaves every file known."""
+        placed, live = self.placed, self.placed.folder
+        for path, file in self.write.items():
+            placed.note(path, *placed.digests.get(path, []), digest(file.data))
+        placed.save()
+        mounted = set(roots) - self.write.keys()
+        for path in self.remove:
+            live.remove(path)
+            _prune(live, path.parent, mounted)
+        for path, file in self.write.items():
+            live.overwrite(path, file.data, file.mode, file.owner)
+            placed.note(path, digest(file.data))
+        for path in self.remove:
+            placed.note(path)
+        placed.save()
+
+    def _refuse(self, error: TowlineError) -> None:
+        """What a container planted is told by the check; it keeps nobody from going back."""
+        self.done.said.append(f"{error.message}: left as it is")
+
+    def _file(self, path: Path, owner: int | None) -> _File:
+        data, entry = self.tree.read(path), self.tree.entry(path)
+        if path.suffix == ".pem" and b"PRIVATE KEY" in data:
+            return _File(data, 0o600, owner)
+        return _File(data, 0o755 if entry and entry.mode & 0o100 else 0o644, None)
+
+    def _differs(self, path: Path, file: _File, is_written: bool) -> bool:
+        """Whether a file is to be written."""
+        if path in self.write:
+            return True  # another service mounts it as well
+        live, placed = self.placed.folder, self.placed
+        try:
+            entry = live.entry(path)
+            there = live.read(path) if entry and entry.kind != "folder" else None
+        except TowlineError as error:
+            self._refuse(error)
+            return False
+        if there is not None:
+            if there == file.data:
+                placed.note(path, digest(there))
+                return False
+            if not placed.is_ours(path, there):
+                where = live.root / path
+                if is_written:
+                    self.done.said.append(f"{where} was written by a container: left as it is")
+                    return False
+                copy = placed.keep_copy(path, there)
+                self.done.said.append(
+                    f"{where} was changed on the host: replaced, a copy is {copy}"
+                )
+        self.write[path] = file
+        return True
+
+    def _is_removed(self, path: Path) -> bool:
+        """Whether a file that the release no longer has is to be removed."""
+        live = self.placed.folder
+        try:
+            entry = live.entry(path)
+        except TowlineError as error:
+            self._refuse(error)
+            return False
+        if entry is not None and entry.kind == "file":
+            there = live.read(path)
+            if self.placed.is_ours(path, there):
+                self.remove[path] = there
+                return True
+        if entry is not None:
+            self.done.said.append(
+                f"{live.root / path} was changed since it was placed: left, though no longer used"
+            )
+        self.placed.note(path)
+        return False
+
+
 def sync(
-    files: Files, model: dict[str, Any], services: Iterable[str], tree: Path, live: Path
-) -> dict[str, list[Path]]:
+    files: Files,
+    state: StateFolder,
+    model: dict[str, Any],
+    services: Iterable[str],
+    release: Release,
+) -> Synced:
     """Bring what services mount from `live` to what a release's tree holds.
 
-    Paths that the tree does not hold (certificates, host secrets) are left as they are.
+    Only files that Towline placed are removed or written over; see `placed.py`.
 
     Returns:
-        Service -> the paths that changed, relative to `live`; other services are left out.
+        What changed; services for which nothing did are left out.
     """
-    found = mounts(model, live)
-    changed: dict[str, list[Path]] = {}
+    found, written = mounts(model, state.live), writable(model, state.live)
+    job = _Sync(Placed.read(files, state), files.folder(release.tree))
     for service in services:
         owner = _owner(model["services"][service])
         for path in found.get(service, []):
-            touched = _sync_path(files, files, tree / path, live / path, owner)
-            if touched:
-                changed.setdefault(service, []).extend(item.relative_to(live) for item in touched)
-    return changed
+            job.compare(service, path, owner, path in written)
+    job.carry_out(path for paths in found.values() for path in paths)
+    return job.done
 
 
 def place(
     here: Files, files: Files, source: Path, target: Path, owner: int | None = None
 ) -> list[Path]:
-    """Copy a file or folder of this machine into the live copy; returns what changed there."""
-    return _sync_path(here, files, source, target, owner)
+    """Copy a file or folder of this machine into the live copy; nothing is removed there.
 
-
-def snapshot(files: Files, path: Path) -> dict[Path, bytes]:
-    """The content of a file, or of all files in a folder."""
-    if files.is_dir(path):
-        found: dict[Path, bytes] = {}
-        for name in files.names(path):
-            found |= snapshot(files, path / name)
-        return found
-    return {path: files.read(path)} if files.exists(path) else {}
-
-
-def _sync_path(
-    origin: Files, files: Files, source: Path, target: Path, owner: int | None
-) -> list[Path]:
-    if origin.is_dir(source):
+    Returns:
+        What changed.
+    """
+    if here.is_dir(source):
         files.mkdir(target)
-        names = origin.names(source)
-        touched = []
-        for name in names:
-            touched += _sync_path(origin, files, source / name, target / name, owner)
-        for name in set(files.names(target)) - set(names):
-            files.remove(target / name)
-            touched.append(target / name)
-        return touched
-    if not origin.exists(source):
+        return [
+            path
+            for name in here.names(source)
+            for path in place(here, files, source / name, target / name, owner)
+        ]
+    if not here.exists(source):
         return []
-    data = origin.read(source)
+    data = here.read(source)
     if files.exists(target) and files.read(target) == data:
         return []
     mode = 0o644 if source.suffix != ".pem" or b"PRIVATE KEY" not in data else 0o600
@@ -80,6 +196,50 @@ def _sync_path(
     if mode == 0o600 and owner is not None:
         files.chown(target, owner)
     return [target]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Files below `live` as they were, and what was Towline's of them."""
+
+    contents: Mapping[Path, tuple[bytes, int]]
+    digests: Mapping[Path, list[str]]
+
+
+def snapshot(files: Files, state: StateFolder, paths: Iterable[Path]) -> Snapshot:
+    """The files at or below some paths of `live`."""
+    placed = Placed.read(files, state)
+    found = {item for path in paths for item in walk(placed.folder, path)}
+    entries = {path: placed.folder.entry(path) for path in found}
+    contents = {
+        path: (placed.folder.read(path), entry.mode) for path, entry in entries.items() if entry
+    }
+    return Snapshot(contents, dict(placed.digests))
+
+
+def put_back(files: Files, state: StateFolder, before: Snapshot) -> None:
+    """Undo a sync: contents are as they were, and what it added is gone."""
+    placed = Placed.read(files, state)
+    for path, (data, mode) in before.contents.items():
+        # What could not be written is as it was; a full disk must not hide why it failed.
+        with suppress(OSError, TowlineError):
+            entry = placed.folder.entry(path)
+            if entry is None or placed.folder.read(path) != data:
+                placed.folder.overwrite(path, data, mode)
+    for path in placed.digests.keys() - before.digests.keys() - before.contents.keys():
+        with suppress(OSError, TowlineError):
+            if placed.is_ours(path, placed.folder.read(path)):
+                placed.folder.remove(path)
+    for path, digests in before.digests.items():
+        placed.note(path, *digests, *placed.digests.get(path, []))
+    with suppress(OSError):
+        placed.save()
+
+
+def _prune(live: Folder, path: Path, roots: set[Path]) -> None:
+    """Remove folders that became empty, but for those that containers mount."""
+    while path != Path() and path not in roots and live.remove(path):
+        path = path.parent
 
 
 def _owner(definition: dict[str, Any]) -> int | None:

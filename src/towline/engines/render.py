@@ -118,6 +118,17 @@ def mounts(model: Definition, root: Path) -> dict[str, list[Path]]:
     return found
 
 
+def writable(model: Definition, root: Path) -> set[Path]:
+    """What services mount from below `root` and may write to, relative to it."""
+    sources = (
+        Path(volume["source"])
+        for definition in model["services"].values()
+        for volume in definition.get("volumes") or []
+        if volume.get("type") == "bind" and not volume.get("read_only")
+    )
+    return {source.relative_to(root) for source in sources if source.is_relative_to(root)}
+
+
 def _replaced(stack: Stack, target: Target, colour: str, name: str) -> Definition:
     settings = stack.services[name]
     definition = _common(stack, target, name)

@@ -136,22 +136,20 @@ class Router:
             remedy="look at its configuration in the deploy tree (security/nginx)",
         )
 
-    def _snapshot(self, release: Release) -> dict[Path, bytes]:
+    def _snapshot(self, release: Release) -> tuple[live.Snapshot, bytes | None]:
         """The files of the switch as they are."""
         files = self.host.files
         model = live.read_model(files, release.kept_file)
-        name = release.router or ""
-        roots = [self.state.live / path for path in mounts(model, self.state.live).get(name, [])]
-        found: dict[Path, bytes] = {}
-        for root in (*roots, self._file):
-            found |= live.snapshot(files, root)
-        return found
+        paths = mounts(model, self.state.live).get(release.router or "", [])
+        routes = files.read(self._file) if files.exists(self._file) else None
+        return live.snapshot(files, self.state, paths), routes
 
     def _sync(self, release: Release) -> bool:
         """Bring the router's own files to the release's; returns whether one changed."""
         files = self.host.files
         model = live.read_model(files, release.kept_file)
-        return bool(live.sync(files, model, [release.router or ""], release.tree, self.state.live))
+        done = live.sync(files, self.state, model, [release.router or ""], release)
+        return bool(done.changed)
 
     def _in_force(
         self, release: Release, shares: Mapping[str, int], world: World, version: tuple[int, ...]
@@ -168,13 +166,13 @@ class Router:
             return False
         return now == wanted and text == nginx.render(wanted, nginx_version=version)
 
-    def _put_back(self, before: Mapping[Path, bytes]) -> None:
-        files = self.host.files
-        for path, data in before.items():
-            # What could not be written is as it was; a full disk must not hide why it failed.
-            with suppress(OSError):
-                if files.read(path) != data:
-                    files.overwrite(path, data)
+    def _put_back(self, before: tuple[live.Snapshot, bytes | None]) -> None:
+        files, (snapshot, routes) = self.host.files, before
+        # What could not be written is as it was; a full disk must not hide why it failed.
+        with suppress(OSError):
+            if routes is not None and files.read(self._file) != routes:
+                files.overwrite(self._file, routes)
+        live.put_back(files, self.state, snapshot)
 
     def _test(self, container: Container) -> None:
         code, output = self._exec(container, ["nginx", "-t", "-q"])

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -38,8 +38,98 @@ def in_turn(commands: Sequence[Sequence[str]]) -> list[str]:
     return ["sh", "-c", " && ".join(shlex.join(command) for command in commands)]
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What lies at a path, itself and not what it leads to.
+
+    Attributes:
+        kind: What it is; `other` is a socket, a device or a named pipe.
+        mode: Its permissions.
+        owner: The numeric user that it belongs to.
+    """
+
+    kind: Literal["file", "folder", "link", "other"]
+    mode: int
+    owner: int
+
+
+class Folder(Protocol):
+    """A folder of a host that containers may write to; paths are relative to it.
+
+    No symbolic link in it is ever followed: a container could make Towline, as root, read, write
+    or delete anything by one. What lies above `root` is the administrator's, and is followed.
+    """
+
+    @property
+    def root(self) -> Path:
+        """Where it is."""
+        ...
+
+    def entry(self, path: Path) -> Entry | None:
+        """What lies at a path; None when there is nothing.
+
+        Raises:
+            TowlineError: When a folder on the way is a symbolic link.
+        """
+        ...
+
+    def read(self, path: Path) -> bytes:
+        """The content of a file; FileNotFoundError when there is none.
+
+        Raises:
+            TowlineError: When it is no regular file, or a folder on the way is a symbolic link.
+        """
+        ...
+
+    def names(self, path: Path) -> list[str]:
+        """Sorted names in a folder; empty when there is no such folder.
+
+        Raises:
+            TowlineError: When it is a symbolic link, or one is on the way.
+        """
+        ...
+
+    def overwrite(
+        self, path: Path, data: bytes, mode: int = 0o644, owner: int | None = None
+    ) -> None:
+        """Write into the same inode, because a container mounts it; folders are made.
+
+        Nobody who may not read it afterwards can read it at any moment.
+
+        Args:
+            path: The file.
+            data: Its new content.
+            mode: Its new permissions.
+            owner: The user to give it to, where permitted.
+
+        Raises:
+            TowlineError: When it is no regular file, or a folder on the way is a symbolic link.
+        """
+        ...
+
+    def mkdir(self, path: Path) -> None:
+        """Make a folder and its parents; an existing one is left as it is.
+
+        Raises:
+            TowlineError: When it is a symbolic link, or one is on the way.
+        """
+        ...
+
+    def remove(self, path: Path) -> bool:
+        """Remove a file or an empty folder; False when it is gone, or not empty.
+
+        Raises:
+            TowlineError: When a folder on the way is a symbolic link.
+        """
+        ...
+
+
 class Files(Protocol):
     """The files of a host. Paths are absolute."""
+
+    def folder(self, root: Path) -> Folder:
+        """A folder in which no symbolic link is followed."""
+        ...
 
     def read(self, path: Path) -> bytes:
         """The content of a file; FileNotFoundError when there is none."""
@@ -120,6 +210,10 @@ class Files(Protocol):
 
     def mkdir(self, path: Path, mode: int = 0o755) -> None:
         """Make a folder and its parents; an existing one is left as it is."""
+        ...
+
+    def chmod(self, path: Path, mode: int) -> None:
+        """Set the permissions of a file or folder that is there."""
         ...
 
     def chown(self, path: Path, uid: int) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from towline.errors import TowlineError, UsageError
 from towline.hosts.base import Result
+from towline.hosts.local_folder import LocalFolder, narrow
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -75,9 +76,11 @@ class LocalFiles:
     def overwrite(self, path: Path, data: bytes, mode: int = 0o644) -> None:
         """See `Files.overwrite`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT, mode)
+        # Readable by its owner alone until it is whole.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         # Not emptied first: on a full disk the old content would be gone.
         with os.fdopen(handle, "wb") as file:
+            narrow(handle, mode)
             file.write(data)
             file.flush()
             file.truncate(len(data))
@@ -164,6 +167,14 @@ class LocalFiles:
     def mkdir(self, path: Path, mode: int = 0o755) -> None:
         """See `Files.mkdir`."""
         path.mkdir(mode=mode, parents=True, exist_ok=True)
+
+    def folder(self, root: Path) -> LocalFolder:
+        """See `Files.folder`."""
+        return LocalFolder(root)
+
+    def chmod(self, path: Path, mode: int) -> None:
+        """See `Files.chmod`."""
+        path.chmod(mode)
 
     def chown(self, path: Path, uid: int) -> None:
         """See `Files.chown`."""

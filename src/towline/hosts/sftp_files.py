@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from towline.errors import TowlineError
 from towline.hosts.install import install
 from towline.hosts.link import Link
+from towline.hosts.sftp_folder import SftpFolder
+from towline.hosts.sftp_open import create, extended, sync
 
 if TYPE_CHECKING:
     from paramiko import SFTPClient, SFTPFile
 
-_EXTENDED = 200
-_FSYNC, _HARDLINK, _STATVFS = "fsync@openssh.com", "hardlink@openssh.com", "statvfs@openssh.com"
+_HARDLINK, _STATVFS = "hardlink@openssh.com", "statvfs@openssh.com"
 
 # How long an answer about the time is trusted; this machine may sleep meanwhile.
 _CLOCK_SECONDS = 10.0
@@ -66,25 +67,31 @@ class SftpFiles:
         """See `Files.overwrite`."""
         with self._client() as client:
             # Not emptied first: on a full disk the old content would be gone.
-            there = self._lstat(client, path) is not None
-            with self._opened(client, path, "r+b" if there else "wb") as file:
+            there = self._lstat(client, path)
+            if there is not None and there & 0o777 & ~mode:
+                client.chmod(str(path), there & mode)
+            with (
+                self._created(client, path)
+                if there is None
+                else self._opened(client, path, "r+b") as file
+            ):
                 file.write(data)
                 file.flush()
                 file.truncate(len(data))
-                self._sync(client, file)
+                sync(client, file)
             client.chmod(str(path), mode)
 
     def append(self, path: Path, data: bytes) -> None:
         """See `Files.append`."""
         with self._client() as client:
-            new = not self._lstat(client, path)
+            if self._lstat(client, path) is None:
+                with suppress(OSError):
+                    self._created(client, path).close()
             with self._opened(client, path, "a+b") as file:
-                if new:
-                    file.chmod(0o600)
                 size = file.stat().st_size or 0
                 try:
                     file.write(data)
-                    self._sync(client, file)
+                    sync(client, file)
                 except OSError:
                     _take_back(client, path, size, data)
                     raise
@@ -93,19 +100,19 @@ class SftpFiles:
         """See `Files.truncate`."""
         with self._client() as client, client.open(str(path), "r+b") as file:
             file.truncate(size)
-            self._sync(client, file)
+            sync(client, file)
 
     def sync_folder(self, path: Path) -> None:
         """See `Files.sync_folder`; OpenSSH's server opens a folder like a file."""
         with self._client() as client, client.open(str(path), "r") as folder:
-            self._sync(client, folder)
+            sync(client, folder)
 
     def create(self, path: Path, data: bytes) -> bool:
         """See `Files.create`; a hard link makes content and existence one step."""
         with self._client() as client:
             temporary = self._written(client, path, data, 0o600)
             try:
-                self._extended(client, _HARDLINK, temporary, str(path))
+                extended(client, _HARDLINK, temporary, str(path))
             except OSError:
                 if self._lstat(client, path):
                     return False
@@ -171,6 +178,15 @@ class SftpFiles:
         with self._client() as client:
             self._make(client, path, mode)
 
+    def folder(self, root: Path) -> SftpFolder:
+        """See `Files.folder`."""
+        return SftpFolder(root, self._client)
+
+    def chmod(self, path: Path, mode: int) -> None:
+        """See `Files.chmod`."""
+        with self._client() as client:
+            client.chmod(str(path), mode)
+
     def chown(self, path: Path, uid: int) -> None:
         """See `Files.chown`."""
         with self._client() as client:
@@ -185,7 +201,7 @@ class SftpFiles:
         with self._client() as client:
             while _mode(client.stat, path) is None:
                 path = path.parent
-            answer = self._extended(client, _STATVFS, str(path))
+            answer = extended(client, _STATVFS, str(path))
             # bsize, frsize, blocks, bfree, bavail, …: eleven numbers of 64 bits.
             numbers = struct.unpack(">5Q", answer.get_bytes(40))
             return int(numbers[1] * numbers[4])
@@ -213,14 +229,22 @@ class SftpFiles:
         """A new file beside a path, on the disk."""
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            with self._opened(client, temporary, "wbx") as file:
-                file.chmod(mode)
+            with self._created(client, temporary) as file:
                 file.write(data)
-                self._sync(client, file)
+                file.chmod(mode)
+                sync(client, file)
         except BaseException:
             _forget(client, str(temporary))
             raise
         return str(temporary)
+
+    def _created(self, client: SFTPClient, path: Path) -> SFTPFile:
+        """A new file that only its owner can read."""
+        try:
+            return create(client, str(path))
+        except FileNotFoundError:
+            self._make(client, path.parent, 0o755)
+            return create(client, str(path))
 
     def _opened(self, client: SFTPClient, path: Path, mode: str) -> SFTPFile:
         try:
@@ -245,27 +269,6 @@ class SftpFiles:
             asked, there = time.monotonic(), int(said.out)
             self._clock = asked, there
         return there + time.monotonic() - asked
-
-    def _sync(self, client: SFTPClient, file: SFTPFile) -> None:
-        file.flush()
-        self._extended(client, _FSYNC, file.handle)
-
-    def _extended(self, client: SFTPClient, *words: Any) -> Any:
-        """Send an extended request; Paramiko has no public name for it.
-
-        Raises:
-            OSError: When the server refuses; TowlineError when it does not know the request.
-        """
-        untyped: Any = client
-        try:
-            return untyped._request(_EXTENDED, *words)[1]
-        except OSError as error:
-            if "unsupported" in str(error).lower():
-                raise TowlineError(
-                    f"the SFTP server of {self._link.address.short} does not know {words[0]!r}",
-                    remedy="use OpenSSH's server: Subsystem sftp internal-sftp",
-                ) from None
-            raise
 
     def _make(self, client: SFTPClient, path: Path, mode: int) -> None:
         if _mode(client.stat, path) is not None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from towline.engines import live
+from towline.engines.placed import walk
 from towline.errors import Locked, UsageError
 from towline.rollout import lead, lock, place
 from towline.rollout.lead import Record
@@ -135,10 +136,11 @@ def _copy(old: Site, target: Site) -> None:
     """Bring journal and hold over; what the target has of an earlier time is set aside."""
     source, files = old.host.files, target.host.files
     lead.set_aside(target)
+    folder = source.folder(old.state.root)
     found: dict[str, bytes] = {}
     for name in [*lead.journal_files(old), old.state.hold.name]:
-        for path, data in live.snapshot(source, old.state.root / name).items():
-            found[str(path.relative_to(old.state.root))] = data
+        for path in walk(folder, Path(name)):
+            found[str(path)] = folder.read(path)
     for inside, data in found.items():
         files.write(target.state.root / inside, data, 0o600)
     lock.number_above(files, target.state.lock, lock.last_fence(source, old.state.lock))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from towline.checks.certificates import check_certificates
 from towline.checks.exposure import check_exposure
 from towline.checks.machine import check_disk, check_engine, check_name, check_ports, check_reach
+from towline.checks.mounted import check_mounted
 from towline.checks.services import check_services, check_variables
 from towline.config.envfile import differences, read_env
 from towline.config.environments import default_env_file, env_file, example_file
@@ -112,6 +113,7 @@ def _stack(site: Site, stack: Stack) -> Iterator[Finding]:
 def _host(site: Site, stack: Stack | None) -> list[Finding]:
     """What is to be said of one host; it is named where it is another machine."""
     found = [*check_engine(site.host), *check_reach(site.host)]
+    found += check_mounted(site.host.files, site.state)
     found += check_disk(site.host, site.state.root, site.project.settings.checks.disk_free)
     if stack is not None:
         kept = {name: stack.definition(name) for name in stack.named(*KEPT)}

@@ -102,10 +102,32 @@ def test_what_would_not_come_back_after_a_reboot_is_a_warning(tmp_path):
 
 
 def test_a_mount_that_is_not_there_is_an_error(tmp_path):
-    volumes = [{"type": "bind", "source": str(tmp_path / "nginx.conf"), "target": "/x"}]
-    services = stack(api=(APP, {}), nginx=(ROUTER, {"volumes": volumes}))
+    mount = {"type": "bind", "source": str(tmp_path / "nginx.conf"), "target": "/x"}
+    services = stack(api=(APP, {}), nginx=(ROUTER, {"volumes": [{**mount, "read_only": True}]}))
     assert "nginx mounts nginx.conf" in messages(check_services(services, tmp_path))[0]
     (tmp_path / "nginx.conf").touch()
+    assert not messages(check_services(services, tmp_path))
+    services = stack(api=(APP, {}), nginx=(ROUTER, {"volumes": [mount]}))
+    assert not messages(check_services(services, tmp_path))
+    assert messages(check_services(services, tmp_path), Severity.WARNING) == [
+        "nginx mounts the file nginx.conf writable: what it writes there is not kept"
+    ]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("setting", [{}, APP, {"role": "worker"}], ids=["backing", "app", "worker"])
+def test_data_below_the_deploy_tree_is_an_error(tmp_path, setting, is_there):
+    """S1: a release's tree is no place for data, and nobody is led there."""
+    if is_there:
+        (tmp_path / "data").mkdir()
+    volumes = [{"type": "bind", "source": str(tmp_path / "data"), "target": "/var/lib/db"}]
+    services = stack(api=(APP, {}), db=(setting, {"volumes": volumes}))
+    (found,) = (f for f in check_services(services, tmp_path) if f.severity == "error")
+    assert found.message.startswith("db may write to data, which is in the deploy tree")
+    assert "`data:/var/lib/db`" in found.remedy
+    assert "absolute path" in found.remedy
+    assert "create" not in found.remedy
+    volumes[0]["source"] = "/srv/data"
     assert not messages(check_services(services, tmp_path))
 
 

@@ -3,7 +3,6 @@ from dataclasses import replace
 import pytest
 from fakes import release
 
-from towline.engines import live
 from towline.engines.releases import ReleaseStore, StateFolder, Status
 from towline.errors import TowlineError
 from towline.hosts.local import LocalFiles
@@ -63,57 +62,3 @@ def test_a_torn_record_is_named(store):
     (kept.folder / "release.json").write_text("{")
     with pytest.raises(TowlineError, match=r"release.json cannot be read"):
         again(store).all()
-
-
-def mounting(*paths):
-    volumes = [{"type": "bind", "source": f"/live/{path}", "target": "/x"} for path in paths]
-    return {"services": {"nginx": {"user": "101:101", "volumes": volumes}}}
-
-
-def bring(tmp_path, *paths):
-    model = mounting(*paths)
-    for volume in model["services"]["nginx"]["volumes"]:
-        volume["source"] = volume["source"].replace("/live", str(tmp_path / "live"))
-    return live.sync(FILES, model, ["nginx"], tmp_path / "tree", tmp_path / "live")
-
-
-def test_mounted_files_keep_their_inode(tmp_path):
-    tree, there = tmp_path / "tree", tmp_path / "live" / "nginx.conf"
-    FILES.write(tree / "nginx.conf", b"one")
-    assert bring(tmp_path, "nginx.conf") == {"nginx": [there.relative_to(tmp_path / "live")]}
-    inode = there.stat().st_ino
-    FILES.write(tree / "nginx.conf", b"two")
-    bring(tmp_path, "nginx.conf")
-    assert (there.read_bytes(), there.stat().st_ino) == (b"two", inode)
-    assert bring(tmp_path, "nginx.conf") == {}
-
-
-def test_mounted_folders_follow_additions_and_removals(tmp_path):
-    tree, there = tmp_path / "tree" / "rules", tmp_path / "live" / "rules"
-    FILES.write(tree / "a.yml", b"a")
-    FILES.write(tree / "sub" / "b.yml", b"b")
-    bring(tmp_path, "rules")
-    FILES.remove(tree / "a.yml")
-    FILES.write(tree / "c.yml", b"c")
-    assert bring(tmp_path, "rules")
-    assert FILES.names(there) == ["c.yml", "sub"]
-    assert set(live.snapshot(FILES, there).values()) == {b"b", b"c"}
-
-
-def test_what_a_release_does_not_hold_is_left_alone(tmp_path):
-    key = tmp_path / "live" / "ssl" / "privkey.pem"
-    FILES.write(key, b"-----BEGIN PRIVATE KEY-----")
-    assert bring(tmp_path, "ssl") == {}
-    assert key.exists()
-
-
-def test_private_keys_stay_private(tmp_path):
-    source = tmp_path / "ssl"
-    FILES.write(source / "privkey.pem", b"-----BEGIN PRIVATE KEY-----", 0o600)
-    FILES.write(source / "fullchain.pem", b"-----BEGIN CERTIFICATE-----")
-    live.place(FILES, FILES, source, tmp_path / "live" / "ssl")
-    modes = {
-        name: (tmp_path / "live/ssl" / name).stat().st_mode & 0o777
-        for name in FILES.names(tmp_path / "live/ssl")
-    }
-    assert modes == {"privkey.pem": 0o600, "fullchain.pem": 0o644}
