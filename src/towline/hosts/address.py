@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -34,6 +35,19 @@ class Address:
     def short(self) -> str:
         """How lines of output name the host."""
         return self.host + (f":{self.port}" if self.port else "")
+
+    def login(self, *command: str, user: str = "", ssh_config: str = "") -> str:
+        """The `ssh` command that a person would type to get there, with user and port.
+
+        Args:
+            *command: What to run there; a shell when empty.
+            user: Who to log in as, where the address does not say.
+            ssh_config: A configuration file that is not the user's own.
+        """
+        user = self.user or user
+        words = ["ssh", *(["-F", ssh_config] if ssh_config else [])]
+        words += ["-p", str(self.port)] if self.port else []
+        return shlex.join([*words, f"{user}@{self.host}" if user else self.host, *command])
 
 
 def parse(text: str) -> Address:

@@ -71,7 +71,7 @@ def install(
             said = "No space left on device"
         raise TowlineError(
             f"{link.address.short} cannot write {folder}: {said}",
-            remedy=f"see `ssh {link.address.short} df -h {folder.parent}`",
+            remedy=f"see `{link.login('df', '-h', str(folder.parent))}`",
         )
     return sent
 

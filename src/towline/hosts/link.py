@@ -138,6 +138,10 @@ class Link:
             remedy="run the command again: it starts from what serves there",
         )
 
+    def login(self, *command: str, user: str = "") -> str:
+        """The `ssh` command that a person would type to get there."""
+        return self.address.login(*command, user=user, ssh_config=self.ssh_config)
+
     def close(self) -> None:
         """Close the connection; the next use opens another."""
         with self._lock:
@@ -176,20 +180,20 @@ class Link:
         except (AuthenticationException, PasswordRequiredException) as error:
             raise UsageError(
                 f"{connection.user}@{where}: no key was accepted ({error})",
-                remedy=f"try `ssh {connection.user}@{where}`; an encrypted key needs ssh-agent: "
-                "ssh-add",
+                remedy=f"try `{self.login(user=connection.user)}`; an encrypted key needs "
+                "ssh-agent: ssh-add",
             ) from None
         except (NoValidConnectionsError, socket.gaierror, TimeoutError, OSError) as error:
             raise TowlineError(
                 f"{where} cannot be reached: {_reason(error)}",
-                remedy=f"try `ssh {where}`; see `hosts` in towline.yaml",
+                remedy=f"try `{self.login()}`; see `hosts` in towline.yaml",
             ) from None
         except SSHException as error:
             # Paramiko's words for a server that says nothing.
             silent = "No existing session" in str(error) or "banner" in str(error)
             why = f"no answer within {CONNECT_SECONDS} s" if silent else str(error)
             raise TowlineError(
-                f"{where} cannot be reached: {why}", remedy=f"try `ssh {where}`"
+                f"{where} cannot be reached: {why}", remedy=f"try `{self.login()}`"
             ) from None
         return connection
 

@@ -143,7 +143,9 @@ class RemoteHost:
             return docker_client(self._dial, _TIMEOUT)
         except (DockerException, RequestException, EOFError) as error:
             why = self._why(error)
-            remedy = f"see `ssh {self.name} docker info`; `inv provision` installs an engine"
+            remedy = (
+                f"see `{self.link.login('docker', 'info')}`; `inv provision` installs an engine"
+            )
             if "permission denied" in why:
                 group = f"`usermod -aG docker {self.link.user()}` there"
                 remedy = f"{group}, or `sudo: true` for the environment in towline.yaml"

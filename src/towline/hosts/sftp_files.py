@@ -263,7 +263,7 @@ class SftpFiles:
                 where = self._link.address.short
                 raise TowlineError(
                     f"{where} does not say what time it is: {(said.err or said.out).strip()!r}",
-                    remedy=f"see `ssh {where} date +%s`",
+                    remedy=f"see `{self._link.login('date', '+%s')}`",
                 )
             # Afterwards: rather too early than too late.
             asked, there = time.monotonic(), int(said.out)
