@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 
 import pytest
 from websockets.sync.client import connect
 
 from loadgen import Load, no_verify, wait_until
 from projects import docker
+from towline.config.envfile import read_env
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -68,7 +70,29 @@ def test_the_samples_end_to_end_suite_passes_against_the_deployed_service(projec
         env={**os.environ, "TOWLINE_BASE_URL": project.url, "TOWLINE_INSECURE": "1"},
         cwd=tests, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert "3 passed" in done.stdout, done.stdout + done.stderr
+    assert "4 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_no_container_of_the_sample_runs_as_root_or_has_capabilities(project):
+    found = docker("ps", "-q", "--filter", f"label=towline.project={project.name}").split()
+    assert len(found) >= 6
+    for container in json.loads(docker("inspect", *found)):
+        rows = docker("top", container["Id"], "-eo", "pid,uid,args").splitlines()[1:]
+        assert "0" not in {row.split()[1] for row in rows}, (container["Name"], rows)
+        assert container["HostConfig"]["CapDrop"] == ["ALL"], container["Name"]
+        assert any("no-new-privileges" in item for item in container["HostConfig"]["SecurityOpt"])
+        assert not any("sh -c" in row for row in rows), (container["Name"], rows)
+
+
+def test_prometheus_reads_the_targets_that_the_promotion_lists(project):
+    port = read_env(project.env_file, {})["PROMETHEUS_PORT"]
+    ask = f"http://127.0.0.1:{port}/api/v1/targets"
+    with urllib.request.urlopen(ask, timeout=5) as answer:
+        found = json.loads(answer.read())["data"]["activeTargets"]
+    labels = {(item["labels"]["job"], item["labels"].get("service", "")) for item in found}
+    assert (f"{project.name}-prometheus", "prometheus") in labels
+    assert ("newsroom-api", "") in labels
+    assert len([job for job, _ in labels if "fastapi" in job]) == 0
 
 
 def test_images_carry_version_and_commit_and_the_release_their_id(project):

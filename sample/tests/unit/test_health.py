@@ -14,7 +14,8 @@ def test_a_healthy_service_says_so(client):
 
 def test_every_answer_names_its_release(client):
     answer = client.get("/version")
-    assert answer.json() == {"version": "1.2.3", "commit": "c0ffee", "colour": "blue"}
+    said = {"version": "1.2.3", "commit": "c0ffee", "colour": "blue", "client": "testclient"}
+    assert answer.json() == said
     assert answer.headers["x-release"] == "1.2.3"
 
 
