@@ -11,7 +11,7 @@ from . import seam, terminal
     help={
         "name": "Name of the project. Default: the folder's name.",
         "source": "Source tree. Default: detected.",
-        "port": "Port that the service listens on in its container. Default: 8000.",
+        "port": "Port that the service listens on in its container. Default: as found, or 8000.",
         "health": "Path that answers 200 when the service is healthy. Default: detected.",
         "force": "Overwrite files that exist. Default: off.",
         "dry_run": seam.DRY_RUN_HELP,
@@ -21,7 +21,7 @@ def scaffold(
     c: Context,
     name: str = "",
     source: str = "",
-    port: str = "8000",
+    port: str = "",
     health: str = "",
     force: bool = False,
     dry_run: bool = False,
@@ -32,14 +32,17 @@ def scaffold(
 
         from towline.config.scaffold import plan_scaffold, write_scaffold
         from towline.release.convention import is_followed
+        from towline.release.repository import open_repository
 
+        repository = open_repository(Path.cwd())
         plan = plan_scaffold(
             Path.cwd(),
             name=name,
             source=source,
-            port=seam.count(port, "--port"),
+            port=seam.count(port, "--port") if port else 0,
             health=health,
             conventional=is_followed(Path.cwd()),
+            ignores=repository.ignores if repository else lambda _: False,
         )
         if not seam.is_dry(c, dry_run):
             write_scaffold(plan, force=force)

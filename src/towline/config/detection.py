@@ -6,13 +6,29 @@ to a person.
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from towline.config.migration_tools import Migrations, detect_migrations
+
 _NOT_CODE = {"tasks", "test", "tests", "docs", "deploy", "build", "dist", "setup", "conftest"}
 _NOT_CODE |= {"noxfile", "examples", "scripts"}
-_HEALTH = re.compile(r"""["'](/(?:health(?:z|/overall|/live|/ready)?|healthcheck|ping))/?["']""")
+# What services commonly read beside their code; copied with it.
+_READ = {"templates", "static", "assets", "public", "locale", "locales", "fixtures", "alembic.ini"}
+# What no service reads, unless its code names it.
+_UNREAD = re.compile(
+    r"[._].*|.*\.(md|rst|lock|toml|cfg|ini)|(LICEN[CS]E|COPYING|NOTICE|AUTHORS|Makefile|Justfile)"
+    r"|(Dockerfile|docker-compose|compose|requirements|package|conftest|setup|noxfile|tox).*"
+    r"|(docs?|tests?|deploy|build|dist|node_modules|venv|env|scripts|examples|tasks)(\.py)?"
+    r"|towline\.yaml|test_.*|.*\.egg-info",
+    re.IGNORECASE,
+)
+_HEALTH = re.compile(
+    r"""["'](/(?:health(?:z|/overall|/live|/ready)?|healthcheck|ping)/?)["']"""
+    # Django writes its paths without the first slash.
+    r"""|\bpath\(\s*r?["']((?:health(?:z|check)?|ping)/?)["']"""
+)
 _MOST_FILES = 500
 
 
@@ -57,6 +73,10 @@ class Detected:
         application: `module:variable` of its application.
         server: A server to install because the requirements do not name it.
         health: A path that the code answers and whose name says health.
+        health_at: Where the code names it: file and line.
+        migrations: The tools whose migrations lie in the source tree.
+        left: What lies at the top of the source tree and is not copied, though a service may
+            read it.
     """
 
     copies: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +86,9 @@ class Detected:
     application: str = ""
     server: str = ""
     health: str = ""
+    health_at: str = ""
+    migrations: tuple[Migrations, ...] = ()
+    left: tuple[str, ...] = ()
 
     def command(self, port: int) -> list[str]:
         """The start command; empty when nobody can tell."""
@@ -74,25 +97,38 @@ class Detected:
         return self.framework.command.format(app=self.application, port=port).split()
 
 
-def detect(source: Path, package: str = "") -> Detected:
+def detect(
+    source: Path, package: str = "", ignores: Callable[[Path], bool] = lambda _: False
+) -> Detected:
     """Look at a source tree; reads files, runs nothing.
 
     Args:
         source: The source tree.
         package: The package that holds the application, when there are several.
+        ignores: Whether version control leaves a path alone; such a path cannot be promoted.
     """
     copies = _code(source)
+    migrations = tuple(detect_migrations(source))
+    beside, left = _beside(source, copies, migrations, ignores)
+    health, health_at = _health(source, copies)
     requirements, listed, version_files = _requirements(source)
     framework, application = _application(source, copies, package)
     server = framework.server if framework and not _lists(listed, framework.server) else ""
     return Detected(
-        copies={**copies, **({requirements: requirements} if requirements else {})},
+        copies={
+            **copies,
+            **beside,
+            **({requirements: requirements} if requirements else {}),
+        },
         requirements=requirements,
         version_files=version_files,
         framework=framework,
         application=application,
         server=server,
-        health=_health(source, copies),
+        health=health,
+        health_at=health_at,
+        migrations=migrations,
+        left=left,
     )
 
 
@@ -108,6 +144,39 @@ def _code(source: Path) -> dict[str, str]:
         if holds_code or (path.suffix == ".py" and path.is_file()):
             names.append(path.name)
     return {name: f"src/{name}" for name in names}
+
+
+def _beside(
+    source: Path,
+    copies: Mapping[str, str],
+    migrations: Sequence[Migrations],
+    ignores: Callable[[Path], bool],
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What is copied beside the code, to where it lies from it, and what is left."""
+    tops = {path.partition("/")[0] for found in migrations for path in found.files}
+    code = "\n".join(_text(path) for _, path in _modules(source, copies)) if copies else ""
+    place = "" if "src" in copies else "src/"
+    beside: dict[str, str] = {}
+    left = []
+    for path in sorted(source.iterdir()) if source.is_dir() else []:
+        name = path.name
+        if name in copies or not _holds_files(path):
+            continue
+        read = name in _READ or name in tops or re.search(rf"[\"'/]{re.escape(name)}[\"'/]", code)
+        if read and copies and not _is_own(name) and not ignores(path):
+            beside[name] = f"{place}{name}"
+        elif not _UNREAD.fullmatch(name) and not ignores(path):
+            left.append(f"{name}/" if path.is_dir() else name)
+    return beside, tuple(left)
+
+
+def _is_own(name: str) -> bool:
+    """Whether a name at the top is Towline's, a person's or a tool's, whatever the code says."""
+    return name.startswith(".") or name in {"deploy", "tests", "test", "tasks", "tasks.py", "src"}
+
+
+def _holds_files(path: Path) -> bool:
+    return path.is_file() or any(item.is_file() for item in path.rglob("*"))
 
 
 def _requirements(source: Path) -> tuple[str, str, tuple[str, ...]]:
@@ -158,13 +227,19 @@ def _application(
     return None, ""
 
 
-def _health(source: Path, copies: Mapping[str, str]) -> str:
-    """The most general health path that the code mentions."""
-    paths = {
-        match[1] for _, path in _modules(source, copies) for match in _HEALTH.finditer(_text(path))
-    }
+def _health(source: Path, copies: Mapping[str, str]) -> tuple[str, str]:
+    """The most general health path that the code mentions, and where."""
+    paths: dict[str, tuple[str, str]] = {}
+    for _, file in _modules(source, copies):
+        text = _text(file)
+        for match in _HEALTH.finditer(text):
+            path = match[1] or f"/{match[2]}"
+            line = text.count("\n", 0, match.start()) + 1
+            where = f"{file.relative_to(source).as_posix()}:{line}"
+            paths.setdefault(path.rstrip("/"), (path, where))
     order = ["/health/overall", "/health", "/healthz", "/healthcheck", "/health/ready"]
-    return next((path for path in (*order, "/health/live", "/ping") if path in paths), "")
+    known = (path for path in (*order, "/health/live", "/ping") if path in paths)
+    return paths.get(next(known, ""), ("", ""))
 
 
 def _modules(source: Path, copies: Mapping[str, str]) -> Iterator[tuple[str, Path]]:

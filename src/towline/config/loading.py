@@ -67,7 +67,7 @@ def find_root(start: Path) -> Path:
         if (folder / FILE).is_file():
             return folder
     raise UsageError(
-        f"no {FILE} in {start} or above it", remedy="run `inv init` in the root of your project"
+        f"no {FILE} in {start} or above it", remedy="run `towline init` in the root of your project"
     )
 
 

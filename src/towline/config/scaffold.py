@@ -6,11 +6,12 @@ interrupted `inv init` is completed by the next one.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
+from towline.config.adoption import Adopted, adopt, command_port
 from towline.config.detection import Detected, detect
 from towline.config.loading import FILE
 from towline.config.schema import SETTINGS_URL
@@ -18,6 +19,8 @@ from towline.errors import UsageError
 from towline.templates import render
 
 DEFAULT_PORT = 8000
+# What the Dockerfile installs where the project's requirements name no server.
+SERVERS = {"gunicorn": "gunicorn==27.0.1", "uvicorn": "uvicorn==0.54.0"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _URL_PATH = re.compile(r"/[A-Za-z0-9._~/%-]*")
 
@@ -127,11 +130,12 @@ def plan_scaffold(
     *,
     name: str = "",
     source: str = "",
-    service: str = "app",
-    port: int = DEFAULT_PORT,
+    service: str = "",
+    port: int = 0,
     health: str = "",
     package: str = "",
     conventional: bool = False,
+    ignores: Callable[[Path], bool] = lambda _: False,
 ) -> Scaffold:
     """Decide what a new project needs; reads only.
 
@@ -139,37 +143,45 @@ def plan_scaffold(
         target: Root folder of the project.
         name: Name of the project; the folder's name by default.
         source: Source tree, relative to `target`; the root itself by default.
-        service: Name of the app service in the Compose file.
-        port: Port the app listens on in its container.
+        service: Name of the app service; by default as in a Compose file that is there, or `app`.
+        port: Port the app listens on in its container; 0 for what was found, or 8000.
         health: Path that the app answers with 200 when it is well; detected by default.
         package: Python package that holds the application, when there are several.
         conventional: Whether the team writes conventional commit messages.
+        ignores: Whether version control leaves a path alone.
 
     Raises:
         UsageError: When an argument or a folder is not usable.
     """
     if not target.is_dir():
-        raise UsageError(f"{target} is not a folder", remedy="run `inv init` in your project")
+        raise UsageError(f"{target} is not a folder", remedy="run `towline init` in your project")
     source_tree = _source_tree(target, source)
-    found = detect(source_tree, package)
+    found = detect(source_tree, package, ignores)
+    own = adopt(source_tree)
     health_path = health or found.health or "/"
+    given_name = service or (own.service if _NAME.fullmatch(own.service) else "") or "app"
     values = {
         "name": _project_name(target, name),
         "conventional": conventional,
-        "service": _matching(_NAME, service, "the service name", "lower-case letters and digits"),
-        "port": _port(port),
-        "health": _matching(
-            _URL_PATH, health or found.health or "/", "--health", "such as /health"
+        "service": _matching(
+            _NAME, given_name, "the service name", "lower-case letters and digits"
         ),
+        "port": _port(port or own.port or DEFAULT_PORT),
+        "health": _matching(_URL_PATH, health_path, "--health", "such as /health"),
     }
-    files = _files(target, values, source_tree.relative_to(target.resolve()).as_posix(), found)
+    source = source_tree.relative_to(target.resolve()).as_posix()
+    files = _files(target, values, source, found, own)
     return Scaffold(
         target=target,
         name=str(values["name"]),
         files=files,
         ignored=_missing_ignores(target),
         configured=(target / FILE).exists(),
-        notes=tuple(_notes(target, files, found, health_path, health)),
+        notes=(
+            *own.notes(),
+            *_detected(found, asked_health=health),
+            *_notes(target, files, found, own),
+        ),
     )
 
 
@@ -197,15 +209,16 @@ def write_scaffold(scaffold: Scaffold, *, force: bool = False) -> list[Path]:
     except OSError as error:
         raise UsageError(
             f"{error.filename} cannot be written: {error.strerror}",
-            remedy="mend that and run `inv init` again: it adds what is missing",
+            remedy="fix that and run `towline init` again: it adds what is missing",
         ) from None
     return written
 
 
 def _files(
-    target: Path, values: dict[str, object], source: str, found: Detected
+    target: Path, values: dict[str, object], source: str, found: Detected, own: Adopted
 ) -> tuple[PlannedFile, ...]:
     port = int(str(values["port"]))
+    command = _start_command(found, own, port)
     given = {
         **values,
         "identifier": str(values["name"]).replace("-", "_"),
@@ -215,14 +228,65 @@ def _files(
         "copies": dict(found.copies) or {"src": "src"},
         "version_files": list(found.version_files),
         "requirements": found.requirements,
-        "server": found.server,
-        "command": found.command(port),
+        "beside": _beside(found),
+        "server": SERVERS.get(found.server, found.server),
+        "python": own.base or "python:3.11-slim",
+        "env": own.env,
+        "command": command,
+        "migrations": [pattern for item in found.migrations for pattern in item.globs],
+        "migrate": _migrate_command(found),
         "schema_url": SETTINGS_URL,
     }
     return tuple(
         _planned(target, path, render(template, **given) if template else "")
         for path, template in _TEMPLATES.items()
     )
+
+
+def _start_command(found: Detected, own: Adopted, port: int) -> list[str]:
+    """The project's own command, on the port that is wanted, or the framework's."""
+    theirs = command_port(own.command)
+    if theirs in (0, port):
+        return [*own.command] or found.command(port)
+    words = [re.sub(rf"(^|[:=]){theirs}$", rf"\g<1>{port}", word) for word in own.command]
+    return words if command_port(words) == port else found.command(port)
+
+
+def _migrate_command(found: Detected) -> list[str]:
+    command = next((item.tool.command for item in found.migrations if item.tool.command), "")
+    return (command or "alembic upgrade head").split()
+
+
+def _beside(found: Detected) -> list[str]:
+    """What the image gets besides `src/`, where that is a folder of the project's own."""
+    if found.copies.get("src") != "src":
+        return []
+    return [name for name in found.copies if name not in ("src", found.requirements)]
+
+
+def _detected(found: Detected, *, asked_health: str) -> Iterator[str]:
+    """What was guessed, so that somebody can object."""
+    if not found.health and not asked_health:
+        yield "no health path was found: / is asked; `health` in the Compose file says so"
+    if found.health and not asked_health:
+        yield (
+            f"health path {found.health}: a guess, from {found.health_at}; --health says another, "
+            "or `health` in the Compose file"
+        )
+    for item in found.migrations:
+        yield (
+            f"{item.tool.name} migrations: promote.migrations tells the schema by "
+            f"{', '.join(item.globs)}; the job `migrate` in docker-compose.prod.yml is ready to be "
+            "uncommented"
+        )
+    if found.server and found.copies:
+        lists = f": {found.requirements} does not list it" if found.requirements else ""
+        yield f"{SERVERS.get(found.server, found.server)} is installed by the Dockerfile{lists}"
+    if found.left:
+        yield (
+            f"not copied: {', '.join(found.left)}; name under `promote.copy` in {FILE} what the "
+            "service reads"
+        )
 
 
 def _planned(target: Path, path: str, text: str) -> PlannedFile:
@@ -242,7 +306,7 @@ def _planned(target: Path, path: str, text: str) -> PlannedFile:
 
 
 def _notes(
-    target: Path, files: tuple[PlannedFile, ...], found: Detected, health: str, asked: str
+    target: Path, files: tuple[PlannedFile, ...], found: Detected, own: Adopted
 ) -> Iterator[str]:
     tasks = next(file for file in files if str(file.path) == "tasks.py")
     if tasks.state is State.DIFFERS and "towline.tasks" not in _own_tasks(target):
@@ -252,10 +316,8 @@ def _notes(
         yield f"no code was found: name what to promote under `promote.copy` in {FILE}"
     if not found.requirements:
         yield "no requirements.txt was found: see the TODO in deploy/docker/Dockerfile"
-    if not found.command(0):
+    if not own.command and not found.command(0):
         yield "the start command is not known: write it at the end of deploy/docker/Dockerfile"
-    if not asked and not found.health:
-        yield f"no health path was found: {health} is asked; `health` in the Compose file says so"
 
 
 def _own_tasks(target: Path) -> str:

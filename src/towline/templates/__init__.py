@@ -42,9 +42,10 @@ def _environment() -> "jinja2.Environment":
 def yaml_scalar(text: str) -> str:
     """A text as YAML writes it: plain where that is safe, else in double quotes."""
     plain = re.fullmatch(r"[A-Za-z_/][\w./-]*|\.[\w./-]*", text, re.ASCII)
-    reserved = text.lower() in {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
-    if plain and not reserved:
-        return text
     import yaml
 
+    # Compose reads YAML 1.2 and Python 1.1: what either takes for something else is quoted.
+    reserved = text.lower() in {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+    if plain and not reserved and yaml.safe_load(text) == text:
+        return text
     return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10**6).rstrip("\n")

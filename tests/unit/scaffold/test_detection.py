@@ -100,13 +100,58 @@ def test_a_pyproject_without_dependencies_is_no_requirements_file(tmp_path, text
     ("code", "health"),
     [
         ('@app.get("/health")', "/health"),
-        ("path('/healthz/', view)", "/healthz"),
+        ("path('/healthz/', view)", "/healthz/"),
+        ("path('healthz/', view)", "/healthz/"),
+        ("path('shealthz/', view)", ""),
         ('"/health/live" "/health/overall"', "/health/overall"),
         ('"/healthy-food"', ""),
     ],
 )
 def test_health_paths(tmp_path, code, health):
     assert project(tmp_path, {"app/main.py": MAKES_FASTAPI + code}).health == health
+
+
+def test_where_the_health_path_was_found_is_told(tmp_path):
+    found = project(tmp_path, {"app/main.py": MAKES_FASTAPI, "app/web.py": "\n\nx = '/health'\n"})
+    assert found.health_at == "app/web.py:3"
+
+
+FILES_BESIDE = {
+    "templates/base.html": "x",
+    "static/site.css": "x",
+    "media/photo.jpg": "x",
+    "CHANGELOG.md": "# Changes",
+    "NOTES.md": "",
+    "words.txt": "a",
+    "empty/keep/": "",
+    ".hidden/x": "",
+}
+
+
+def beside(root, code):
+    for name, text in {**code, **FILES_BESIDE}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if name.endswith("/") else path.write_text(text)
+    return detect(root, ignores=lambda path: path.name == "static")
+
+
+def test_what_the_code_reads_is_copied_beside_it(tmp_path):
+    code = "TEXT = open('CHANGELOG.md').read()\nWORDS = BASE / \"words.txt\"\n"
+    found = beside(tmp_path, {"shop/main.py": MAKES_FASTAPI + code})
+    assert dict(found.copies) == {
+        "shop": "src/shop",
+        "CHANGELOG.md": "src/CHANGELOG.md",
+        "templates": "src/templates",
+        "words.txt": "src/words.txt",
+    }
+    assert found.left == ("media/",)
+
+
+def test_beside_a_src_folder_things_stay_beside_it(tmp_path):
+    found = beside(tmp_path, {"src/shop/main.py": MAKES_FASTAPI})
+    assert dict(found.copies) == {"src": "src", "templates": "templates"}
+    assert found.left == ("media/", "words.txt")
 
 
 def test_an_empty_folder(tmp_path):

@@ -123,7 +123,7 @@ def test_the_dockerfile_of_a_known_framework_starts_it(shop):
     scaffold(shop, port=9000)
     text = (shop / "deploy/docker/Dockerfile").read_text()
     assert 'CMD ["uvicorn", "shop.main:app", "--host", "0.0.0.0", "--port", "9000"]' in text
-    assert "pip install -r requirements.txt uvicorn\n" in text
+    assert re.search(r"pip install -r requirements.txt uvicorn==[\d.]+\n", text)
     assert "TODO" not in text
 
 
@@ -280,13 +280,28 @@ def test_the_example_holds_no_usable_secret(shop):
 
 @pytest.mark.parametrize(
     ("folder", "name"),
-    [("Trend_Scope 2", "trend-scope-2"), ("--x--", "x"), ("日本", "my-service"), ("3d", "3d")],
+    [
+        ("Trend_Scope 2", "trend-scope-2"),
+        ("--x--", "x"),
+        ("日本", "my-service"),
+        ("3d", "3d"),
+        ("2024", "2024"),
+        ("on", "on"),
+        ("1e3", "1e3"),
+        ("null", "null"),
+        ("12_30", "12-30"),
+    ],
 )
 def test_the_folder_gives_the_name(tmp_path, folder, name):
     root = tmp_path / folder
     root.mkdir()
     scaffold(root)
     assert load(root).settings.project == name
+    for file in root.rglob("*.yml"):
+        text = file.read_text()
+        assert isinstance(yaml.safe_load(text), dict), text
+    scraped = yaml.safe_load((root / "deploy/monitoring/prometheus/prometheus.yml").read_text())
+    assert scraped["scrape_configs"][0]["job_name"] == name
 
 
 @pytest.mark.parametrize(
