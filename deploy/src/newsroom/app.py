@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from newsroom import health, news
+from newsroom import docs, health, news
 from newsroom.metrics import Measure
 from newsroom.service import Service, build
 from newsroom.settings import Settings
@@ -25,7 +25,11 @@ def create_app(service: Service) -> FastAPI:
         service.database.close()
         log.info("newsroom %s stopped", service.version)
 
-    app = FastAPI(title="Newsroom", version=service.version, lifespan=lifespan)
+    # The page at /docs is our own: FastAPI's loads scripts of others, which the router forbids.
+    app = FastAPI(
+        title="Newsroom", version=service.version, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    app.include_router(docs.router(app))
     app.include_router(health.router(service))
     app.include_router(news.router(service))
     app.add_middleware(Measure, metrics=service.metrics, release=service.version)

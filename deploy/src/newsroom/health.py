@@ -1,6 +1,6 @@
 """Health, version and metrics."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -32,9 +32,14 @@ def router(service: Service) -> APIRouter:
         return _answer(checks)
 
     @routes.get("/version")
-    def version() -> dict[str, str]:
+    def version(request: Request) -> dict[str, str]:
         given = service.settings
-        return {"version": service.version, "commit": given.commit, "colour": given.colour}
+        return {
+            "version": service.version,
+            "commit": given.commit,
+            "colour": given.colour,
+            "client": request.client.host if request.client else "",
+        }
 
     @routes.get("/metrics")
     def metrics() -> Response:

@@ -34,6 +34,11 @@ def test_a_stored_item_is_read_back(client):
     assert title in [item["title"] for item in client.get("/api/news").json()]
 
 
+def test_nobody_chooses_their_own_address(client):
+    said = client.get("/version", headers={"X-Forwarded-For": "203.0.113.9"}).json()["client"]
+    assert said not in ("", "203.0.113.9")
+
+
 def test_metrics_are_for_the_inner_network_only(client):
     behind_the_router = BASE.startswith("https://")
     answer = client.get("/metrics")
