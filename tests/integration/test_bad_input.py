@@ -189,4 +189,4 @@ def test_outside_of_a_project(project, tmp_path):
     )  # fmt: skip
     assert done.returncode == 2
     assert "no towline.yaml" in done.stderr
-    assert "inv init" in done.stderr
+    assert "towline init" in done.stderr

@@ -143,7 +143,7 @@ def test_an_error_is_one_message_with_a_remedy_and_its_exit_code(tmp_path, monke
     assert out == ""
     assert err.splitlines() == [
         f"error  no towline.yaml in {tmp_path} or above it",
-        "next   run `inv init` in the root of your project",
+        "next   run `towline init` in the root of your project",
     ]
 
 
