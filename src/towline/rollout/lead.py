@@ -109,7 +109,7 @@ def _by_files(sites: Sequence[Site], away: Sequence[str]) -> Site:
         raise UsageError(
             f"{kept} keeps releases of {name}, and none of the hosts asked has its journal",
             remedy=f"name the host that has it in environments.{name}.hosts; if it is lost, "
-            f"`inv hosts.lead {kept} --force --env {name}` begins a new one",
+            f"`inv hosts.lead --host {kept} --force --env {name}` begins a new one",
         )
     if away:
         raise UsageError(
@@ -125,20 +125,20 @@ def _two_histories(environment: str, hosts: Sequence[str]) -> UsageError:
     return UsageError(
         f"{each or 'these hosts'} have journals of {environment} that do not belong together",
         remedy="choose one, whose journal goes on: "
-        f"`inv hosts.lead {hosts[0] if hosts else 'HOST'} --force --env {environment}`; the other "
-        "one is set aside on its host",
+        f"`inv hosts.lead --host {hosts[0] if hosts else 'HOST'} --force --env {environment}`; the "
+        "other one is set aside on its host",
     )
 
 
 def _not_here(sites: Sequence[Site], newest: Record, away: Sequence[str]) -> UsageError:
     name, first = sites[0].name, sites[0].host.name
-    move = f"`inv hosts.lead {first} --env {name}`"
+    move = f"`inv hosts.lead --host {first} --env {name}`"
     if any((record := read(site)) and record.moving for site in sites):
         return UsageError(
             f"moving the lead of {name} to {newest.host} was interrupted",
-            remedy=f"`inv hosts.lead {newest.host} --env {name}` goes on with it",
+            remedy=f"`inv hosts.lead --host {newest.host} --env {name}` goes on with it",
         )
-    force = f"`inv hosts.lead {first} --force --env {name}`"
+    force = f"`inv hosts.lead --host {first} --force --env {name}`"
     if newest.host in away:
         return UsageError(
             f"{newest.host} is away, and it is the lead of {name}: it has journal, lock and hold",

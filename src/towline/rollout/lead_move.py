@@ -67,8 +67,8 @@ def force(fleet: Fleet, target: Site) -> list[str]:
     if found and found is not target:
         raise UsageError(
             f"{found.host.name} is the lead of {target.name}, and it is there",
-            remedy=f"`inv hosts.lead {target.host.name} --env {target.name}` moves it with its "
-            "journal",
+            remedy=f"`inv hosts.lead --host {target.host.name} --env {target.name}` moves it with "
+            "its journal",
         )
     with lock.held(target.host.files, target.state.lock, f"make {target.host.name} the lead"):
         old = lead.known(fleet.sites)

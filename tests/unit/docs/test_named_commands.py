@@ -35,7 +35,7 @@ def named(text):
 def words(command):
     """What Invoke is given for a command."""
     plain = VALUE.sub("x", command)
-    plain = re.sub(r"(--[\w-]+) \{[^{}]*\}", r"\1 x", plain)
+    plain = re.sub(r"(--[\w-]+) \{[^{}]*\}(?!--)", r"\1 x", plain)
     plain = re.sub(r"\{[^{}]*\}", "x", FIELD.sub("", plain))
     return shlex.split(re.sub(r"[\"'\\]", "", plain))
 

@@ -51,7 +51,7 @@ def test_without_a_record_the_host_with_the_journal_is_the_lead(sites):
     assert lead.find([two, three, one]) is one
     with pytest.raises(UsageError, match="web2 keeps releases of prod, and none") as error:
         lead.find([two])
-    assert "inv hosts.lead web2 --force --env prod" in error.value.remedy
+    assert "inv hosts.lead --host web2 --force --env prod" in error.value.remedy
 
 
 def test_a_new_environment_is_led_by_its_first_host(tmp_path):
@@ -70,10 +70,10 @@ def test_in_any_order_the_lead_stays_the_lead(deployed, order):
 def test_a_shorter_list_is_refused_with_the_leads_name(deployed):
     with pytest.raises(UsageError, match="web1 is the lead of prod, and environments") as error:
         lead.find(deployed[1:])
-    assert "inv hosts.lead web2 --env prod" in error.value.remedy
+    assert "inv hosts.lead --host web2 --env prod" in error.value.remedy
     with pytest.raises(UsageError, match="web1 is away, and it is the lead") as error:
         lead.find(deployed[1:], ["web1"])
-    assert "inv hosts.lead web2 --force --env prod" in error.value.remedy
+    assert "inv hosts.lead --host web2 --force --env prod" in error.value.remedy
     assert holds_journal(deployed) == ["web1"]
 
 
@@ -171,7 +171,7 @@ def test_killed_anywhere_the_move_goes_on_and_no_entry_is_lost(deployed, monkeyp
         assert died
         with pytest.raises(UsageError, match="moving the lead of prod to web2") as error:
             lead.find(fresh)
-        assert "inv hosts.lead web2 --env prod" in error.value.remedy
+        assert "inv hosts.lead --host web2 --env prod" in error.value.remedy
         lead_move.move(Fleet(tuple(fresh)), fresh[1])
     elif lead.find(fresh) is fresh[0]:
         lead_move.move(Fleet(tuple(fresh)), fresh[1])
@@ -200,7 +200,7 @@ def test_a_lead_that_is_lost_is_replaced_and_finds_out_when_it_is_back(deployed)
 def test_one_that_is_there_is_not_replaced_by_force(deployed):
     with pytest.raises(UsageError, match="web1 is the lead of prod, and it is there") as error:
         lead_move.force(Fleet(tuple(deployed)), deployed[1])
-    assert "inv hosts.lead web2 --env prod" in error.value.remedy
+    assert "inv hosts.lead --host web2 --env prod" in error.value.remedy
 
 
 def test_of_two_histories_a_person_chooses_one(sites):
@@ -208,7 +208,7 @@ def test_of_two_histories_a_person_chooses_one(sites):
     two.journal.write("1", "begin", data={"kind": "migrate"})
     with pytest.raises(UsageError, match="web1 and web2 have journals of prod") as error:
         lead.find(sites)
-    assert "inv hosts.lead web1 --force --env prod" in error.value.remedy
+    assert "inv hosts.lead --host web1 --force --env prod" in error.value.remedy
     lead_move.force(Fleet(tuple(sites)), one)
     assert lead.find([three, two, one]) is one
     assert holds_journal(sites) == ["web1"]
