@@ -82,6 +82,15 @@ python_environment() {
     "$python" -m venv --clear "$venv"
   fi
 
+  # On CI what is installed is what was reviewed, by hash; see scripts/lock-requirements.
+  if [[ -n ${TOWLINE_LOCKED:-} ]]; then
+    say "install what requirements/dev.txt locks into .venv"
+    "$venv/bin/python" -m pip install -qq --require-hashes -r "$root/requirements/dev.txt" </dev/null &&
+      "$venv/bin/python" -m pip install -qq --no-deps --no-build-isolation --editable "$root" </dev/null ||
+      die "pip could not install what is locked" "read the lines above; scripts/lock-requirements locks anew"
+    echo "$made_for" >"$venv/towline-dev"
+    return 0
+  fi
   say "install Towline with its extras [$1] into .venv"
   "$venv/bin/python" -m pip install -qq --disable-pip-version-check --editable "${root}[$1]" </dev/null ||
     die "pip could not install Towline" "read the lines above; a network or index problem: pip config list"

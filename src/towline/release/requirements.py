@@ -146,9 +146,8 @@ def _pip_settings() -> dict[str, str]:
         value = os.environ.get(f"PIP_{name.upper().replace('-', '_')}") or _configured(name)
         if value:
             found[variables[0]] = " ".join(value.split())
-    if "UV_INDEX" in found:
-        # pip takes the best version of all its indexes; uv, unasked, only of the first.
-        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    # pip takes the best version of all its indexes, so whoever puts a package of our name on a
+    # public one is installed; uv stays with the first index that knows a name, extra ones first.
     return found
 
 
