@@ -12,10 +12,15 @@ from towline.release.squash import listed
 
 # What `git revert` writes; of a revert it writes Reapply (Git 2.43 on).
 _REVERTED = re.compile(r"This reverts commit ([0-9a-f]{7,64})\b")
-_GIT_SUBJECT = re.compile(r'(?:Revert|Reapply) "(.+)"')
+# GitHub adds the number of the pull request that reverts.
+_NUMBER = re.compile(r" \([#!](\d+)\)$")
+_GIT_SUBJECT = re.compile(r'(?:Revert|Reapply) "(.+)"(?: \([#!]\d+\))?')
+# What GitHub's button writes into the pull request.
+_REVERTS = re.compile(r"^Reverts (?:[\w.-]+/[\w.-]+)?[#!](\d+)\b", re.MULTILINE)
 # The footer that the Conventional Commits specification recommends for reverts.
 _SHA = re.compile(r"\b[0-9a-f]{7,64}\b")
 # Subjects that Git and its hosts write by themselves: they say nothing about the change.
+_PULL_REQUEST = re.compile(r"Merge pull request #(\d+)\b")
 _MERGE = re.compile(r"Merge (?:(?:remote-tracking )?branch|pull request|tag|commit)\b")
 
 
@@ -58,26 +63,46 @@ def changes(commits: Sequence[Commit], *, squash: bool = True) -> list[Change]:
 
 
 def _told(commit: Commit, *, squash: bool) -> Iterable[Change]:
-    message = parse(commit.message)
+    message = _message(commit)
     if message is not None:
         return [Change(commit, message)]
-    by_git = _GIT_SUBJECT.fullmatch(commit.subject)
-    if by_git:
-        inner = parse(by_git[1])
-        text = inner.description if inner else by_git[1]
-        return [Change(commit, Message("revert", inner.scope if inner else "", text))]
-    inside = listed(commit.message) if squash else []
-    if inside:
-        return [Change(commit, item) for item in inside]
+    inside = _inside(commit) if squash else []
+    if any(_message(item) for item in inside):
+        gone = _cancelled(inside, renamed=True)
+        left = [_message(item) for item in reversed(inside) if item.sha not in gone]
+        return [Change(commit, item) for item in left if item is not None]
     if len(commit.parents) > 1 and _MERGE.match(commit.subject):
         return []
     return [Change(commit, None)]
 
 
-def _cancelled(commits: Sequence[Commit]) -> set[str]:
+def _message(commit: Commit) -> Message | None:
+    """The conventional message of a commit, or what one by Git stands for."""
+    message = parse(commit.message)
+    by_git = None if message else _GIT_SUBJECT.fullmatch(commit.subject)
+    if by_git is None:
+        return message
+    inner = parse(by_git[1])
+    text = inner.description if inner else by_git[1]
+    return Message("revert", inner.scope if inner else "", text)
+
+
+def _inside(commit: Commit) -> list[Commit]:
+    """The commits that a squash commit lists, newest first; those without a hash get a number."""
+    return [
+        Commit(item.sha or f"{place}", (), (), commit.date, commit.author, item.message)
+        for place, item in enumerate(listed(commit.message))
+    ]
+
+
+def _cancelled(commits: Sequence[Commit], *, renamed: bool = False) -> set[str]:
     """Hashes of the reverts and reverted commits that cancel each other.
 
     From the newest on: a revert that was itself reverted by then takes nothing back.
+
+    Args:
+        commits: Newest first.
+        renamed: Whether hashes that reverts name may be gone, so that their subjects count.
     """
     # Most releases revert nothing, and a long history has many of them.
     if not any("evert" in commit.message for commit in commits):
@@ -88,6 +113,8 @@ def _cancelled(commits: Sequence[Commit]) -> set[str]:
         if commit.sha in gone:
             continue
         targets, whole = _reverted(commit, known, place)
+        if renamed and not targets:
+            targets, whole = _reverted_by_subject(commit, known, place), True
         gone |= targets
         if targets and whole:
             gone.add(commit.sha)
@@ -104,13 +131,25 @@ def _reverted(commit: Commit, known: _Lookup, place: int) -> tuple[set[str], boo
     if message is not None:
         refs = (item.value for item in message.footers if item.token.lower() in ("refs", "reverts"))
         named += [sha for value in refs for sha in _SHA.findall(value)]
-    if named:
+    found = [known.by_name(name) for name in named]
+    if not named:
+        found = [known.by_number(number) for number in _REVERTS.findall(commit.message)]
+    if found:
         # A reverted merge is named by the merge: its branch's commits are taken back with it.
-        found = [known.by_name(name) for name in named]
         return {sha for shas in found for sha in shas}, all(found)
+    return _reverted_by_subject(commit, known, place), True
+
+
+def _reverted_by_subject(commit: Commit, known: _Lookup, place: int) -> set[str]:
+    by_git = _GIT_SUBJECT.fullmatch(commit.subject)
+    message = parse(commit.message)
+    if by_git is None and (message is None or message.type != "revert"):
+        return set()
     subject = by_git[1] if by_git else (message.description if message else "")
+    if by_git and commit.subject.startswith("Reapply"):
+        subject = f'Revert "{subject}"'
     same = known.by_subject(subject, after=place)
-    return ({same} if same else set()), True
+    return {same} if same else set()
 
 
 class _Lookup:
@@ -121,9 +160,15 @@ class _Lookup:
         self._by_sha = {commit.sha: commit for commit in commits}
         self._by_start: dict[str, list[Commit]] = {}
         self._places: dict[str, list[int]] = {}
+        self._by_number: dict[str, Commit] = {}
         for place, commit in enumerate(commits):
             self._by_start.setdefault(commit.sha[:7], []).append(commit)
-            self._places.setdefault(commit.subject, []).append(place)
+            number = _NUMBER.search(commit.subject) or _PULL_REQUEST.match(commit.subject)
+            # Hosts add the number of the pull request; people and reverts leave it out.
+            for subject in {commit.subject, _NUMBER.sub("", commit.subject)}:
+                self._places.setdefault(subject, []).append(place)
+            if number:
+                self._by_number.setdefault(number[1], commit)
 
     def by_name(self, name: str) -> list[str]:
         """A commit, and what it merged; empty when it is not known."""
@@ -132,11 +177,17 @@ class _Lookup:
                 return [commit.sha, *self._merged(commit)]
         return []
 
+    def by_number(self, number: str) -> list[str]:
+        """The commit of a pull request, and what it merged; empty when it is not known."""
+        commit = self._by_number.get(number)
+        return [commit.sha, *self._merged(commit)] if commit else []
+
     def by_subject(self, subject: str, *, after: int) -> str | None:
         """The newest commit with a subject that is older than a place."""
-        for place in self._places.get(subject, ()):
-            if place > after:
-                return self._commits[place].sha
+        for text in (subject, _NUMBER.sub("", subject)):
+            for place in self._places.get(text, ()):
+                if place > after:
+                    return self._commits[place].sha
         return None
 
     def _merged(self, merge: Commit) -> list[str]:

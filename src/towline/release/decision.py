@@ -143,9 +143,9 @@ def _derived(scene: Scene) -> Decision:
         if written is not None and last is not None and written > last:
             return _decision(scene, written, "none", "written into the version files")
         return _decision(scene, last, "none", _nothing(decisive))
-    core, part = _core(scene)
+    core, due, part = _core(scene)
     if part == "none":
-        return _decision(scene, last, "none", f"a {raw} change raises nothing below 1.0.0")
+        return _decision(scene, last, "none", f"a {due} change raises nothing below 1.0.0")
     reasons = tuple(item for item in decisive if scene.rules.part(item.message) == raw)
     chosen = core if core.prerelease or not label else _candidate(scene, core, label)
     if written is not None and written > chosen and (last is None or written > last):
@@ -156,24 +156,30 @@ def _derived(scene: Scene) -> Decision:
             remedy="name the version: inv version.set",
         )
     why = f"{_count(reasons)} raise{'s' if len(reasons) == 1 else ''} the {raw} part"
-    why += f"; below 1.0.0 that is {part}" if part != raw else ""
+    if due != raw and scene.final is not None:
+        why += f"; with all changes since {scene.final} it is {due}"
+    why += f"; below 1.0.0 that is {part}" if part != due else ""
     return _decision(scene, chosen, part, "the first release" if last is None else why, reasons)
 
 
-def _core(scene: Scene) -> tuple[Version, Raise]:
-    """The final version that the changes since the last final one lead to, and the part raised."""
+def _core(scene: Scene) -> tuple[Version, Raise, Raise]:
+    """The final version that the changes since the last final one lead to.
+
+    Returns:
+        It, the part that they raise, and what that part means below 1.0.0.
+    """
     final, last = scene.final, scene.last
     changes = scene.since_final or scene.since_last
     raw = highest(scene.rules.part(change.message) for change in changes)
     if last is None:
-        return _start(scene), raw
+        return _start(scene), raw, raw
     base = final or last.finalize_version()
     part = scene.rules.in_force(raw, base)
     if final is None:
-        return base, part
+        return base, raw, part
     raised = final if part == "none" else versions.bump(final, part)
     # What a prerelease promised is not taken back by a revert.
-    return max(raised, last.finalize_version()), part
+    return max(raised, last.finalize_version()), raw, part
 
 
 def _candidate(scene: Scene, core: Version, label: str) -> Version:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-
-from towline.release.commits import Message, parse
+from typing import NamedTuple
 
 # GitHub: a title that ends with the number of the pull request, then `* subject` of each commit.
 _PULL_REQUEST = re.compile(r"\(#\d+\)$")
@@ -15,35 +14,48 @@ _GIT = "Squashed commit of the following:"
 _INDENT = "    "
 
 
-def listed(text: str) -> list[Message]:
-    """The conventional messages that a squash commit lists; none when it is no squash commit."""
+class Listed(NamedTuple):
+    """A commit in the list.
+
+    Attributes:
+        sha: Its hash, where the list tells it; else empty.
+        message: Its message.
+    """
+
+    sha: str
+    message: str
+
+
+def listed(text: str) -> list[Listed]:
+    """The commits that a squash commit lists, newest first; none when it is no squash commit."""
     lines = text.replace("\r\n", "\n").split("\n")
     if any(line.strip() == _GIT for line in lines):
-        blocks = _indented(lines)
-    elif _PULL_REQUEST.search(lines[0].strip()):
-        blocks = _bullets(lines[1:])
-    else:
-        return []
-    return [message for message in map(parse, blocks) if message is not None]
+        return list(_indented(lines))
+    if _PULL_REQUEST.search(lines[0].strip()):
+        return list(_bullets(lines[1:]))[::-1]
+    return []
 
 
-def _indented(lines: list[str]) -> Iterator[str]:
+def _indented(lines: list[str]) -> Iterator[Listed]:
+    sha = ""
     block: list[str] = []
     for line in [*lines, "commit "]:
         if line.startswith("commit "):
-            yield "\n".join(block)
-            block = []
+            if block:
+                yield Listed(sha, "\n".join(block))
+            sha, block = line.removeprefix("commit ").strip(), []
         elif line.startswith(_INDENT):
             block.append(line.removeprefix(_INDENT))
         elif block and not line:
             block.append("")
 
 
-def _bullets(lines: list[str]) -> Iterator[str]:
+def _bullets(lines: list[str]) -> Iterator[Listed]:
     block: list[str] = []
     for line in [*lines, "* "]:
         if _BULLET.match(line) or line == "* ":
-            yield "\n".join(block)
+            if block:
+                yield Listed("", "\n".join(block))
             block = [line[2:]]
         elif block:
             block.append(line.removeprefix("  "))

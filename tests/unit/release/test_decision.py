@@ -174,6 +174,65 @@ def test_reverts_by_footer_and_by_subject():
     assert [item.title for item in changes([three, by_subject])] == ["feat: c", "revert: feat: c"]
 
 
+def titles(*commits):
+    return [item.title for item in changes(commits)]
+
+
+def test_reverts_as_hosts_write_them():
+    fix = commit("fix: x (#1)")
+    by_sha = commit(f'Revert "fix: x (#1)" (#2)\n\nThis reverts commit {fix.sha}.')
+    assert titles(by_sha, fix) == []
+    again = commit(f'Revert "Revert "fix: x (#1)" (#2)" (#3)\n\nThis reverts commit {by_sha.sha}.')
+    assert titles(again, by_sha, fix) == ["fix: x (#1)"]
+    by_number = commit('Revert "fix: x" (#2)\n\nReverts acme/shop#1')
+    assert titles(by_number, fix) == []
+    assert titles(commit('Revert "fix: x" (#2)'), fix) == []
+    assert titles(commit("revert: fix: x (#1) (#2)"), fix) == []
+    older = commit(f'Revert "fix(y): old (#1)" (#2)\n\nThis reverts commit {"ab" * 20}.')
+    assert titles(older, commit("feat: a")) == ["revert(y): old (#1)", "feat: a"]
+    merge = commit("Merge pull request #7 from acme/a", sha="c" * 40, parents=("b" * 40, "a" * 40))
+    inside = commit("feat: a", sha="a" * 40, parents=("b" * 40,))
+    assert titles(commit('Revert "Work" (#8)\n\nReverts acme/shop#7'), merge, inside) == []
+
+
+@pytest.mark.parametrize(
+    ("bullets", "left"),
+    [
+        (["feat: a", "fix: b", 'Revert "feat: a"\n\nThis reverts commit 0123456789.'], ["fix: b"]),
+        (["feat: a", "fix: b", "revert: feat: a"], ["fix: b"]),
+        (["feat: a", 'Revert "feat: a"', 'Reapply "feat: a"', "fix: b"], ["feat: a", "fix: b"]),
+        (["feat: a", 'Revert "feat: a"'], []),
+        (['Revert "feat: released"', "fix: b"], ["revert: released", "fix: b"]),
+        # What comes after the revert is not what it takes back.
+        (['Revert "feat: a"', "feat: a"], ["revert: a", "feat: a"]),
+    ],
+)
+def test_reverts_in_the_list_of_a_squash_commit(bullets, left):
+    listed = "\n\n".join(f"* {text}" for text in bullets)
+    assert titles(commit(f"Work (#4)\n\n{listed}")) == left
+    by_git = "\n\n".join(
+        "commit {:040x}\nAuthor: Ann\n\n    {}".format(place, text.replace("\n", "\n    "))
+        for place, text in enumerate(reversed(bullets))
+    )
+    assert sorted(titles(commit(f"Squashed commit of the following:\n\n{by_git}"))) == sorted(left)
+
+
+def test_the_reason_in_a_flow_of_prereleases_is_the_real_one():
+    told = changes([commit("fix: b"), commit("feat: a")])
+    flow = Scene(Rules(), [parse("1.2.0"), parse("1.3.0-beta.1")], told, told[:1], label="beta")
+    decision = decide(flow)
+    assert decision.version == "1.3.0-beta.2"
+    assert decision.why == (
+        "1 change raises the patch part; with all changes since 1.2.0 it is minor"
+    )
+    below = Rules.of(Versions(zero={"minor": "patch"}))
+    flow = Scene(below, [parse("0.2.0"), parse("0.2.1-beta.1")], told, told[:1], label="beta")
+    assert decide(flow).why == (
+        "1 change raises the patch part; with all changes since 0.2.0 it is minor; "
+        "below 1.0.0 that is patch"
+    )
+
+
 def test_a_reverted_merge_takes_its_branch_with_it():
     base = commit("chore: base", sha="0" * 40)
     inside = commit("feat: a", sha="1" * 40, parents=(base.sha,))
