@@ -32,14 +32,16 @@ class Entry:
         scope: The part of the code, as Markdown; empty for none.
         text: What changed, in one line of Markdown.
         commits: Full hashes, oldest first.
+        items: What is listed below it, each in one line of Markdown.
     """
 
     scope: str
     text: str
     commits: list[str]
+    items: tuple[str, ...] = ()
 
-    def line(self, url: str, bullet: str = "-") -> str:
-        """The entry as a list item, without a line end.
+    def lines(self, url: str, bullet: str = "-") -> list[str]:
+        """The entry as a list item, without line ends.
 
         Args:
             url: Web address of the repository; empty for hashes without links.
@@ -49,7 +51,8 @@ class Entry:
         names = (sha[:_SHORT] for sha in self.commits)
         if url:
             names = (f"[{sha[:_SHORT]}]({url}/commit/{sha})" for sha in self.commits)
-        return f"{bullet} {scope}{self.text} ({', '.join(names)})"
+        first = f"{bullet} {scope}{self.text} ({', '.join(names)})"
+        return [first, *(f"  {bullet} {item}" for item in self.items)]
 
 
 Groups = Mapping[str, Sequence[Entry]]
@@ -73,9 +76,12 @@ def group(changes: Sequence[Change], headings: Mapping[str, str]) -> Groups:
             continue
         scope = inline.label(message.scope) if message.scope else ""
         for heading, told in _told(message, headings):
-            text = inline.sentence(told, starts=not scope)
+            before, listed = inline.split_list(told)
+            text = inline.sentence(before or message.description, starts=not scope)
+            items = tuple(inline.sentence(item, starts=True) for item in listed)
             entries = found.setdefault(heading, {})
-            entry = entries.setdefault((scope.casefold(), plain(text)), Entry(scope, text, []))
+            key = (scope.casefold(), plain(" ".join((text, *items))))
+            entry = entries.setdefault(key, Entry(scope, text, [], items))
             if change.commit.sha not in entry.commits:
                 entry.commits.append(change.commit.sha)
     rank = ranks(headings)
@@ -95,7 +101,7 @@ def lines(groups: Groups, *, level: int, url: str, newline: str) -> list[str]:
     for heading, entries in groups.items():
         found += [newline] if found else []
         found += [f"{'#' * level} {inline.heading(heading)}{newline}", newline]
-        found += [entry.line(url) + newline for entry in entries]
+        found += [line + newline for entry in entries for line in entry.lines(url)]
     return found
 
 

@@ -12,6 +12,7 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _START = re.compile(
     r"#{1,6}(?= |$)|>|[-+*](?= |$)|\d{1,9}(?=[.)](?: |$))|`{3,}(?=[^`]*$)|~{3,}|\[(?=[^\[\]]*\]:)"
 )
+_LIST_ITEM = re.compile(r"[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]+")
 _WORD = re.compile(r"[^\W\d_]+(?=[\s,;:!?]|$)")
 _IN_SCOPE = re.compile(r"([\\`*\[\]])")
 
@@ -35,6 +36,32 @@ def sentence(text: str, *, starts: bool) -> str:
     # A digit cannot be escaped; the sign after it can.
     at = start.end() if start[0].isdigit() else 0
     return f"{line[:at]}\\{line[at:]}"
+
+
+def split_list(text: str) -> tuple[str, list[str]]:
+    """A text that holds a list: what stands before it, and its items; what follows is one more.
+
+    Args:
+        text: Lines as written in the commit; one line alone is no list.
+    """
+    if "\n" not in text:
+        return text, []
+    before: list[str] = []
+    items: list[list[str]] = []
+    is_ended = False
+    for line in text.split("\n"):
+        item = _LIST_ITEM.match(line)
+        if item:
+            items.append([line[item.end() :]])
+        elif not items:
+            before.append(line)
+        elif line.strip():
+            if is_ended and not line[:1].isspace():
+                items.append([])
+            items[-1].append(line)
+        is_ended = not line.strip()
+    found = ("\n".join(item) for item in items)
+    return "\n".join(before), [item for item in found if item.strip()]
 
 
 def label(text: str) -> str:

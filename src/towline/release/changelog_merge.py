@@ -137,7 +137,8 @@ def _appended(above: Sequence[str], items: Sequence[Entry], writing: Writing) ->
     signs = (line[0] for line in reversed(above) if line[0] in "-+*" and _ITEM.match(line))
     bullet = next(signs, "-") if is_list else "-"
     for item in items:
-        yield item.line(writing.url, bullet) + writing.newline
+        for line in item.lines(writing.url, bullet):
+            yield line + writing.newline
 
 
 def _new(

@@ -17,6 +17,14 @@ _FOOTER = re.compile(
     r"^(?P<token>BREAKING CHANGE|[A-Za-z][A-Za-z0-9-]*)(?::(?![:/])[ \t]*| (?=#))", re.MULTILINE
 )
 _BREAKING = ("BREAKING CHANGE", "BREAKING-CHANGE")
+# A first line that says nothing but that; the specification has it as a footer alone.
+_BREAKING_HEADER = re.compile(r"BREAKING[ -]CHANGE:(?![:/])[ \t]*(?P<text>\S.*)")
+BREAKING_TYPE = "breaking change"
+# What people write in a breaking note at the start of a line; after one they are no footers.
+_PROSE = re.compile(
+    "After|Before|Examples?|How|Impact|Migrat(?:e|ion)|New|Notes?|Now|Old|Reason|Steps|Upgrad(?:e|ing)"
+    "|Usage|Warning|Was|Why|Workaround"
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,8 @@ class Message:
     @property
     def header(self) -> str:
         """The first line."""
+        if self.type == BREAKING_TYPE:
+            return f"{_BREAKING[0]}: {self.description}"
         scope = f"({self.scope})" if self.scope else ""
         return f"{self.type}{scope}{'!' if self.marked else ''}: {self.description}"
 
@@ -77,8 +87,16 @@ def parse(text: str) -> Message | None:
 
     Footers begin at the first line that looks like one, and a footer's value goes on to the next
     (rule 10). A breaking footer must start its line: indented or quoted, it is only mentioned.
+    A word with nothing behind its colon, such as `Migration:` above a list, is none.
+
+    `BREAKING CHANGE: text` as the first line breaks, though the specification knows no such type.
     """
     first, _, rest = text.replace("\r\n", "\n").strip("\n").partition("\n")
+    breaking = _BREAKING_HEADER.fullmatch(first.strip())
+    if breaking:
+        body, footers = _split(rest)
+        text = breaking["text"].strip()
+        return Message(BREAKING_TYPE, "", text, body, footers, marked=True)
     header = _HEADER.fullmatch(first.strip())
     if header is None:
         return None
@@ -97,7 +115,7 @@ def _split(text: str) -> tuple[str, tuple[Footer, ...]]:
     """Body and footers."""
     if not text:
         return "", ()
-    marks = list(_FOOTER.finditer(text))
+    marks = _marks(text)
     if not marks:
         return text.strip("\n"), ()
     ends = [*(mark.start() for mark in marks[1:]), len(text)]
@@ -106,3 +124,16 @@ def _split(text: str) -> tuple[str, tuple[Footer, ...]]:
         for mark, end in zip(marks, ends, strict=True)
     )
     return text[: marks[0].start()].strip("\n"), tuple(footers)
+
+
+def _marks(text: str) -> list[re.Match[str]]:
+    """Where footers start."""
+    found: list[re.Match[str]] = []
+    for mark in _FOOTER.finditer(text):
+        if mark["token"] not in _BREAKING:
+            if not text[mark.end() :].partition("\n")[0].strip():
+                continue
+            if found and found[-1]["token"] in _BREAKING and _PROSE.fullmatch(mark["token"]):
+                continue
+        found.append(mark)
+    return found

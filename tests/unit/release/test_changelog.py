@@ -451,3 +451,29 @@ def test_hostile_lines_are_read_at_once(line):
     message = Message("fix", "", f"{line} ` `` ```" + " `x" * 10_000)
     text = render(Section("1.0.0", "", "", "", [Change(commit("x"), message)]))
     assert text.count("\n") == 5
+
+
+def test_the_note_of_a_breaking_change_keeps_its_list():
+    note = (
+        "the keys moved\nto one file.\n\nMigration:\n- rename a\n  to b\n* drop c\n\nThen restart."
+    )
+    told = section("2.0.0", f"feat(api)!: one file\n\nBREAKING CHANGE: {note}\n\nRefs: #4")
+    text = render(told)
+    name = told.changes[0].commit.sha[:7]
+    assert (
+        f"- **api**: The keys moved to one file. Migration: ({name})\n"
+        "  - Rename a to b\n"
+        "  - Drop c\n"
+        "  - Then restart.\n"
+    ) in text
+    once = update("", [told])
+    assert update(once, [told]) == once
+
+
+def test_a_list_goes_into_a_section_that_people_wrote():
+    unreleased = section("", "feat!: one file\n\nBREAKING CHANGE:\n- rename a\n- drop c")
+    existing = "## [Unreleased]\r\n\r\n### Breaking\r\n\r\n* By hand\r\n"
+    once = update(existing, [unreleased])
+    assert "* By hand\r\n* One file (" in once
+    assert "\r\n  * Rename a\r\n  * Drop c\r\n" in once
+    assert update(once, [unreleased]) == once

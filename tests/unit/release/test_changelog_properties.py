@@ -41,12 +41,13 @@ versions = st.builds(
     st.sampled_from(["", "", "-rc.1", "-rc.2", "-a-b", "-0--", "+b.1"]),
 )
 words = st.one_of(st.text(min_size=1, max_size=12), PIECES).filter(lambda text: not is_blank(text))
+texts = st.lists(st.one_of(words, st.just("- item"), st.just("")), max_size=4).map("\n".join)
 messages = st.builds(
     Message,
     type=st.sampled_from(["feat", "fix", "perf", "chore"]),
     scope=st.one_of(st.just(""), words),
     description=words,
-    footers=st.lists(st.builds(Footer, st.just("BREAKING CHANGE"), words), max_size=1).map(tuple),
+    footers=st.lists(st.builds(Footer, st.just("BREAKING CHANGE"), texts), max_size=1).map(tuple),
     marked=st.booleans(),
 )
 hashes = st.integers(0, 16**40 - 1).map("{:040x}".format)
@@ -127,7 +128,7 @@ def test_nothing_that_a_commit_says_leaves_its_line(new, url):
     assert not found.hidden
     assert not found.references
     for line in split_lines(text):
-        assert re.match(r"#|- |\n", line), line
+        assert re.match(r"#|- |  - |\n", line), line
 
 
 @given(files(), unreleased)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towline.release.commits import Footer, Message, parse
+from towline.release.rules import Rules
 from towline.release.squash import listed
 
 EXTENDED = """\
@@ -126,7 +127,8 @@ def test_first_lines(text, type_, scope, description, marked):
         "std::vector is slow",
         "12:30 meeting",
         'Revert "feat: x"',
-        "BREAKING CHANGE: in the first line",
+        "breaking change: must be upper-case",
+        "BREAKING CHANGE without a colon",
     ],
 )
 def test_other_first_lines_are_not_conventional(text):
@@ -167,6 +169,9 @@ def test_footers(rest, footers):
         ("\n\ntext\n\nBREAKING CHANGE:\nwhat breaks", ("what breaks",)),
         ("\n\nBREAKING CHANGE: one\nBREAKING-CHANGE: two", ("one", "two")),
         ("\n\nBREAKING CHANGE #42", ("#42",)),
+        ("\n\nBREAKING CHANGE: a\n\nMigration:\n- b\n- c", ("a\n\nMigration:\n- b\n- c",)),
+        ("\n\nBREAKING CHANGE: a\nMigration: b\nRefs: #1", ("a\nMigration: b",)),
+        ("\n\nMigration:\n- b\n\nBREAKING CHANGE: a\nSigned-off-by: Ann", ("a",)),
         ("\r\n\r\nbody\r\n\r\nBREAKING CHANGE: with carriage returns", ("with carriage returns",)),
         # Only mentioned:
         ("\n\n    BREAKING CHANGE: a quotation", ()),
@@ -180,6 +185,16 @@ def test_footers(rest, footers):
 )
 def test_breaking_footers(rest, notes):
     assert parse(f"fix: it{rest}").notes == notes
+
+
+@pytest.mark.parametrize("mark", ["BREAKING CHANGE: ", "BREAKING-CHANGE:"])
+def test_a_first_line_that_says_nothing_but_that_it_breaks(mark):
+    message = parse(f"{mark}update API endpoints\n\nbody\n\nRefs: #4")
+    assert message.notes == ("update API endpoints",)
+    assert message.header == "BREAKING CHANGE: update API endpoints"
+    assert (message.body, message.footers) == ("body", (Footer("Refs", "#4"),))
+    assert parse(str(message)) == message
+    assert Rules().part(message) == "major"
 
 
 def test_a_footer_explains_what_the_mark_announces():
@@ -265,7 +280,7 @@ Date:   Sat Nov 21 00:00:00 2026 +0000
 
 
 def test_a_squashed_pull_request_lists_its_commits():
-    found = listed(GITHUB)
+    found = [parse(item.message) for item in reversed(listed(GITHUB)) if parse(item.message)]
     assert [item.header for item in found] == [
         "feat(search): find by tag",
         "fix: typo",
@@ -276,7 +291,8 @@ def test_a_squashed_pull_request_lists_its_commits():
 
 
 def test_git_merge_squash_lists_its_commits():
-    found = listed(GIT)
+    assert [item.sha for item in listed(GIT)] == ["1" * 40, "2" * 40]
+    found = [parse(item.message) for item in listed(GIT)]
     assert [item.header for item in found] == ["fix: second", "feat: first"]
     assert found[0].footers == (Footer("Refs", "#3"),)
 
