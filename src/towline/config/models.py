@@ -50,6 +50,11 @@ class VersionPattern(Model):
 VersionFile = str | VersionPattern
 
 
+# Words of a prerelease by semver.org; one of digits alone would be its number.
+_WORD = r"[0-9A-Za-z-]*[A-Za-z-][0-9A-Za-z-]*"
+_LABEL = re.compile(rf"{_WORD}(?:\.{_WORD})*", re.ASCII)
+
+
 class Versions(Model):
     """How commits become versions, tags and a changelog."""
 
@@ -93,6 +98,19 @@ class Versions(Model):
     def _is_a_form(cls, given: str) -> str:
         if given.count("{version}") != 1:
             raise ValueError("write {version} once, such as v{version}")
+        return given
+
+    @field_validator("channels")
+    @classmethod
+    def _labels_make_versions(cls, given: dict[str, str]) -> dict[str, str]:
+        for branch, label in given.items():
+            if label and not _LABEL.fullmatch(label):
+                likely = re.sub(r"[^0-9A-Za-z]+", "-", label).strip("-")
+                likely = likely if _LABEL.fullmatch(likely) else f"rc-{likely}".rstrip("-")
+                raise ValueError(
+                    f"{branch}: the label {label!r} makes no semantic version: write letters, "
+                    f"digits and hyphens, and no number alone, such as {likely}"
+                )
         return given
 
 
