@@ -1,16 +1,6 @@
 """Properties have no time limit: a busy machine says nothing about the code."""
 
-import pytest
 from hypothesis import settings
-
-from towline.config.redaction import KNOWN
 
 settings.register_profile("towline", deadline=None)
 settings.load_profile("towline")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_known():
-    """The secrets of one test are not masked in the next one."""
-    yield
-    KNOWN.forget()

@@ -81,7 +81,7 @@ def backported_marks(repository: Repository, since: str) -> set[str]:
     # Not at the start of a line: `git merge --squash` indents the messages that it lists.
     words = ("log", "--format=%B", f"--grep={TRAILER}: ")
     try:
-        text = repository.ask(*words, f"{since}..HEAD")
+        text = repository.ask(*words, "--end-of-options", f"{since}..HEAD")
     except TowlineError:
         # The history was rewritten: the commit of the promotion is gone.
         text = repository.ask(*words, "HEAD")

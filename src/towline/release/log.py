@@ -156,7 +156,8 @@ def touching(repository: Repository, since: str, paths: Iterable[Path]) -> set[s
     """
     names = [str(path) for path in paths]
     span = f"{since}..HEAD" if since else "HEAD"
-    text = repository.ask("rev-list", "--full-history", "--show-pulls", span, "--", *names)
+    words = ("rev-list", "--full-history", "--show-pulls", "--end-of-options", span)
+    text = repository.ask(*words, "--", *names)
     return set(text.split())
 
 

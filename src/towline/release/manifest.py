@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from towline.release.write import replace_file
 
 SCHEMA = 2  # 2: migrations by path and content
 _NAMED_AT_MOST = 10
+_OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 
 
 class Manifest(BaseModel):
@@ -69,6 +71,14 @@ class Manifest(BaseModel):
     variables: tuple[str, ...] = ()
     discarded: tuple[str, ...] = ()
     files: dict[str, FileRecord]
+
+    @field_validator("commit")
+    @classmethod
+    def _is_an_object(cls, text: str) -> str:
+        # It stands in commands: an option in its place would be obeyed.
+        if text and not _OBJECT.fullmatch(text):
+            raise ValueError("it is no hash of a Git commit")
+        return text
 
     @field_validator("version")
     @classmethod

@@ -59,6 +59,7 @@ def recover(project: Project) -> bool:
         Whether there was anything: the deploy tree is whole now, old or new.
 
     Raises:
+        UsageError: When what lies there was not left by a promotion.
         Locked: When another promotion is at work.
         NeedsPerson: When the old tree cannot be restored.
     """
@@ -66,7 +67,9 @@ def recover(project: Project) -> bool:
     if not swaps.leftovers(tree):
         return False
     with swaps.locked(tree):
-        return swaps.recover(tree, open_repository(project.root))
+        repository = open_repository(project.root)
+        root = repository.root if repository else project.root
+        return swaps.recover(tree, repository, root)
 
 
 @collector_off()

@@ -85,7 +85,7 @@ class Repository:
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether a commit holds another one in its history."""
-        return self.ask("merge-base", old, new, no="").strip() == old
+        return self.ask("merge-base", "--end-of-options", old, new, no="").strip() == old
 
     def has_branch(self, name: str) -> bool:
         """Whether there is such a local branch."""

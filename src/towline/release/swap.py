@@ -24,11 +24,11 @@ from towline.release import version_files
 from towline.release.private import exclusive
 from towline.release.repository import Repository
 from towline.release.sealing import unstage
+from towline.release.staged import INTENTION, read_staged
 from towline.release.tree import MANIFEST_FILE, STAGING_PREFIX
 from towline.release.version_files import Stamp
 from towline.release.write import replace_file
 
-_INTENTION = "intention.json"
 _UNDOING = "undoing"
 
 
@@ -195,59 +195,51 @@ class Swap:
             ],
             "commit_paths": [self._relative(path) for path in self.commit_paths],
         }
-        replace_file(self.staging / _INTENTION, json.dumps(data, indent=2).encode())
+        replace_file(self.staging / INTENTION, json.dumps(data, indent=2).encode())
 
     def _relative(self, path: Path) -> str:
         return os.path.relpath(path, self.tree)
 
 
-def recover(tree: Path, repository: Repository | None) -> bool:
-    """Settle what killed promotions left behind; call it with the tree locked.
+def recover(tree: Path, repository: Repository | None, root: Path) -> bool:
+    """Reconcile what killed promotions left behind; call it with the tree locked.
+
+    Args:
+        tree: The deploy tree.
+        repository: The repository; None outside Git.
+        root: The folder that version files lie in.
 
     Returns:
         Whether there was anything.
 
     Raises:
+        UsageError: When something there was not left by a promotion.
         NeedsPerson: When the old tree cannot be restored.
     """
     found = leftovers(tree)
-    for staging in found:
-        swap = _read_intention(tree, staging)
-        if swap is None:
+    for staging, staged in [
+        (staging, read_staged(tree, staging, repository, root)) for staging in found
+    ]:
+        if staged is None:
             # It was killed while it staged, or while it cleaned up.
             discard(staging)
-        else:
-            swap.settle(repository)
+            continue
+        swap = Swap(
+            tree=tree,
+            staging=staging,
+            targets=staged.targets,
+            present=staged.present,
+            stamps=staged.files(tree),
+            commit_paths=staged.committed(tree),
+        )
+        swap.settle(repository)
     return bool(found)
 
 
 def discard(staging: Path) -> None:
     """Remove a staging folder; first the intention, since half of `old/` is nothing to restore."""
-    (staging / _INTENTION).unlink(missing_ok=True)
+    (staging / INTENTION).unlink(missing_ok=True)
     shutil.rmtree(staging, ignore_errors=True)
-
-
-def _read_intention(tree: Path, staging: Path) -> Swap | None:
-    try:
-        data = json.loads((staging / _INTENTION).read_bytes())
-    except FileNotFoundError:
-        return None
-    stamps = (
-        Stamp(
-            Path(os.path.normpath(tree / item["path"])),
-            base64.b64decode(item["before"]),
-            base64.b64decode(item["after"]),
-        )
-        for item in data["stamps"]
-    )
-    return Swap(
-        tree=tree,
-        staging=staging,
-        targets=tuple(data["targets"]),
-        present=tuple(data["present"]),
-        stamps=tuple(stamps),
-        commit_paths=tuple(Path(os.path.normpath(tree / path)) for path in data["commit_paths"]),
-    )
 
 
 def _is_file(path: Path) -> bool:
