@@ -215,3 +215,31 @@ def test_old_releases_go_with_their_images_unless_another_environment_keeps_them
     deployed("1.3.0")
     assert not record.exists()
     assert {tag for tag in tags() if "-" not in tag} == {"1.1.0", "1.2.0", "1.3.0"}
+
+
+def test_a_rollback_over_a_schema_that_changed_or_that_nothing_tells_asks(make):
+    project = make(work=True)
+    compose = project.root / "deploy/docker/docker-compose.prod.yml"
+    compose.write_text(compose.read_text().replace(", changes_schema: false", ""))
+    release(project, "1.0.0")
+    assert "rollbacks are not guarded: migrate" in project.inv("deploy.plan").ok().out
+    project.inv("deploy").ok()
+    config = project.root / "towline.yaml"
+    copy = '{app.py: src/app.py, shop: src/shop}, migrations: ["**/migrations/*.py"]'
+    config.write_text(config.read_text().replace("{app.py: src/app.py}", copy))
+    for version, app in (("1.1.0", "blog"), ("1.2.0", "news")):
+        file = project.root / f"app/shop/{app}/migrations/0001_initial.py"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"# {app}\n")
+        release(project, version)
+        assert "not guarded" not in project.inv("deploy.plan").ok().out
+        project.inv("deploy").ok()
+        refused = project.inv("rollback", "--auto-approve")
+        assert refused.code == 2, refused.text
+        assert "--keep-schema" in refused.err
+        told = "nothing tells whether the schema changed since 1.0.0"
+        named = "the schema changed since 1.1.0: src/shop/news/migrations/0001_initial.py"
+        assert (told if app == "blog" else named) in refused.err
+        assert ask(project)["version"] == version
+    project.inv("rollback", "--auto-approve", "--keep-schema").ok()
+    assert ask(project)["version"] == "1.1.0"
