@@ -5,11 +5,12 @@ import uuid
 
 import pytest
 
-from projects import LAB, docker
+from projects import LAB, docker, remove
 from towline.config.envfile import read_env
 from towline.engines.compose import ComposeEngine
 from towline.engines.releases import StateFolder
 from towline.hosts.local import LocalHost
+from toy import release, toy
 
 
 @pytest.fixture
@@ -62,3 +63,25 @@ def test_only_what_towline_built_and_tagged_is_removed(name, tmp_path):
     engine.remove_image(used, ours)
     assert tags(name) == []
     engine.remove_image(used, ours)
+
+
+@pytest.fixture
+def project(tmp_path):
+    made = toy(tmp_path)
+    yield made
+    remove(made)
+
+
+def test_a_release_whose_image_was_pruned_is_named_before_anything_changes(project):
+    for version in ("1.0.0", "1.1.0"):
+        release(project, version)
+        project.inv("deploy").ok()
+    label = f"label=towline.project={project.name}"
+    docker("container", "prune", "--force", "--filter", label)
+    docker("rmi", "--force", docker("images", "-q", f"{project.name}-api:1.0.0").strip())
+    listed = project.inv("rollback", "--list-versions").ok().out
+    assert "image missing" in listed
+    refused = project.inv("rollback", "--auto-approve")
+    assert refused.code == 2, refused.text
+    assert "the image of web in release 1.0.0 is no longer on" in refused.err
+    assert project.inv("status", "--json").ok().json["release"] == "1.1.0"

@@ -4,7 +4,7 @@ Nothing here speaks of containers being created one by one; a Swarm or a Helm ch
 answer the same questions.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -88,6 +88,10 @@ class Engine(Protocol):
 
     def stop(self, colour: str, services: Sequence[str]) -> None:
         """Stop services of a slot and retain their containers, which nothing starts but `start`."""
+        ...
+
+    def missing_images(self, images: Collection[str]) -> set[str]:
+        """Those of some pinned images that are not on the host."""
         ...
 
     def routes(self, world: World) -> Routes:

@@ -223,6 +223,22 @@ class ComposeEngine:
             content=(found["Config"].get("Labels") or {}).get(CONTENT, ""),
         )
 
+    def missing_images(self, images: Collection[str]) -> set[str]:
+        """See `Engine.missing_images`; one question to the engine."""
+        found: set[str] = set()
+        for item in self._api.images():
+            found |= {item["Id"], *(item.get("RepoDigests") or [])}
+        return {image for image in images if "sha256:" in image} - found
+
+    def name_of(self, image: str) -> str:
+        """A name by which an image can be saved and found again; empty when it is not there."""
+        from docker.errors import ImageNotFound
+
+        try:
+            return str([*(self._api.inspect_image(image)["RepoTags"] or []), image][0])
+        except ImageNotFound:
+            return ""
+
     def machine(self) -> str:
         """What its images must be built for, such as `amd64`."""
         return str(self._api.version()["Arch"])

@@ -75,9 +75,13 @@ def kept_rows(site: Site) -> list[dict[str, str]]:
     """The kept releases, newest first."""
     seen = observe(site)
     rows = []
-    for release in reversed(site.store.all()):
+    releases = site.store.all()
+    images = {image for release in releases for image in release.images.values()}
+    missing = site.engine.missing_images(images)
+    for release in reversed(releases):
         place = (
             "live" if seen.live and seen.live.id == release.id
+            else "image missing" if missing & set(release.images.values())
             else "ready to start" if seen.standby and seen.standby.id == release.id
             else "kept"
         )  # fmt: skip

@@ -19,6 +19,7 @@ from towline.release.derived import IMAGES_FILE
 from towline.release.manifest import Manifest
 from towline.release.tree import MANIFEST_FILE
 from towline.release.version import parse
+from towline.rollout.arrivals import is_incomplete, lost
 from towline.rollout.planner import Before, Candidate, Transfer, fingerprint
 from towline.rollout.retained_secrets import frozen_values
 from towline.rollout.site import Site
@@ -92,7 +93,9 @@ def promoted(site: Site, *, resolve: bool = True) -> Promoted:
                 "a version names one content",
                 remedy="run `inv promote --bump patch`",
             )
-    kept = next((item for item in reversed(same_version) if item.fingerprint == print_), None)
+    same = (item for item in reversed(same_version) if item.fingerprint == print_)
+    # One that lost an image for good is built anew: the deploy tree is here.
+    kept = next((item for item in same if not is_incomplete(site, item)), None)
     if kept and not resolve:
         return Promoted(manifest, from_kept(site, kept), None)
     stack = site.resolve(manifest.version, manifest.commit)
@@ -122,8 +125,13 @@ def promoted(site: Site, *, resolve: bool = True) -> Promoted:
 
 
 def from_kept(site: Site, release: Release) -> Candidate:
-    """A kept release as a candidate: nothing is to be built or pulled."""
+    """A kept release as a candidate: nothing is to be built; images that it lost are to come back.
+
+    Raises:
+        UsageError: When an image that it lost is nowhere to be had.
+    """
     before = before_of(site, release)
+    to_pull, to_ship = lost(site, release)
     return Candidate(
         id=release.id,
         version=release.version,
@@ -132,7 +140,8 @@ def from_kept(site: Site, release: Release) -> Candidate:
         kept=release,
         images=release.images,
         to_build=(),
-        to_pull=(),
+        to_pull=to_pull,
+        to_ship=to_ship,
         files=before.files,
         variables=before.variables,
         migrations=release.migrations,

@@ -28,6 +28,7 @@ ENGINE_LOOKS = frozenset(
         "observe",
         "routes",
         "open_on_old_routes",
+        "missing_images",
         "address",
         "trouble",
         "logs",

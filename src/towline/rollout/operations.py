@@ -6,7 +6,7 @@ from towline.config.services import Role
 from towline.engines.releases import Release, Status
 from towline.errors import UsageError
 from towline.release.version import parse
-from towline.rollout import hold, interrupted
+from towline.rollout import arrivals, hold, interrupted
 from towline.rollout.candidates import before_of, from_kept, kept_version, promoted, read_manifest
 from towline.rollout.executor import Executor
 from towline.rollout.lane import Lane
@@ -200,11 +200,12 @@ def _deploy(site: Site, version: str) -> Lane:
     observed = require_managed(site)
     if version and str(parse(version)) != read_manifest(site).version:
         again = from_kept(site, kept_version(site, version))
-        return Lane(site, plan_deploy(_scene(site, observed), again, site.rollout))
+        plan = plan_deploy(_scene(site, observed), again, site.rollout)
+        return Lane(site, plan, arrivals.again(site, again))
     found = promoted(site, resolve=False)
     plan = plan_deploy(_scene(site, observed), found.candidate, site.rollout)
     if found.candidate.kept:
-        return Lane(site, plan)
+        return Lane(site, plan, arrivals.again(site, found.candidate))
     return Lane(site, plan, preparation(site, found).actions())
 
 
@@ -216,7 +217,8 @@ def _migrate(site: Site) -> Lane:
             remedy="give your migration service `x-towline: {role: job}`",
         )
     plan = plan_migration(_scene(site, require_managed(site)), found.candidate)
-    prepared = {} if found.candidate.kept else preparation(site, found).actions()
+    again = arrivals.again(site, found.candidate)
+    prepared = again if found.candidate.kept else preparation(site, found).actions()
     return Lane(site, plan, prepared)
 
 
@@ -233,9 +235,10 @@ def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> La
     schema = judge_rollback(live, target, site.store.all())
     if not keep_schema:
         schema.refuse_changed()
-    plan = plan_rollback(_scene(site, observed), from_kept(site, target), target)
+    candidate = from_kept(site, target)
+    plan = plan_rollback(_scene(site, observed), candidate, target)
     plan = replace(plan, warnings=(*plan.warnings, *schema.warnings()))
-    return Lane(site, plan, reason=reason)
+    return Lane(site, plan, arrivals.again(site, candidate), reason=reason)
 
 
 def _scene(site: Site, observed: Observed) -> Scene:

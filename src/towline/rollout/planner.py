@@ -152,11 +152,12 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
 
 
 def plan_rollback(scene: Scene, candidate: Candidate, target: Release) -> Plan:
-    """The plan of a rollback: what was kept is started, not built or pulled."""
+    """The plan of a rollback: what was kept is started, not built."""
     colour, live = other(scene.observed.colour), scene.observed.live
     stages = rollback(target.replicas)
     left = f" and {live.id} bad" if live else ""
     steps = [
+        *_transfers(candidate),
         Step("settle", "bring backing services and router to that release's description"),
         *(_stage_step(stage, candidate, colour, scene.state) for stage in stages),
         Step("keep", f"mark {target.id} good{left}"),
@@ -246,17 +247,12 @@ def _whole(observed: Observed, live: Release) -> bool:
 def _preparations(candidate: Candidate, colour: str, state: StateFolder) -> list[Step]:
     steps = []
     folder = state.releases / candidate.id
+    if candidate.to_build:
+        names = ", ".join(candidate.to_build)
+        command = _shown(Path("build.json"), "build", *candidate.to_build)
+        steps.append(Step("build", f"build {names}", (command,)))
+    steps += _transfers(candidate)
     if candidate.kept is None:
-        if candidate.to_build:
-            names = ", ".join(candidate.to_build)
-            steps.append(
-                Step(
-                    "build",
-                    f"build {names}",
-                    (_shown(Path("build.json"), "build", *candidate.to_build),),
-                )
-            )
-        steps += _transfers(candidate)
         steps.append(Step("prepare", f"write the release to {folder}"))
     kept = folder / "kept.json"
     steps.append(

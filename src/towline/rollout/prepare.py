@@ -14,15 +14,14 @@ from towline.config.envfile import write_env
 from towline.config.units import format_size
 from towline.engines import live, transfer
 from towline.engines.archives import Archives
-from towline.engines.registry import repository, split
 from towline.engines.releases import Release
 from towline.engines.render import Target, build_model, mounts
-from towline.engines.shipping import ship
 from towline.engines.stack import Stack
 from towline.errors import TowlineError
 from towline.release.manifest import Manifest
 from towline.release.tree import MANIFEST_FILE, counts
 from towline.rollout import rendering
+from towline.rollout.arrivals import Arrivals, shared_archives
 from towline.rollout.candidates import (
     Promoted,
     exact_name,
@@ -50,11 +49,12 @@ class Preparation:
 
     def actions(self) -> dict[str, Callable[[], str]]:
         """Step name -> action."""
+        arrivals = Arrivals(self.site, self.candidate, self.archives, self._verify)
         return {
             "build": self.build,
             "push": self.push,
-            "pull": self.pull,
-            "ship": self.ship,
+            "pull": arrivals.pull,
+            "ship": arrivals.ship,
             "prepare": self.prepare,
         }
 
@@ -87,38 +87,6 @@ class Preparation:
             pushed, there = pushed + new, there + old
             site.registries.forget(reference)
         return f"{pushed} layers, {there} were there"
-
-    def pull(self) -> str:
-        """Pull the images that are missing, by digest; all hosts pull the same."""
-        site = self.site
-        amount = 0
-        for item in self.candidate.to_pull:
-            listing = site.listing(item.reference)
-            if listing is None:
-                raise TowlineError(
-                    f"the registry has no image {item.reference}",
-                    remedy="push it, or mend its name",
-                )
-            pinned = f"{repository(item.reference)}@{listing.digest}"
-            auth = site.registries.authentication(item.reference)
-            amount += transfer.pull(site.host, pinned, auth, listing)
-            self._verify(item.reference, pinned)
-            # Compose files, and the next deploy, know it by its tag.
-            if "@" not in item.reference:
-                site.engine.tag(pinned, split(item.reference).tag)
-        site.moved.pulled += amount
-        return format_size(amount)
-
-    def ship(self) -> str:
-        """Send images to the host, but for the layers that it has."""
-        target = self.site.host.docker().api
-        sent = []
-        for item in self.candidate.to_ship:
-            sent.append(ship(self.archives, target, item.reference, self.site.layers))
-            self.archives.done(item.reference)
-        amount = sum(item.sent for item in sent)
-        self.site.moved.sent += amount
-        return f"{sum(item.layers for item in sent)} layers, {format_size(amount)}"
 
     def prepare(self) -> str:
         """Write the release folder, whole or not at all."""
@@ -238,9 +206,7 @@ class Preparation:
 def preparation(site: Site, promoted: Promoted) -> Preparation:
     """The preparation of a promoted release that is not kept yet."""
     stack = promoted.stack or site.resolve(promoted.manifest.version, promoted.manifest.commit)
-    archives = site.memo.once("archives", lambda: Archives(site.here.docker().api))
-    for item in promoted.candidate.to_ship:
-        archives.expect(item.reference)
+    archives = shared_archives(site, promoted.candidate.to_ship)
     return Preparation(site, promoted.manifest, promoted.candidate, stack, archives)
 
 

@@ -47,6 +47,7 @@ class FakeEngine:
     open: int = 0
     crash: set = field(default_factory=set)
     drained: int = 0
+    pruned: set = field(default_factory=set)
     ask: Callable = lambda: None
     state: Path | None = None
     noted: Path | None = None
@@ -143,6 +144,9 @@ class FakeEngine:
 
     def logs(self, container, lines):
         return [f"{container.name} says s3cret-value"]
+
+    def missing_images(self, images):
+        return set(images) & self.pruned
 
     def remove_image(self, reference, tags):
         self.ask()
