@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from towline.config.services import Role, Service
+from towline.engines.release_record import read_record
 from towline.errors import TowlineError
 from towline.hosts.base import Files
-from towline.release.migrations import parse_recorded
 
 _RECORD = "release.json"
 
@@ -86,7 +86,8 @@ class Release:
         migrations: Path of each migration that it knows -> SHA-256; see `release.migrations`.
         status: Whether it proved good or bad.
         reason: Why it is bad, or was rolled back.
-        created: UTC time, ISO 8601.
+        created: UTC time, ISO 8601, by the clock of whoever deployed it.
+        number: Its place among the releases of the host; 0 in records of earlier versions.
     """
 
     id: str
@@ -102,6 +103,12 @@ class Release:
     status: Status = Status.NEW
     reason: str = ""
     created: str = ""
+    number: int = 0
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Sorts releases from the oldest to the newest, whatever clocks their deployers have."""
+        return self.number, self.created
 
     @property
     def tree(self) -> Path:
@@ -150,9 +157,9 @@ class ReleaseStore:
     _read: dict[str, Release] = field(default_factory=dict)
 
     def all(self) -> list[Release]:
-        """Every kept release, oldest first."""
+        """Every retained release, oldest first."""
         found = (self.get(name) for name in self.files.names(self.state.releases))
-        return sorted((item for item in found if item), key=lambda item: item.created)
+        return sorted((item for item in found if item), key=lambda item: item.order)
 
     def get(self, identifier: str) -> Release | None:
         """One kept release by its identifier; None when it is not kept.
@@ -166,22 +173,16 @@ class ReleaseStore:
         if not identifier or identifier.startswith("."):
             return None
         try:
-            data = json.loads(self.files.read(folder / _RECORD))
-            release = Release(
-                **{
-                    **data,
-                    "folder": folder,
-                    "status": Status(data["status"]),
-                    "migrations": _migrations(data["migrations"]),
-                }
-            )
+            fields = read_record(self.files.read(folder / _RECORD))
+            fields["status"] = Status(fields["status"])
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise TowlineError(
-                f"{folder / 'release.json'} cannot be read: {error}",
+                f"{folder / _RECORD} cannot be read: {error}",
                 remedy=f"restore it, or remove the folder {folder} and deploy that version again",
             ) from None
+        release = Release(**fields, folder=folder)
         self._read[identifier] = release
         return release
 
@@ -202,13 +203,16 @@ class ReleaseStore:
         files: Mapping[str, tuple[bytes, int]],
         known: Mapping[str, Path] | None = None,
     ) -> Release:
-        """Write a release folder, whole or not at all.
+        """Write a release folder, whole or not at all; it is the newest from then on.
+
+        Whoever adds one holds the lock, so no two get the same number.
 
         Args:
             release: The release; its record is written too.
             files: Path in its folder -> content and mode.
             known: Path in its folder -> a file of another kept release with that content.
         """
+        release = replace(release, number=max((item.number for item in self.all()), default=0) + 1)
         everything = {**files, _RECORD: (_record(release), 0o600)}
         self.sent += self.files.install(release.folder, everything, known or {})
         self._read[release.id] = release
@@ -229,18 +233,6 @@ class ReleaseStore:
 
     def _write(self, folder: Path, release: Release) -> None:
         self.files.write(folder / _RECORD, _record(release), 0o600)
-
-
-def _migrations(value: object) -> dict[str, str]:
-    """A record of migrations in either form.
-
-    Raises:
-        ValueError: When it is something else.
-    """
-    found = parse_recorded(value)
-    if isinstance(found, dict) and all(isinstance(item, str) for item in found.values()):
-        return found
-    raise ValueError("`migrations` is no record of migrations")
 
 
 def _record(release: Release) -> bytes:

@@ -249,7 +249,7 @@ def _scene(site: Site, observed: Observed) -> Scene:
 def _previous(site: Site, live: Release | None) -> Release:
     """The newest good release before the live one; the one standing by is as good as any other."""
     good = [item for item in site.store.all() if item.status is Status.GOOD]
-    older = [item for item in good if live is None or item.created < live.created]
+    older = [item for item in good if live is None or item.order < live.order]
     if not older:
         raise UsageError(
             f"there is no good release to go back to in {site.name}",

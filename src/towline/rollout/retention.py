@@ -15,11 +15,11 @@ def surplus(releases: list[Release], keep: int, used: set[str]) -> list[Release]
     """
     good = [item for item in releases if item.status is not Status.BAD]
     kept = {item.id for item in good[-keep:]} | used
-    oldest = min((item.created for item in releases if item.id in kept), default="")
+    oldest = min((item.order for item in releases if item.id in kept), default=(0, ""))
     return [
         item
         for item in releases
-        if item.id not in kept and (item.status is not Status.BAD or item.created < oldest)
+        if item.id not in kept and (item.status is not Status.BAD or item.order < oldest)
     ]
 
 

@@ -86,7 +86,7 @@ def judge_rollback(
         target: The release to go back to.
         releases: Every retained release of the environment.
     """
-    since = {item.id: item for item in releases if item.created > target.created}
+    since = {item.id: item for item in releases if item.order > target.order}
     if live:
         since[live.id] = live
     since.pop(target.id, None)
