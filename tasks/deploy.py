@@ -32,7 +32,7 @@ _HELP = {
         "skip_check": "Do not run the pre-deploy check first. Default: off.",
         "resume": "First go on with what was interrupted. Default: off.",
         "abort": "First go back from what was interrupted. Default: off.",
-        "wait": "Wait so long, such as 5m, for someone else to end. Default: do not wait.",
+        "wait": "Wait so long, such as 5m, for others to end, then plan. Default: do not wait.",
     },
 )
 def run(
@@ -51,24 +51,43 @@ def run(
     """Bring the promoted release to an environment, without losing a request."""
     with seam.outcome():
         from towline.rollout import operations
+        from towline.rollout.lane import PlanOutdated
+        from towline.rollout.turn import Turn
 
-        fleet = seam.open_fleet(env, strategy=strategy)
-        if resume or abort:
-            _settle(fleet, resume=resume, abort=abort, dry=seam.is_dry(c, dry_run))
-        operation = operations.deploy(fleet, version=version)
-        if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
-            show(operation.plan, json)
-            return
-        if not skip_check:
-            from towline.rollout.preflight import require
+        turn = Turn(seam.duration(wait, "--wait"))
+        while True:
+            fleet = seam.open_fleet(env, strategy=strategy)
+            if not seam.is_dry(c, dry_run):
+                turn.wait(fleet, "deploy", terminal.tell)
+            if resume or abort:
+                _settle(fleet, resume=resume, abort=abort, dry=seam.is_dry(c, dry_run))
+            operation = operations.deploy(fleet, version=version)
+            if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
+                show(operation.plan, json)
+                return
+            _approve(fleet, operation, skip_check=skip_check, yes=yes)
+            try:
+                carry_out(operation, json, wait=turn.left)
+            except PlanOutdated as outdated:
+                if not turn.left:
+                    raise
+                terminal.tell(f"{outdated.message}; planning anew")
+            else:
+                return
 
-            for finding in require(fleet):
-                terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {finding.message}")
-        if fleet.lead.environment.confirm:
-            for line in operation.plan.lines():
-                terminal.tell(line)
-            seam.confirm(f"Deploy {operation.plan.release} to {env}?", yes=yes)
-        carry_out(operation, json, wait=seam.duration(wait, "--wait"))
+
+def _approve(fleet: Fleet, operation: Operation, *, skip_check: bool, yes: bool) -> None:
+    """Check what a deploy needs, and ask a person where the environment wants that."""
+    if not skip_check:
+        from towline.rollout.preflight import require
+
+        for finding in require(fleet):
+            terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {finding.message}")
+    if fleet.lead.environment.confirm:
+        for line in operation.plan.lines():
+            terminal.tell(line)
+        question = f"Deploy {operation.plan.release} to {operation.plan.environment}?"
+        seam.confirm(question, yes=yes)
 
 
 @task(name="plan", auto_shortflags=False, help=_HELP)

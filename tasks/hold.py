@@ -51,7 +51,7 @@ def lift(c: Context, env: str = "local", dry_run: bool = False) -> None:
     help={"env": seam.ENV_HELP, "yes": seam.YES_HELP, "dry_run": seam.DRY_RUN_HELP},
 )
 def unlock(c: Context, env: str = "local", yes: bool = False, dry_run: bool = False) -> None:
-    """Take the lock of an environment away, after showing whose it is."""
+    """Force-unlock an environment, after showing who holds its lock."""
     with seam.outcome():
         from towline.rollout import lock
 
@@ -61,12 +61,12 @@ def unlock(c: Context, env: str = "local", yes: bool = False, dry_run: bool = Fa
         if holder is None:
             terminal.say(f"nobody holds the lock of {env}")
             return
-        state = "expired" if lock.expired(files, path, holder) else "at work"
+        state = "running" if lock.looks_alive(files, path, holder) else "stale"
         terminal.say(f"{holder.user} on {holder.machine}, process {holder.pid}, {state}:")
         terminal.say(f"  {holder.operation}, since {holder.since}")
         if seam.is_dry(c, dry_run):
             return
-        seam.confirm(f"Take the lock of {env} away?", yes=yes)
+        seam.confirm(f"Force-unlock {env}?", yes=yes)
         if lock.free(files, path, holder):
             terminal.say(f"the lock of {env} is free; what that operation did stays as it is")
             terminal.say(f"next: `inv status --env {env}`")

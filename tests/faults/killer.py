@@ -16,7 +16,7 @@ from towline.rollout import lock
 from towline.rollout.journal import Journal
 
 when, number, lease, *arguments = sys.argv[1:]
-lock.LEASE, lock._RENEW = float(lease), float(lease) / 4
+lock.LEASE = float(lease)
 write, written = Journal.write, 0
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from towline.insight.since import since
 from towline.rollout import hold, lock
-from towline.rollout.journal import unfinished
+from towline.rollout.interrupted import of_journal
 from towline.rollout.site import Fleet, Site, observe
 
 
@@ -34,7 +34,7 @@ def _row(site: Site) -> dict[str, str]:
 def status(site: Site) -> dict[str, Any]:
     """The state of an environment on one host as plain data; changes nothing."""
     seen = observe(site)
-    left = unfinished(next(site.journal.recent(), []))
+    left = of_journal(next(site.journal.recent(), []))
     held = lock.living(site.host.files, site.state.lock)
     return {
         "project": site.project.settings.project,

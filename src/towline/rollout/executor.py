@@ -5,7 +5,7 @@ On several hosts each step is one step: it is done when every host has done it. 
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -27,18 +27,26 @@ _ONE_BY_ONE = ("migrate",)
 _HERE = ("build", "push")
 
 
+def _nothing() -> None:
+    """What is done where nothing more was asked for."""
+
+
 @dataclass
 class Executor:
     """Carries out one operation on one environment.
 
     Attributes:
         lanes: Its hosts; journal and lock lie on the first.
-        wait: Seconds to wait for someone else who is at work.
+        wait: Seconds to wait for someone else who is running an operation.
+        admit: Refuses to begin, under the lock.
+        seal: Done under the lock when all steps are, right before the end is written.
     """
 
     lanes: Sequence[Lane]
     progress: Progress
     wait: float = 0.0
+    admit: Callable[[], None] = _nothing
+    seal: Callable[[], None] = _nothing
     operation: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     _interrupt: Interrupt = field(default_factory=Interrupt)
 
@@ -56,7 +64,7 @@ class Executor:
         Raises:
             Locked: When someone else is at work here, or took over while this process slept, or
                 when nobody can say whether somebody did.
-            UsageError: When the environment changed since the plan was made.
+            PlanOutdated: When the environment changed since the plan was made.
             RolledBack: When a step failed and the old release serves again.
             NeedsPerson: When going back failed too.
             TowlineError: When a step failed before anything was touched, or there was no old
@@ -68,10 +76,11 @@ class Executor:
         purpose = f"{plan.kind} {plan.release}"
         sites = [lane.site for lane in self.lanes]
         with (
-            lead.held(sites, purpose, wait=self.wait) as holder,
+            lead.held(sites, purpose, wait=self.wait, say=self.progress.say) as holder,
             deferred(self.progress.say) as self._interrupt,
             self._fenced(holder),
         ):
+            self.admit()
             self._check()
             data = {
                 "kind": plan.kind,
@@ -92,7 +101,21 @@ class Executor:
                     self._failed(name, failure)
                 except Exception as error:
                     self._failed(name, HostFailed(self._lead, error))
+            self._seal()
             self._write("end", {"ok": True})
+
+    def _seal(self) -> None:
+        try:
+            self.seal()
+        except (OSError, TowlineError) as error:
+            if isinstance(error, lock.Fenced):
+                raise
+            plan = self._lead.plan
+            raise TowlineError(
+                f"{plan.release} serves all traffic, but {plan.environment} could not be put on "
+                f"hold: {error}",
+                remedy=f"`inv deploy.resume --env {plan.environment}` does that",
+            ) from error
 
     def _schedule(self) -> Iterator[tuple[str, list[Lane]]]:
         """Each step, with the hosts that it is for.
@@ -165,6 +188,7 @@ class Executor:
         plan = self._lead.plan
         reason = failure.lane.site.redactor.redact(str(failure.error))
         with if_possible():
+            self.seal()
             self._write("end", {"ok": False, "error": reason})
         raise TowlineError(
             f"{plan.release} serves all traffic, but tidying up after it failed: {reason}",

@@ -39,11 +39,14 @@ def read(files: Files, state: StateFolder) -> Hold | None:
     A file that cannot be read holds too: it was written by someone who wanted that.
     """
     try:
-        return Hold(**json.loads(files.read(state.hold)))
+        data = json.loads(files.read(state.hold))
+        if all(isinstance(text, str) for text in data.values()):
+            return Hold(**data)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError):
-        return Hold("its file cannot be read", "unknown", "unknown", "")
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        pass  # told below, like a file with wrong types
+    return Hold(f"{state.hold} cannot be read", "unknown", "unknown", "unknown")
 
 
 def put(files: Files, state: StateFolder, reason: str) -> Hold:
@@ -52,6 +55,16 @@ def put(files: Files, state: StateFolder, reason: str) -> Hold:
     hold = Hold(reason, getpass.getuser(), socket.gethostname(), since)
     files.write(state.hold, json.dumps(asdict(hold)).encode(), 0o600)
     return hold
+
+
+def after_rollback(left: str, reason: str) -> str:
+    """Why a rollback holds an environment.
+
+    Args:
+        left: The release that was rolled back.
+        reason: What the person said.
+    """
+    return f"rolled back from {left or 'nothing'}" + (f": {reason}" if reason else "")
 
 
 def lift(files: Files, state: StateFolder) -> Hold | None:
@@ -72,5 +85,5 @@ def refuse(files: Files, state: StateFolder, environment: str) -> None:
     if hold:
         raise CheckFailed(
             f"{environment} is on hold: {hold}; nothing was changed",
-            remedy=f"when that is mended: `inv hold.lift --env {environment}`, then deploy",
+            remedy=f"when that is fixed: `inv hold.lift --env {environment}`, then deploy",
         )

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from towline.engines.world import COLOURS, other
 from towline.errors import CheckFailed, UsageError
-from towline.rollout import lead, lock
-from towline.rollout.journal import Unfinished, unfinished
-from towline.rollout.lane import Lane
+from towline.rollout import hold, lead, lock
+from towline.rollout.journal import Entry, Unfinished, unfinished
+from towline.rollout.lane import Lane, PlanOutdated
 from towline.rollout.plan import Plan, Step
 from towline.rollout.site import Fleet, Site, observe
 
@@ -18,12 +18,19 @@ _KINDS = ("deploy", "rollback", "abort")
 
 
 def found(fleet: Fleet) -> Unfinished | None:
-    """The deploy or rollback that was interrupted; None when there is none, or it is at work."""
-    site = fleet.lead
-    left = unfinished(site.journal.newest())
-    if left is None or left.kind not in _KINDS:
-        return None
-    return None if lock.living(site.host.files, site.state.lock) else left
+    """The deploy or rollback that was interrupted; None when there is none, or it is running."""
+    left = of_journal(fleet.lead.journal.newest())
+    return None if left and _holder(fleet.lead) else left
+
+
+def of_journal(entries: list[Entry]) -> Unfinished | None:
+    """The deploy, rollback or abort that did not end, of whoever does not hold the lock."""
+    left = unfinished(entries)
+    return left if left and left.kind in _KINDS else None
+
+
+def _holder(site: Site) -> lock.Holder | None:
+    return lock.living(site.host.files, site.state.lock)
 
 
 def refuse(fleet: Fleet) -> None:
@@ -33,11 +40,36 @@ def refuse(fleet: Fleet) -> None:
         CheckFailed: When an operation was interrupted.
     """
     left = found(fleet)
-    if left is None:
-        return
-    live = observe(fleet.lead).live
-    name = fleet.lead.name
-    raise CheckFailed(
+    if left:
+        raise _interrupted(fleet.lead, left)
+
+
+def same(site: Site, expected: Unfinished | None) -> None:
+    """Make sure, under the lock, that nothing else was interrupted since the plan was made.
+
+    Args:
+        site: The environment on the host that has the journal.
+        expected: What the operation is to end; None where it begins something new.
+
+    Raises:
+        CheckFailed: When another operation was interrupted.
+        PlanOutdated: When somebody else ended the one that was to be ended.
+    """
+    left = of_journal(site.journal.newest())
+    if left and (expected is None or left.operation != expected.operation):
+        raise _interrupted(site, left)
+    if expected and not left:
+        raise PlanOutdated(
+            f"somebody else ended the interrupted {expected.kind} {expected.release} meanwhile; "
+            "nothing was changed",
+            remedy=f"`inv status --env {site.name}` shows what serves",
+        )
+
+
+def _interrupted(site: Site, left: Unfinished) -> CheckFailed:
+    live = observe(site).live
+    name = site.name
+    return CheckFailed(
         f"{left.kind} {left.release} was interrupted at step {left.step or 'begin'} ({left.at}); "
         f"{live.id if live else 'nothing'} serves",
         remedy=f"`inv deploy.resume --env {name}` goes on with it, `inv deploy.abort --env {name}` "
@@ -50,8 +82,11 @@ def require(fleet: Fleet) -> Unfinished:
 
     Raises:
         UsageError: When there is none.
+        Locked: When somebody still holds the lock, so that it may be running.
     """
-    left = found(fleet)
+    left = of_journal(fleet.lead.journal.newest())
+    if left and (holder := _holder(fleet.lead)):
+        raise lock.locked(holder)
     if left is None:
         raise UsageError(
             f"nothing was interrupted in {fleet.lead.name}",
@@ -64,10 +99,13 @@ def close(fleet: Fleet, left: Unfinished) -> None:
     """Write down that it is done: it was killed after its last step, before it said so.
 
     Raises:
-        Locked: When someone is at work here.
+        Locked: When someone else is running an operation.
     """
     site = fleet.lead
     with lead.held(fleet.sites, f"resume {left.kind} {left.release}"):
+        same(site, left)
+        if left.kind == "rollback":
+            hold.put(site.host.files, site.state, hold.after_rollback(left.before, left.reason))
         site.journal.write(left.operation, "end", data={"ok": True, "note": "found done"})
 
 

@@ -267,7 +267,13 @@ def _strict(part: Part) -> list[Entry]:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """An operation that began and did not end; `before` is the release that served before it."""
+    """An operation that began and did not end.
+
+    Attributes:
+        step: Where it was.
+        before: The release that served before it.
+        reason: Why somebody asked for it.
+    """
 
     operation: str
     kind: str
@@ -275,6 +281,7 @@ class Unfinished:
     step: str
     at: str
     before: str = ""
+    reason: str = ""
 
 
 def unfinished(entries: list[Entry]) -> Unfinished | None:
@@ -294,4 +301,5 @@ def unfinished(entries: list[Entry]) -> Unfinished | None:
         step=step,
         at=own[-1]["at"],
         before=str(data.get("before", data.get("live", ""))),
+        reason=str(data.get("reason", "")),
     )

@@ -26,6 +26,10 @@ _LOG_LINES = 200
 _SHOWN_LINES = 8
 
 
+class PlanOutdated(UsageError):
+    """The environment changed since the plan was made; a new plan may do."""
+
+
 def _never() -> None:
     """Nobody can stop what goes back."""
 
@@ -82,12 +86,13 @@ class Lane:
         """The plan was made before the lock was taken; someone may have been faster.
 
         Raises:
-            UsageError: When another release serves by now, or a job of another one is running.
+            PlanOutdated: When another release serves by now.
+            UsageError: When a job of another one is running.
         """
         observed = observe(self.site)
         live = observed.live
         if (live.id if live else "") != self.plan.live:
-            raise UsageError(
+            raise PlanOutdated(
                 f"{self.plan.environment} changed since the plan was made: "
                 f"{live.id if live else 'nothing'} is live now",
                 remedy="look at `inv status`, and run the command again",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -159,13 +159,20 @@ def _not_here(sites: Sequence[Site], newest: Record, away: Sequence[str]) -> Usa
 
 
 @contextmanager
-def held(sites: Sequence[Site], operation: str, *, wait: float = 0.0) -> Iterator[lock.Holder]:
+def held(
+    sites: Sequence[Site],
+    operation: str,
+    *,
+    wait: float = 0.0,
+    say: Callable[[str], None] = lock.silent,
+) -> Iterator[lock.Holder]:
     """Hold the lock of an environment; it is one, whatever hosts somebody's list names.
 
     Args:
         sites: The environment on its hosts, the lead first.
         operation: What it is for, for others to read.
         wait: Seconds to wait for another holder to end.
+        say: Told whom it waits for.
 
     Raises:
         Locked: When someone else holds it for longer than that, or makes another host the lead.
@@ -174,7 +181,7 @@ def held(sites: Sequence[Site], operation: str, *, wait: float = 0.0) -> Iterato
     for site in sites:
         place.claim(site)
     record = claim(sites)
-    with lock.held(lead.host.files, lead.state.lock, operation, wait=wait) as holder:
+    with lock.held(lead.host.files, lead.state.lock, operation, wait=wait, say=say) as holder:
         now = read(lead)
         if record and (now is None or not now.here):
             raise Locked(

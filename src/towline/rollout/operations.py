@@ -9,6 +9,7 @@ from towline.release.version import parse
 from towline.rollout import arrivals, hold, interrupted
 from towline.rollout.candidates import before_of, from_kept, kept_version, promoted, read_manifest
 from towline.rollout.executor import Executor
+from towline.rollout.journal import Unfinished
 from towline.rollout.lane import Lane
 from towline.rollout.plan import Plan
 from towline.rollout.planner import Scene, plan_deploy, plan_migration, plan_rollback, short
@@ -26,12 +27,16 @@ class Operation:
         respects_hold: Whether a hold stops it: what automation does, and not what a person asks
             for by its version.
         hold_reason: Why no deploy may follow until someone lifts the hold; empty sets none.
+        ends: What was interrupted and is ended by this.
+        supersedes: Whether it may begin although something was interrupted.
         schema_question: What a person has to decide on first, since nothing tells the schema.
     """
 
     lanes: tuple[Lane, ...]
     respects_hold: bool = False
     hold_reason: str = ""
+    ends: Unfinished | None = None
+    supersedes: bool = False
     schema_question: str = ""
 
     @property
@@ -62,12 +67,24 @@ class Operation:
             progress: Shows the steps.
             wait: Seconds to wait for someone else who is at work.
         """
-        site = self.site
-        if self.respects_hold and not self.plan.nothing_to_do:
-            hold.refuse(site.host.files, site.state, site.name)
-        Executor(self.lanes, progress, wait=wait).run()
+        if not self.plan.nothing_to_do:
+            self._refuse_held()
+        Executor(self.lanes, progress, wait=wait, admit=self._admit, seal=self._seal).run()
+
+    def _refuse_held(self) -> None:
+        if self.respects_hold:
+            hold.refuse(self.site.host.files, self.site.state, self.site.name)
+
+    def _admit(self) -> None:
+        """Under the lock, what was true before it was taken is looked at again."""
+        self._refuse_held()
+        if not self.supersedes:
+            interrupted.same(self.site, self.ends)
+
+    def _seal(self) -> None:
+        """Hold the environment before the operation ends, so that no kill can come between."""
         if self.hold_reason:
-            hold.put(site.host.files, site.state, self.hold_reason)
+            hold.put(self.site.host.files, self.site.state, self.hold_reason)
 
 
 def deploy(fleet: Fleet, *, version: str = "") -> Operation:
@@ -93,16 +110,18 @@ def resume(fleet: Fleet) -> Operation:
     if left.kind == "abort":
         return abort(fleet)
     if left.kind == "rollback":
-        why = f"rolled back from {left.before or 'nothing'}"
+        why = hold.after_rollback(left.before, left.reason)
         if observe(fleet.lead).live == fleet.lead.store.get(left.release):
             # Only the rest of it is missing, which a deploy of that release knows how to do.
             lanes = fleet.each(lambda site: _deploy(site, left.release))
         else:
-            lanes = fleet.each(lambda site: _rollback(site, left.release, "", keep_schema=True))
-        return Operation(tuple(lanes), hold_reason=why)
+            lanes = fleet.each(
+                lambda site: _rollback(site, left.release, left.reason, keep_schema=True)
+            )
+        return Operation(tuple(lanes), hold_reason=why, ends=left)
     kept = all(site.store.get(left.release) for site in fleet.sites)
     lanes = fleet.each(lambda site: _deploy(site, left.release if kept else ""))
-    return Operation(interrupted.all_for(lanes, left.release))
+    return Operation(interrupted.all_for(lanes, left.release), ends=left)
 
 
 def abort(fleet: Fleet) -> Operation:
@@ -111,7 +130,8 @@ def abort(fleet: Fleet) -> Operation:
     Raises:
         UsageError: When there is none.
     """
-    return Operation(tuple(fleet.each(interrupted.abort_lane(interrupted.require(fleet)))))
+    left = interrupted.require(fleet)
+    return Operation(tuple(fleet.each(interrupted.abort_lane(left))), ends=left)
 
 
 def migrate(fleet: Fleet) -> Operation:
@@ -119,7 +139,9 @@ def migrate(fleet: Fleet) -> Operation:
 
     Raises:
         UsageError: When nothing was promoted, or no service has role `job`.
+        CheckFailed: When a deploy or rollback was interrupted: its end comes first.
     """
+    interrupted.refuse(fleet)
     return Operation(tuple(fleet.each(_migrate)))
 
 
@@ -157,11 +179,11 @@ def rollback(
             return first
         return _rollback(site, target, reason, keep_schema=keep_schema)
 
-    why = f"rolled back from {first.plan.live or 'nothing'}" + (f": {reason}" if reason else "")
+    why = hold.after_rollback(first.plan.live, reason)
     lanes = tuple(fleet.each(lane))
     if force:
         lanes = tuple(replace(lane, plan=_without_settling(lane.plan)) for lane in lanes)
-    return Operation(lanes, hold_reason=why, schema_question=question)
+    return Operation(lanes, hold_reason=why, supersedes=True, schema_question=question)
 
 
 def _judge(site: Site, target: str) -> SchemaVerdict:

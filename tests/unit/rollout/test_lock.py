@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -14,6 +14,8 @@ from towline import process_identity
 from towline.errors import Locked, TowlineError, UsageError
 from towline.hosts.local import LocalFiles
 from towline.rollout import lock
+from towline.rollout.lock_file import this_process
+from towline.rollout.takeover import Watch
 
 FILES = LocalFiles()
 
@@ -84,9 +86,12 @@ def test_of_many_racers_one_wins(tmp_path):
 
         def take(_, path=path):
             try:
-                return lock._take(FILES, path, "deploy")
+                holder = this_process("deploy", 60.0)
+                lock._take(FILES, path, holder, 0.0, print)
             except Locked:
                 return None
+            else:
+                return holder
 
         with ThreadPoolExecutor(8) as pool:
             winners = [holder for holder in pool.map(take, range(8)) if holder]
@@ -194,6 +199,165 @@ def test_a_hundred_races_of_two_have_one_winner_each(tmp_path):
             codes = [pool.submit(race, start, done) for _ in range(2)]
             assert sorted(code.result(10) for code in codes) == [0, 5]
             assert lock.read(FILES, path) is None
+
+
+class Clock(LocalFiles):
+    """The files of a host whose clock is wrong by some seconds."""
+
+    def __init__(self, wrong):
+        self.wrong = wrong
+
+    def age(self, path):
+        return super().age(path) + self.wrong
+
+
+def left_behind(path, lease=0.4):
+    """The lock of a deployer that died elsewhere, where nobody here can look."""
+    holder = replace(this_process("deploy 1", lease), machine="elsewhere", where="another boot")
+    FILES.write(path, holder.content())
+    return holder
+
+
+@pytest.mark.parametrize("wrong", [-3600, 3600])
+def test_a_lock_that_is_renewed_is_kept_whatever_the_clock_of_the_host(
+    tmp_path, monkeypatch, wrong
+):
+    monkeypatch.setattr(lock, "LEASE", 0.4)
+    path, said = tmp_path / "lock", []
+    with lock.held(FILES, path, "deploy 1.0.0") as holder:
+        with (
+            pytest.raises(Locked, match=r"is running deploy 1\.0\.0"),
+            lock.held(Clock(wrong), path, "rollback", say=said.append),
+        ):
+            pass
+        with (
+            pytest.raises(Locked, match=r"is running deploy 1\.0\.0"),
+            lock.held(Clock(wrong), path, "rollback", wait=1.5),
+        ):
+            pass
+        lock.check(FILES, path, holder)
+    assert len(said) == 1
+    assert "looks stale" in said[0]
+
+
+@pytest.mark.parametrize("wrong", [-3600, 3600])
+def test_a_dead_lock_is_taken_after_a_lease_whatever_the_clock_of_the_host(tmp_path, wrong):
+    path, said = tmp_path / "lock", []
+    left_behind(path)
+    begun = time.monotonic()
+    with lock.held(Clock(wrong), path, "rollback", say=said.append):
+        assert 0.4 < time.monotonic() - begun < 3
+    assert "elsewhere: deploy 1 looks stale" in said[0]
+
+
+def test_who_does_not_wait_is_refused_at_once_while_a_lock_looks_alive(tmp_path):
+    path = tmp_path / "lock"
+    left_behind(path, lease=60)
+    begun = time.monotonic()
+    with pytest.raises(Locked, match="elsewhere"), lock.held(FILES, path, "rollback"):
+        pass
+    assert time.monotonic() - begun < 1
+    assert lock.living(FILES, path)
+    assert lock.living(Clock(3600), path) is None
+    assert lock.living(Clock(-3600), path) is None
+
+
+def test_who_waits_sees_that_a_holder_is_gone(tmp_path):
+    path, said = tmp_path / "lock", []
+    left_behind(path)
+    with lock.held(FILES, path, "rollback", wait=5, say=said.append):
+        assert "waiting for" in said[0]
+
+
+def test_of_many_that_watch_a_dead_lock_one_takes_it(tmp_path):
+    path = tmp_path / "lock"
+    left_behind(path)
+    inside, most = [], []
+
+    def take(number):
+        with lock.held(Clock(3600), path, f"deploy {number}", wait=10):
+            inside.append(number)
+            most.append(len(inside))
+            time.sleep(0.05)
+            inside.remove(number)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(take, range(4)))
+    assert most == [1, 1, 1, 1]
+
+
+def test_a_claim_whose_maker_died_is_forgotten_by_the_takers_own_clock(tmp_path):
+    path = tmp_path / "lock"
+    old = left_behind(path)
+    (tmp_path / f"lock.claim-{old.token}").touch()
+    now = [0.0]
+    watch = Watch(Clock(-3600), path, clock=lambda: now[0])
+    assert not watch.take_over(old, b"{}")
+    now[0] = 9.0
+    assert not watch.take_over(old, b"{}")
+    now[0] = 11.0
+    assert not watch.take_over(old, b"{}")
+    assert watch.take_over(old, b"{}")
+    assert path.read_bytes() == b"{}"
+
+
+def test_a_renewal_in_the_last_moment_is_respected(tmp_path):
+    path = tmp_path / "lock"
+    old = left_behind(path)
+    FILES.write(path, replace(old, beat=1).content())
+    assert not Watch(FILES, path).take_over(old, b"{}")
+
+
+def test_a_slow_host_does_not_make_its_holder_look_slow(tmp_path):
+    path, now = tmp_path / "lock", [0.0]
+    left_behind(path, lease=10)
+
+    class Slow(LocalFiles):
+        def read(self, path):
+            now[0] += 9
+            return super().read(path)
+
+    watch = Watch(Slow(), path, clock=lambda: now[0])
+    assert [watch.look().stale for _ in range(3)] == [False, False, False]
+    assert watch.look().stale
+
+
+SOUND = {
+    "token": "abc",
+    "user": "ann",
+    "machine": "m",
+    "pid": 7,
+    "operation": "deploy",
+    "since": "",
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"null", b"[]", b'"x"', b"7", b"", b"\xff", b"[" * 50_000,
+        *(
+            json.dumps({**SOUND, **change}).encode()
+            for change in (
+                {"token": 5}, {"token": "../../x"}, {"user": None}, {"pid": "7"}, {"pid": -1},
+                {"pid": 1 << 40}, {"lease": "long"}, {"lease": 1e12}, {"lease": -1},
+                {"lease": float("nan")}, {"fence": []}, {"beat": "x"}, {"where": 3}, {"since": {}},
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_a_lock_file_with_wrong_content_belongs_to_nobody(tmp_path, content):
+    path = tmp_path / "lock"
+    path.write_bytes(content)
+    assert lock.read(FILES, path).user == "unknown"
+    assert lock.living(FILES, path) is None
+    with lock.held(FILES, path, "deploy") as holder:
+        lock.check(FILES, path, holder)
+
+
+def test_what_is_sound_is_somebodys(tmp_path):
+    (tmp_path / "lock").write_text(json.dumps(SOUND))
+    assert lock.read(FILES, tmp_path / "lock").user == "ann"
 
 
 class Away(LocalFiles):
