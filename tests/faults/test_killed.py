@@ -5,6 +5,7 @@ deploy and of a rollback. Interrupted by a signal: the sample.
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from loadgen import Load
 from projects import remove
-from tour import COMMANDS, KILLER, NEW, Tour, begin
+from tour import COMMANDS, KILLER, NEW, OLD, Tour, begin
 from toy import APP, release, toy
 
 SLOW = APP.replace("GET(self):", "GET(self):\n        import time; time.sleep(0.8)")
@@ -59,6 +60,43 @@ def test_killed_before_and_after_every_entry_of_a_deploy_and_of_a_rollback(small
         lost()
     assert interrupted >= 30
     assert tally.sent == tally.answered
+
+
+def paused(project, name, *, entry, act):
+    """Stop an operation at an entry of its journal, do something, and let it go on to its end.
+
+    Returns:
+        What a second operator's command said, and the exit codes of both.
+    """
+    first = project.start(
+        str(KILLER), "stop", str(entry), "60", *COMMANDS[name], program=sys.executable
+    )
+    os.waitpid(first.pid, os.WUNTRACED)
+    second = project.start(*act)
+    try:
+        for line in iter(second.stdout.readline, ""):
+            if "waiting for" in line:
+                break
+    finally:
+        first.send_signal(signal.SIGCONT)
+    said = second.communicate(timeout=120)[0]
+    first.communicate(timeout=120)
+    return said, first.returncode, second.returncode
+
+
+def test_who_waits_for_another_plans_after_it_and_respects_its_hold(small):
+    # Of two operators with a version each, the second one's is what serves.
+    back = ("deploy", "--version", OLD, "--skip-check", "--wait", "2m")
+    assert paused(small, "deploy", entry=4, act=back)[1:] == (0, 0)
+    assert [row["release"] for row in small.inv("history", "--json").ok().json[:2]] == [OLD, NEW]
+    small.inv(*COMMANDS["deploy"]).ok()
+    small.inv("hold.lift").ok()
+    # Automation that waits for a rollback does not bring the bad release back.
+    automation = ("deploy", "--skip-check", "--wait", "2m")
+    said, first, second = paused(small, "rollback", entry=4, act=automation)
+    assert (first, second) == (0, 3), said
+    assert "on hold: rolled back from" in said
+    assert small.inv("status", "--json").ok().json["live"] == OLD
 
 
 @pytest.mark.parametrize("small", [SLOW], indirect=True)
