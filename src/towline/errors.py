@@ -1,6 +1,7 @@
 """Every error that Towline raises on purpose, with the exit code it becomes.
 
 TowlineError        1  failed, and nothing serves worse than before
+├── HostLost        1  a host, or its engine, does not answer
 ├── UsageError      2  the command line, the configuration or the state does not allow it
 ├── CheckFailed     3  a check or a gate said no; nothing was changed
 ├── RolledBack      4  failed, and the old release serves again
@@ -29,10 +30,18 @@ class TowlineError(Exception):
         self.details = tuple(details)
 
 
+class HostLost(TowlineError):
+    """A host, or its engine, does not answer; that says nothing about a release."""
+
+
 class UsageError(TowlineError):
     """The command line, the configuration or the state does not allow what was asked."""
 
     exit_code = 2
+
+
+class NoEngine(UsageError, HostLost):
+    """No container engine answers on a host: none is installed, or it is away."""
 
 
 class CheckFailed(TowlineError):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from loadgen import Load, wait_until
-from projects import remove
+from projects import docker, remove
 from tour import NEW, OLD
 from toy import release, toy
 
@@ -72,3 +72,55 @@ def test_a_sleeper_woken_in_its_switch_undoes_nothing_of_what_somebody_else_did(
     assert "the chain is whole" in project.inv("history", "--verify").ok().out
     status = project.inv("status", "--json").ok().json
     assert (status["live"], status["interrupted"], status["lock"]) == (OLD, None, None)
+
+
+def test_an_app_that_dies_after_its_gate_gets_no_traffic(project):
+    process = at_the_switch(project)
+    with load(project) as users:
+        docker("kill", *names(project, "web", NEW))
+        said = process.communicate(timeout=90)[0]
+        tally = users.stop()
+    assert process.returncode == 4, said
+    assert "exited with code 137" in said
+    assert tally.lost == []
+    assert tally.failed == 0, tally.statuses
+    assert set(tally.releases) == {OLD}
+
+
+def test_a_router_that_dies_while_a_release_is_watched_is_started_again(project):
+    process = at_the_switch(project)
+    wait_until(lambda: '"green": 100' in routes(project), "no switch", limit=60)
+    docker("kill", *names(project, "nginx"))
+    said = process.communicate(timeout=90)[0]
+    assert process.returncode == 0, said
+    with load(project) as users:
+        time.sleep(0.3)
+        assert set(users.stop().releases) == {NEW}
+
+
+def test_a_failing_bake_costs_no_request_though_the_worker_takes_its_time(project):
+    """The new worker crashes as soon as it runs."""
+    config = project.root / "deploy/docker/docker-compose.prod.yml"
+    text = config.read_text()
+    config.write_text(text.replace(SLOW_WORKER, 'command: [sh, -c, "sleep 0.2; exit 3"]'))
+    release(project, "1.2.0")
+    with load(project) as users:
+        said = project.inv("deploy", "--skip-check")
+        tally = users.stop()
+    assert said.code == 4, said.text
+    assert "exited with code 3" in said.err
+    assert tally.lost == []
+    assert tally.failed == 0, tally.statuses
+    assert project.inv("status", "--json").ok().json["live"] == NEW
+
+
+def names(project, service, version=""):
+    labels = {"project": project.name, "service": service}
+    labels |= {"version": version} if version else {}
+    wanted = [word for name, value in labels.items()
+              for word in ("--filter", f"label=towline.{name}={value}")]  # fmt: skip
+    return docker("ps", "--format", "{{.Names}}", *wanted).split()
+
+
+def routes(project):
+    return (project.folder / "routes/routes.conf").read_text()

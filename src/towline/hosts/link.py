@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from towline.errors import TowlineError, UsageError
+from towline.errors import HostLost, TowlineError, UsageError
 from towline.hosts.address import Address
 from towline.hosts.base import Result
 from towline.hosts.host_keys import DEFAULT_FILES, be_strict, changed
@@ -130,10 +130,10 @@ class Link:
             raise self.lost(error) from None
         return channel
 
-    def lost(self, error: Exception) -> TowlineError:
+    def lost(self, error: Exception) -> HostLost:
         """What to say when the connection broke."""
         why = str(error) or type(error).__name__
-        return TowlineError(
+        return HostLost(
             f"the connection to {self.address.short} was lost: {why}",
             remedy="run the command again: it starts from what serves there",
         )
@@ -184,7 +184,7 @@ class Link:
                 "ssh-agent: ssh-add",
             ) from None
         except (NoValidConnectionsError, socket.gaierror, TimeoutError, OSError) as error:
-            raise TowlineError(
+            raise HostLost(
                 f"{where} cannot be reached: {_reason(error)}",
                 remedy=f"try `{self.login()}`; see `hosts` in towline.yaml",
             ) from None
@@ -192,7 +192,7 @@ class Link:
             # Paramiko's words for a server that says nothing.
             silent = "No existing session" in str(error) or "banner" in str(error)
             why = f"no answer within {CONNECT_SECONDS} s" if silent else str(error)
-            raise TowlineError(
+            raise HostLost(
                 f"{where} cannot be reached: {why}", remedy=f"try `{self.login()}`"
             ) from None
         return connection

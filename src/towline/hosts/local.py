@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from towline.errors import TowlineError, UsageError
+from towline.errors import NoEngine, TowlineError, UsageError
 from towline.hosts.base import Result
 from towline.hosts.local_folder import LocalFolder, narrow
 
@@ -244,7 +244,7 @@ class LocalHost:
         try:
             return docker.from_env(version="auto", timeout=120)
         except DockerException as error:
-            raise UsageError(
+            raise NoEngine(
                 f"no Docker engine answers on {self.name}: {_reason(error)}",
                 remedy="start it (`sudo systemctl start docker`), or install Docker Engine",
             ) from None

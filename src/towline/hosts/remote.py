@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from towline.config.redaction import excerpt
-from towline.errors import TowlineError, UsageError
+from towline.errors import NoEngine, TowlineError, UsageError
 from towline.hosts.address import Address
 from towline.hosts.base import Result
 from towline.hosts.forward import Forward, allowed
@@ -149,7 +149,7 @@ class RemoteHost:
             if "permission denied" in why:
                 group = f"`usermod -aG docker {self.link.user()}` there"
                 remedy = f"{group}, or `sudo: true` for the environment in towline.yaml"
-            raise UsageError(
+            raise NoEngine(
                 f"no Docker engine answers on {self.name}: {why}", remedy=remedy
             ) from None
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from towline.errors import Locked, TowlineError
+from towline.errors import HostLost, Locked, TowlineError
 from towline.hosts.base import Host
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ def may_pass(error: Exception) -> bool:
 
 def cut(error: Exception) -> bool:
     """Whether it is what a connection says that breaks."""
-    return isinstance(error, EOFError | ConnectionError) or bool(
+    return isinstance(error, EOFError | ConnectionError | HostLost) or bool(
         _origin(error) & {"requests", "urllib3", "paramiko"}
     )
 

@@ -6,7 +6,7 @@ from towline.engines.releases import Release
 from towline.engines.world import Container
 from towline.errors import CheckFailed
 from towline.health.probes import Answer, Outcome
-from towline.rollout.gates import container_answer
+from towline.rollout.serving import container_answer
 from towline.rollout.site import Fleet, Observed, Site, observe
 
 Row = dict[str, str]

@@ -8,14 +8,14 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 from towline.errors import TowlineError
 from towline.rollout import lead, lock
-from towline.rollout.fence import if_possible
-from towline.rollout.interrupts import Interrupt, deferred
+from towline.rollout.closing import Closing
+from towline.rollout.fence import if_possible, now
+from towline.rollout.interrupts import Interrupt, Interrupted, deferred
 from towline.rollout.lane import HARMLESS, Lane
-from towline.rollout.parallel import HostFailed, fill, on_all, told
+from towline.rollout.parallel import HostFailed, Retreat, fill, on_all, told
 from towline.rollout.progress import Progress, Unfailing
 from towline.rollout.recovery import Recovery
 
@@ -23,6 +23,8 @@ from towline.rollout.recovery import Recovery
 _LOOK_AGAIN = 10.0
 # Two hosts may use one database.
 _ONE_BY_ONE = ("migrate",)
+# What is left to do once a release has all traffic and is proven; no reason to take it back.
+_CLOSING = ("finish", "keep")
 # An image is built and pushed once, on this machine.
 _HERE = ("build", "push")
 
@@ -49,10 +51,14 @@ class Executor:
     seal: Callable[[], None] = _nothing
     operation: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     _interrupt: Interrupt = field(default_factory=Interrupt)
+    _since: float = field(default_factory=now)
+    _switched: set[str] = field(default_factory=set)
+    _closing: Closing = field(init=False)
 
     def __post_init__(self) -> None:
         """Whoever listens has no say in what is done."""
         self.progress = Unfailing(self.progress)
+        self._closing = Closing(self.lanes)
 
     @property
     def _lead(self) -> Lane:
@@ -94,15 +100,16 @@ class Executor:
             hosts = {"hosts": [lane.name for lane in self.lanes]} if len(self.lanes) > 1 else {}
             self._write("begin", {**data, **hosts})
             for name, lanes in self._schedule():
+                able = [lane for lane in lanes if lane.name not in self._closing.left]
                 try:
                     self._tick()
-                    self._perform(name, lanes)
+                    if able:
+                        self._perform(name, able)
                 except HostFailed as failure:
                     self._failed(name, failure)
                 except Exception as error:
                     self._failed(name, HostFailed(self._lead, error))
-            self._seal()
-            self._write("end", {"ok": True})
+            self._end()
 
     def _seal(self) -> None:
         try:
@@ -148,12 +155,17 @@ class Executor:
             journal.step(self.operation, name) as outcome,
         ):
             at_once = 1 if name in _ONE_BY_ONE else self._lead.site.rollout.parallel
+            is_closing = self._is_closing(name)
             notes = on_all(
                 lanes,
                 lambda lane: lane.perform(lane.step(name) or step),
                 at_once=at_once,
                 tick=self._tick,
+                together=not is_closing,
+                retreat=None if is_closing or name in HARMLESS else self._retreat(lanes),
             )
+            if name == "switch":
+                self._switched |= {lane.name for lane in lanes}
             outcome["note"] = told(lanes, notes)
             fill(note, lanes, notes)
 
@@ -175,26 +187,43 @@ class Executor:
         self._lead.site.fence.prove(_LOOK_AGAIN)
         self._interrupt.tick()
 
-    def _failed(self, name: str, failure: HostFailed) -> NoReturn:
+    def _retreat(self, lanes: Sequence[Lane]) -> Retreat:
+        """Where one host fails, users of the others do not wait until all have noticed."""
+        busy = {lane.name for lane in lanes}
+        before = [lane for lane in self.lanes if lane.touched and lane.name not in busy]
+        return Retreat(Lane.stand_in, before)
+
+    def _is_closing(self, name: str) -> bool:
+        """Whether a step only closes what is proven: every host that is to switch has done so."""
+        if name == "keep":
+            return True
+        return name in _CLOSING and all(
+            lane.name in self._switched for lane in self.lanes if lane.step("switch")
+        )
+
+    def _failed(self, name: str, failure: HostFailed) -> None:
         # Whoever has the lock now decides what serves, whatever failed here.
         self._lead.site.fence.prove()
-        if name == "keep":
-            self._left_untidy(failure)
+        interrupted = isinstance(failure.error, Interrupted) and name != "keep"
+        if self._is_closing(name) and not interrupted:
+            self._closing.leave(name, failure)
+            return
         # Users must be served as before.
-        Recovery(self.lanes, self.operation, self.progress).go_back(name, failure)
+        recovery = Recovery(self.lanes, self.operation, self.progress, self._since)
+        recovery.go_back(name, failure)
 
-    def _left_untidy(self, failure: HostFailed) -> NoReturn:
-        """The release serves and is proven: no reason to take it back."""
-        plan = self._lead.plan
-        reason = failure.lane.site.redactor.redact(str(failure.error))
+    def _end(self) -> None:
+        if self._lead.plan.kind in ("deploy", "rollback"):
+            self._closing.ask()
+        outcome = self._closing.outcome()
+        if outcome == {"ok": True}:
+            self._seal()
+            self._write("end", outcome)
+            return
         with if_possible():
             self.seal()
-            self._write("end", {"ok": False, "error": reason})
-        raise TowlineError(
-            f"{plan.release} serves all traffic, but tidying up after it failed: {reason}",
-            details=failure.others,
-            remedy=f"mend the cause, then run `inv deploy --env {plan.environment}` again",
-        ) from failure.error
+            self._write("end", outcome)
+        self._closing.refuse()
 
     def _check(self) -> None:
         def check(lane: Lane) -> str:

@@ -12,9 +12,9 @@ from towline.engines.base import Engine
 from towline.engines.releases import Release
 from towline.engines.world import Container, World
 from towline.errors import TowlineError
-from towline.health.probes import Answer, Outcome, http_probe
+from towline.health.probes import Answer, Outcome
 from towline.health.smoke import run_smoke
-from towline.routing.nginx import ASK_PORT
+from towline.rollout.serving import container_answer, restart_router, router_fault, routing_fault
 
 _POLL = 0.05
 _WATCH_POLL = 0.25
@@ -75,6 +75,26 @@ class Gates:
                 )
             time.sleep(_POLL)
 
+    def is_healthy(self, release: Release, colour: str) -> bool:
+        """Whether every app container of a slot is healthy right now."""
+        try:
+            world = self.engine.observe()
+            answers = self._ask(release, world, colour, release.named(Role.APP))
+        except GateFailed:
+            return False
+        return all(answer.healthy for answer in answers.values())
+
+    def serving_fault(self, release: Release, colour: str) -> str:
+        """Why users do not get a release right now; empty when they do."""
+        world = self.engine.observe()
+        if fault := routing_fault(self.engine, release, colour, world):
+            return fault
+        try:
+            answers = self._ask(release, world, colour, release.named(Role.APP))
+        except GateFailed as error:
+            return error.message
+        return next((f"{n}: {a.detail}" for n, a in answers.items() if not a.healthy), "")
+
     def kept_healthy(self, release: Release) -> str:
         """Wait until backing services and the router are healthy."""
         names = release.named(Role.BACKING, Role.ROUTER)
@@ -106,25 +126,34 @@ class Gates:
     def watch(self, release: Release, colour: str) -> str:
         """Watch a release under traffic; a few failed rounds are forgiven, a crash is not.
 
+        A router that died is started again: users wait for it, and no other release would help.
+
         Raises:
             GateFailed: When it failed more rounds in a row than `max_failures`.
         """
         names = release.named(Role.APP, Role.WORKER)
         ends = time.monotonic() + self.rollout.watch
-        rounds = failures = row = 0
+        rounds = failures = row = restarts = 0
         while time.monotonic() < ends:
             self.tick()
             rounds += 1
-            answers = self._ask(release, self.engine.observe(), colour, names)
+            restarts += restart_router(self.engine, release)
+            world = self.engine.observe()
+            answers = self._ask(release, world, colour, names)
             bad = [a.detail for a in answers.values() if a.outcome in _NOT_WELL]
+            bad += filter(None, [router_fault(self.engine, release, world)])
             failures, row = (failures + 1, row + 1) if bad else (failures, 0)
-            if row > self.rollout.max_failures:
+            if max(row, restarts) > self.rollout.max_failures:
                 raise GateFailed(
-                    "watch", f"{row} rounds in a row failed, of {rounds}; last: {bad[0]}"
+                    "watch",
+                    f"{row} rounds in a row failed, of {rounds}; last: {bad[0]}"
+                    if row
+                    else f"the router died {restarts} times",
                 )
             time.sleep(min(_WATCH_POLL, max(0.0, ends - time.monotonic())))
         took = format_duration(self.rollout.watch)
-        return f"{rounds - failures} of {rounds} rounds healthy in {took}"
+        again = "; the router had died, and was started again" if restarts else ""
+        return f"{rounds - failures} of {rounds} rounds healthy in {took}{again}"
 
     def _ask(
         self, release: Release, world: World, colour: str, names: list[str]
@@ -165,27 +194,3 @@ class Gates:
                     if address:
                         return address
         raise GateFailed("smoke", "no app service has a port to test")
-
-
-def container_answer(engine: Engine, release: Release, item: Container) -> Answer:
-    """One container's health: its HTTP probe, else its own healthcheck, else that it stays up."""
-    if not item.running:
-        return Answer(Outcome.FAILURE, item.status or item.state)
-    settings = release.settings(item.service)
-    if settings.health:
-        port = settings.health.port or settings.port
-        address = engine.address(item, port) if port else None
-        if address is None:
-            return Answer(Outcome.ERROR, "has a health path but no port to ask")
-        probe = settings.health
-        return http_probe(address, probe.path, status=probe.status, headers=probe.headers)
-    if item.role == Role.ROUTER and (address := engine.address(item, ASK_PORT)):
-        return http_probe(address, "/routes")
-    if item.health in ("unhealthy", "starting"):
-        outcome = Outcome.FAILURE if item.health == "unhealthy" else Outcome.INCONCLUSIVE
-        return Answer(outcome, f"its healthcheck says {item.health}")
-    if item.health:
-        return Answer(Outcome.HEALTHY, "its healthcheck says healthy")
-    if item.status.startswith("Up Less than"):
-        return Answer(Outcome.INCONCLUSIVE, "just started, and has no probe")
-    return Answer(Outcome.HEALTHY, "running (it has no probe)")

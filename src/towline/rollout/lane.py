@@ -1,7 +1,6 @@
 """One host's part in an operation: the same steps as the others, by its own plan."""
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from towline.config.services import Role
@@ -11,9 +10,10 @@ from towline.engines.releases import Release, Status
 from towline.errors import TowlineError, UsageError
 from towline.hosts.waiting import insist
 from towline.rollout.fence import fenced, if_possible
-from towline.rollout.gates import Gates
+from towline.rollout.gates import GateFailed, Gates
 from towline.rollout.plan import Plan, Step
 from towline.rollout.retention import prune
+from towline.rollout.serving import restart_router
 from towline.rollout.site import Site, observe
 from towline.rollout.stages import Side, Stages
 from towline.rollout.strategies import restore
@@ -112,6 +112,33 @@ class Lane:
         """
         return insist(self._restore, self.engine.wait, self.site.rollout.reconnect)
 
+    def stand_in(self) -> bool:
+        """Send users to the old release at once, where it stands by healthy; whether it did.
+
+        The rest of the way back is for `restore`, which does it again where this failed.
+        """
+        with if_possible():
+            return self._stages(_never).stand_in()
+        return False
+
+    def unserved(self) -> str:
+        """Why users of the host do not get the release; empty when they do.
+
+        What died in the end, an app or the router, is started once more.
+        """
+        release, gates = self._release, self._gates(_never)
+        fault = gates.serving_fault(release, self.plan.colour)
+        if not fault:
+            return ""
+        try:
+            restart_router(self.engine, release)
+            self.engine.start(release, self.plan.colour, release.named(Role.APP))
+            gates.health(release, "", (Role.ROUTER,))
+            gates.health(release, self.plan.colour)
+        except GateFailed as error:
+            return error.message
+        return gates.serving_fault(release, self.plan.colour)
+
     def _stop_jobs(self) -> str:
         stopped = self.engine.stop_jobs(self.plan.release)
         return f"stopped {', '.join(stopped)}, which was still running" if stopped else ""
@@ -119,6 +146,8 @@ class Lane:
     def _restore(self) -> str:
         old = self.plan.old
         if old:
+            # Backing services, workers and logs have time; users have none.
+            self.stand_in()
             self.engine.settle(old)
         figures = self._stages(_never).reach(restore(old.replicas if old else 0))
         serving = f"{old.id} serves" if old else "the new release is stopped"
@@ -135,7 +164,7 @@ class Lane:
                 continue
             lines = [redact(line) for line in self.engine.logs(item, _LOG_LINES)]
             path = release.folder / "logs" / f"{item.name}.log"
-            with suppress(OSError):
+            with if_possible():
                 self.site.files.write(path, ("\n".join(lines) + "\n").encode(), 0o600)
             if lines and item.role == Role.APP:
                 shown += [f"last lines of {item.name}{where} (more in {path}):"]
@@ -146,7 +175,7 @@ class Lane:
         """Keep in mind that the release failed."""
         release = self.site.store.get(self.plan.release)
         if release:
-            with suppress(OSError):
+            with if_possible():
                 self.site.store.mark(release, Status.BAD, reason)
 
     @property

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from towline.errors import TowlineError
+from towline.hosts.waiting import cut
 from towline.rollout.lane import Lane
 from towline.rollout.lock import Fenced
 from towline.rollout.progress import StepNote
@@ -23,14 +24,29 @@ class HostFailed(Exception):
         lane: The first that failed by itself.
         error: Why.
         others: What the other hosts say, a line each.
+        failed: Each host that failed by itself, and why.
     """
 
     lane: Lane
     error: Exception
     others: list[str] = field(default_factory=list)
+    failed: list[tuple[Lane, Exception]] = field(default_factory=list)
 
     def __str__(self) -> str:
         return str(self.error)
+
+
+@dataclass(frozen=True)
+class Retreat:
+    """What becomes of hosts as soon as another one failed, while some are still at work.
+
+    Attributes:
+        act: Done once on each host, when nothing is at work there any more; it must not raise.
+        idle: Hosts on which nothing is at work from the beginning.
+    """
+
+    act: Callable[[Lane], object]
+    idle: Sequence[Lane] = ()
 
 
 def on_all(
@@ -39,6 +55,8 @@ def on_all(
     *,
     at_once: int = 10,
     tick: Callable[[], None] | None = None,
+    together: bool = True,
+    retreat: Retreat | None = None,
 ) -> list[str]:
     """Do something on every host; returns their figures in the order of the hosts.
 
@@ -50,6 +68,8 @@ def on_all(
         act: What to do.
         at_once: Hosts that work at the same time.
         tick: Asked in every wait of a host; raises when the operation is to stop.
+        together: Whether the others stop when one fails.
+        retreat: What becomes of the others then; a host that is lost must not hold them back.
 
     Raises:
         HostFailed: When at least one failed.
@@ -67,14 +87,14 @@ def on_all(
         try:
             return act(lane)
         except Exception as error:
-            stop.set()
+            if together:
+                stop.set()
             return error
 
-    if len(lanes) == 1:
+    if len(lanes) == 1 and not (retreat and retreat.idle):
         outcomes = [work(lanes[0])]
     else:
-        with ThreadPoolExecutor(max_workers=max(1, min(at_once, len(lanes)))) as pool:
-            outcomes = list(pool.map(work, lanes))
+        outcomes = _at_once(lanes, work, max(1, min(at_once, len(lanes))), stop, retreat)
     failed = [
         (lane, outcome)
         for lane, outcome in zip(lanes, outcomes, strict=True)
@@ -83,6 +103,29 @@ def on_all(
     if failed:
         raise _failure(lanes, outcomes, failed)
     return [str(outcome) for outcome in outcomes]
+
+
+def _at_once(
+    lanes: Sequence[Lane],
+    work: Callable[[Lane], str | Exception],
+    workers: int,
+    stop: threading.Event,
+    retreat: Retreat | None,
+) -> list[str | Exception]:
+    idle = list(retreat.idle) if retreat else []
+    going_back = ThreadPoolExecutor(max_workers=len(lanes) + len(idle))
+    with going_back, ThreadPoolExecutor(max_workers=workers) as pool:
+        begun = {pool.submit(work, lane): lane for lane in lanes}
+        for done in as_completed(begun):
+            outcome = done.result()
+            # One that is lost would only be waited for once more.
+            if not (isinstance(outcome, Exception) and cut(outcome)):
+                idle.append(begun[done])
+            if retreat and stop.is_set():
+                for lane in idle:
+                    going_back.submit(retreat.act, lane)
+                idle.clear()
+        return [done.result() for done in begun]
 
 
 def told(lanes: Sequence[Lane], notes: Sequence[str]) -> str:
@@ -120,4 +163,4 @@ def _failure(
             redact = other.site.redactor.redact
             said = f"failed: {redact(str(outcome))}" if isinstance(outcome, Exception) else "passed"
             others.append(f"{other.name} {'stopped' if isinstance(outcome, Halted) else said}")
-    return HostFailed(lane, error, others)
+    return HostFailed(lane, error, others, own)

@@ -6,11 +6,13 @@ the failed release are kept beside it, and it is marked bad.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
 from towline.errors import NeedsPerson, RolledBack, TowlineError
 from towline.hosts.waiting import cut
+from towline.rollout.blame import is_infrastructure
 from towline.rollout.fence import if_possible
 from towline.rollout.interrupts import Interrupted
 from towline.rollout.lane import Lane
@@ -21,12 +23,30 @@ from towline.rollout.progress import Progress
 
 
 @dataclass(frozen=True)
+class _Told:
+    """What is said of a failure, without secrets.
+
+    Attributes:
+        blamed: Whether it is the release's fault.
+        has_lines: Whether the details hold what a container printed already.
+    """
+
+    what: str
+    reason: str
+    remedy: str
+    details: list[str]
+    blamed: bool
+    has_lines: bool = False
+
+
+@dataclass(frozen=True)
 class Recovery:
-    """The way back from one failed operation."""
+    """The way back from one failed operation, which began at `since` (by `fence.now`)."""
 
     lanes: Sequence[Lane]
     operation: str
     progress: Progress
+    since: float
 
     @property
     def _plan(self) -> Plan:
@@ -42,55 +62,62 @@ class Recovery:
             TowlineError: Nothing was touched, or nothing served before.
         """
         error = failure.error
-        reason, remedy, details = _words(failure.lane, error)
-        others = failure.others
-        if isinstance(error, Interrupted):
-            # On whichever host it was noticed first says nothing.
-            what = f"{self._plan.kind} {self._plan.release} was {reason} at step {step}"
-            remedy, others = f"`{self._command()}` begins again", []
-        else:
-            where = f" on {failure.lane.name}" if len(self.lanes) > 1 else ""
-            what = f"{self._plan.kind} {self._plan.release} failed at step {step}{where}: {reason}"
         touched = [lane for lane in self.lanes if lane.touched]
+        said = self._told(step, failure, touched=bool(touched))
         if not touched:
-            self._end({"error": reason})
+            self._end({"error": said.reason})
             raise TowlineError(
-                f"{what}; nothing was changed", details=[*others, *details], remedy=remedy
+                f"{said.what}; nothing was changed", details=said.details, remedy=said.remedy
             ) from error
         try:
-            details = self._keep_logs(touched, failure.lane, details)
             self._restore(touched)
         except Fenced:
             raise
         except Exception as second:
             if isinstance(second, HostFailed) and isinstance(second.error, Fenced):
                 raise second.error from error
-            self._needs_person(what, reason, second, [*others, *details], error)
-        self._mark_bad(touched, error, reason)
+            self._keep_logs(touched, failure, said)
+            self._needs_person(said, second, error)
+        self._keep_logs(touched, failure, said)
+        if said.blamed:
+            self._mark_bad(touched, said.reason)
         before = {lane.plan.old.id for lane in touched if lane.plan.old}
-        self._end({"error": reason, "rolled_back": bool(before)})
-        remedy = remedy or self._next_command()
-        details = [*others, *details]
+        self._end({"error": said.reason, "rolled_back": bool(before)})
+        remedy = said.remedy or self._next_command()
         if not before:
-            nothing = f"{what}; nothing served before, and nothing does now"
-            raise TowlineError(nothing, details=details, remedy=remedy) from error
-        serves = f"{what}; {self._serving(touched)}"
-        raise RolledBack(serves, details=details, remedy=remedy) from error
+            nothing = f"{said.what}; nothing served before, and nothing does now"
+            raise TowlineError(nothing, details=said.details, remedy=remedy) from error
+        serves = f"{said.what}; {self._serving(touched)}"
+        raise RolledBack(serves, details=said.details, remedy=remedy) from error
 
-    def _needs_person(
-        self, what: str, reason: str, second: Exception, details: list[str], error: Exception
-    ) -> NoReturn:
-        lane, cause = self.lanes[0], second
+    def _told(self, step: str, failure: HostFailed, *, touched: bool) -> _Told:
+        reason, remedy, details = _words(failure.lane, failure.error)
+        operation = f"{self._plan.kind} {self._plan.release}"
+        if isinstance(failure.error, Interrupted):
+            # On whichever host it was noticed first says nothing.
+            what = f"{operation} was {reason} at step {step}"
+            remedy = f"`{self._command()}` begins again"
+            return _Told(what, reason, remedy, details, blamed=False, has_lines=bool(details))
+        where = f" on {failure.lane.name}" if len(self.lanes) > 1 else ""
+        blamed = self._is_to_blame(failure)
+        if touched and not blamed:
+            remedy = self._once_well(failure)
+        what = f"{operation} failed at step {step}{where}: {reason}"
+        told = [*failure.others, *details]
+        return _Told(what, reason, remedy, told, blamed=blamed, has_lines=bool(details))
+
+    def _needs_person(self, said: _Told, second: Exception, error: Exception) -> NoReturn:
+        lane, cause, details = self.lanes[0], second, said.details
         if isinstance(second, HostFailed):
             lane, cause = second.lane, second.error
             details = [*details, *second.others]
         why = _words(lane, cause)[0]
-        self._end({"error": reason, "restore": why})
+        self._end({"error": said.reason, "restore": why})
         where = f" on {lane.name}" if len(self.lanes) > 1 else ""
         env, old = f"--env {self._plan.environment}", self._plan.old
         back = f"`inv deploy {env} --version {old.id}`" if old else f"`inv down {env}`"
         raise NeedsPerson(
-            f"{what}; going back failed too{where}: {why}",
+            f"{said.what}; going back failed too{where}: {why}",
             details=details,
             remedy=f"look at `inv status {env}`, mend the cause, then {back}",
         ) from error
@@ -124,23 +151,35 @@ class Recovery:
             journal = self.lanes[0].site.journal
             journal.write(self.operation, "end", data={"ok": False, **data})
 
-    def _mark_bad(self, touched: Sequence[Lane], error: Exception, reason: str) -> None:
-        """A release that failed is bad; one that somebody interrupted is only unproven."""
+    def _is_to_blame(self, failure: HostFailed) -> bool:
+        """Whether the release failed, and not only what it runs on."""
+        failed = failure.failed or [(failure.lane, failure.error)]
+        return not all(is_infrastructure(lane, error, self.since) for lane, error in failed)
+
+    def _once_well(self, failure: HostFailed) -> str:
+        release, host = self._plan.release, failure.lane.name
+        return f"check {host}, then `{self._command()}` again; {release} is not marked bad"
+
+    def _mark_bad(self, touched: Sequence[Lane], reason: str) -> None:
+        """A release that failed is bad; one that was rolled back to, or live before, is not."""
         for lane in touched:
             again = lane.plan.old is not None and lane.plan.old.id == lane.plan.release
-            if not (isinstance(error, Interrupted) or lane.plan.kind != "deploy" or again):
+            if lane.plan.kind == "deploy" and not again:
                 lane.mark_bad(reason)
 
-    def _keep_logs(self, touched: Sequence[Lane], culprit: Lane, details: list[str]) -> list[str]:
-        """Save the logs of every host; returns what is shown: the lines of the one that failed."""
-        for lane in touched:
-            printed: list[str] = []
-            # A host that cannot be reached must not keep the others from going back.
+    def _keep_logs(self, touched: Sequence[Lane], failure: HostFailed, said: _Told) -> None:
+        """Save the logs of every host; what is shown are the lines of the one that failed."""
+        printed: dict[str, list[str]] = {}
+
+        def keep(lane: Lane) -> str:
             with if_possible():
-                printed = lane.keep_logs()
-            if lane is culprit and not details:
-                details = printed
-        return details
+                printed[lane.name] = lane.keep_logs()
+            return ""
+
+        with suppress(HostFailed):
+            on_all(touched, keep)
+        if not said.has_lines:
+            said.details.extend(printed.get(failure.lane.name, []))
 
     def _command(self) -> str:
         """What somebody typed, but for its details."""

@@ -1,7 +1,8 @@
 """Bring an environment to a stage. Doing so twice is harmless.
 
 The order is always the same: start what is wanted, pass the gates that protect users, hand
-the workers over, move traffic, watch, and only then stop what is not wanted any more.
+the workers over, ask the new release once more, move traffic, watch, and only then stop what is not
+wanted any more. On the way back users come first: traffic moves before the workers.
 """
 
 import time
@@ -13,6 +14,7 @@ from towline.config.units import format_duration
 from towline.engines.base import Engine
 from towline.engines.releases import Release
 from towline.rollout.gates import Gates
+from towline.rollout.serving import restart_router
 from towline.rollout.strategies import Gate, Stage, Workers
 
 _POLL = 0.05
@@ -50,8 +52,15 @@ class Stages:
             self._start(self.old)
         notes = [self._pass(gate) for gate in stage.gates if gate is not Gate.WATCH]
         self.tick()
-        self._hand_over_workers(stage.workers)
-        served = self._move_traffic(stage)
+        if stage.users_first:
+            served = self._move_traffic(stage)
+            self._hand_over_workers(stage.workers)
+        else:
+            self._hand_over_workers(stage.workers)
+            if Gate.HEALTH in stage.gates and stage.share:
+                # Meanwhile, as long as the old worker took to stop, the new app may have died.
+                self._pass(Gate.HEALTH)
+            served = self._move_traffic(stage)
         notes += [self._pass(gate) for gate in stage.gates if gate is Gate.WATCH]
         for side, wanted in ((self.old, stage.old), (self.new, stage.new)):
             if side and not wanted:
@@ -59,6 +68,14 @@ class Stages:
                 notes.append(self._drained(side) if served else "")
                 self.engine.stop(side.colour, side.release.named(Role.APP))
         return "; ".join(filter(None, notes))
+
+    def stand_in(self) -> bool:
+        """Send all traffic to the old release at once, if it stands by healthy; whether it did."""
+        old = self.old
+        if old is None or not self.gates.is_healthy(old.release, old.colour):
+            return False
+        self.engine.route(old.release, {old.colour: 100})
+        return True
 
     def _start(self, side: Side) -> None:
         named = side.release.named
@@ -101,6 +118,8 @@ class Stages:
             shares = {}  # the first release, or recreate: nobody serves
         leading = self.new if stage.share >= 50 or self.old is None else self.old
         if leading:
+            if restart_router(self.engine, leading.release):
+                self.gates.health(leading.release, "", (Role.ROUTER,))
             self.engine.route(leading.release, shares)
         return bool(shares)
 

@@ -40,6 +40,7 @@ class Stage:
         share: Percentage of traffic that the new release gets.
         workers: Which release's workers run.
         gates: What must hold before traffic moves, and what is watched after.
+        users_first: Move traffic before the workers, which may take their time to stop.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Stage:
     share: int
     workers: Workers = Workers.OLD
     gates: tuple[Gate, ...] = ()
+    users_first: bool = False
 
 
 def blue_green(replicas: int, rollout: Rollout) -> list[Stage]:
@@ -69,7 +71,7 @@ def blue_green(replicas: int, rollout: Rollout) -> list[Stage]:
             old=replicas,
             share=100,
             workers=Workers.NEW,
-            gates=_watch(rollout),
+            gates=(Gate.HEALTH, *_watch(rollout)),
         ),
         Stage(
             "finish",
@@ -109,7 +111,7 @@ def recreate(replicas: int, rollout: Rollout) -> list[Stage]:
             old=0,
             share=100,
             workers=Workers.NEW,
-            gates=_watch(rollout),
+            gates=(Gate.HEALTH, *_watch(rollout)),
         ),
     ]
 
@@ -132,6 +134,7 @@ def rollback(replicas: int) -> list[Stage]:
             old=replicas,
             share=100,
             workers=Workers.NEW,
+            gates=(Gate.HEALTH,),
         ),
         Stage(
             "finish",
@@ -153,6 +156,7 @@ def restore(replicas: int) -> Stage:
         old=replicas,
         share=0,
         gates=(Gate.OLD_HEALTH,),
+        users_first=True,
     )
 
 

@@ -48,6 +48,7 @@ class FakeEngine:
     crash: set = field(default_factory=set)
     drained: int = 0
     pruned: set = field(default_factory=set)
+    router: bool = True
     ask: Callable = lambda: None
     state: Path | None = None
     noted: Path | None = None
@@ -91,13 +92,15 @@ class FakeEngine:
         ]  # fmt: skip
         found += [
             Container(id=s, name=s, service=s, role=SERVICES[s].get("role", "backing"),
-                      state="running", status="Up 5 seconds", health="healthy")
+                      state="running" if self.router or s != "nginx" else "exited",
+                      status="Up 5 seconds", health="healthy")
             for s in ("db", "nginx")
         ]  # fmt: skip
         return World(tuple(found))
 
     def settle(self, release):
         self._called(f"settle {release.id}")
+        self.router = True
         return []
 
     def run_job(self, release, colour, service, *, timeout, tick):
@@ -129,6 +132,8 @@ class FakeEngine:
 
     def route(self, release, shares):
         self._called(f"route {dict(sorted(shares.items()))}")
+        if not self.router:
+            raise TowlineError("the router is not running")
         self.shares = dict(shares)
         self._check()
 

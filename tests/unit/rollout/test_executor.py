@@ -201,7 +201,9 @@ def test_a_proven_release_is_not_taken_back_because_tidying_up_failed(site, monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(site.store, "mark", full)
-    with pytest.raises(TowlineError, match=r"1\.0\.1 serves all traffic, but tidying up") as error:
+    with pytest.raises(
+        TowlineError, match=r"1\.0\.1 is live; left to do: localhost: mark 1\.0\.1"
+    ) as error:
         run(site, plan)
     assert error.value.exit_code == 1
     assert site.engine.shares == {"green": 100}

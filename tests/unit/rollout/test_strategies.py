@@ -73,7 +73,7 @@ def test_restore_undoes_every_stage_of_every_schedule(replicas):
 def test_a_rollback_proves_health_and_nothing_slower():
     stages = rollback(2)
     assert [stage.name for stage in stages] == ["start", "switch", "finish"]
-    assert [gate for stage in stages for gate in stage.gates] == [Gate.HEALTH]
+    assert [gate for stage in stages for gate in stage.gates] == [Gate.HEALTH] * 2
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))

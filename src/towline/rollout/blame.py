@@ -1,0 +1,37 @@
+"""Whose fault a failure is: the release's, or that of what it runs on.
+
+A release that failed is marked bad, and nothing deploys it again by itself. A host that rebooted,
+an engine that went away, a connection that was cut and a full disk say nothing about a release.
+"""
+
+from contextlib import suppress
+from pathlib import Path
+
+from towline.errors import TowlineError
+from towline.hosts.waiting import cut
+from towline.rollout.fence import now
+from towline.rollout.lane import Lane
+
+# Written by the engine when it starts. Where it is elsewhere, or not ours to see, nothing is known.
+_ENGINE_STARTED = Path("/var/run/docker.pid")
+
+
+def is_infrastructure(lane: Lane, error: Exception, since: float) -> bool:
+    """Whether something else than the release made a step fail.
+
+    Args:
+        lane: The host on which it failed.
+        error: What was said.
+        since: When the operation began, by `fence.now`.
+    """
+    if cut(error) or _is_of_the_system(error):
+        return True
+    # What ran ended with the engine, and a gate only saw that it ended.
+    with suppress(OSError, TowlineError):
+        return lane.site.host.files.age(_ENGINE_STARTED) < now() - since
+    return False
+
+
+def _is_of_the_system(error: Exception) -> bool:
+    """Whether it is an error of a file or a socket; the engine's refusals are OSErrors too."""
+    return isinstance(error, OSError) and type(error).__module__ in ("builtins", "socket")

@@ -1,0 +1,91 @@
+"""The end of an operation: what is left to do, and whether users get what was promised.
+
+A release that has all traffic and was watched is not taken back because an old one could not be
+stopped. What is left is named, and the next deploy of that release does it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from towline.errors import NeedsPerson, TowlineError
+from towline.hosts.waiting import cut
+from towline.rollout.lane import Lane
+from towline.rollout.lock import Fenced
+from towline.rollout.parallel import HostFailed, on_all
+
+
+@dataclass
+class Closing:
+    """What is known at the end of an operation.
+
+    Attributes:
+        lanes: Its hosts.
+        left: Host -> what could not be done there, and why.
+        away: Host -> why its users do not get the release.
+    """
+
+    lanes: Sequence[Lane]
+    left: dict[str, str] = field(default_factory=dict)
+    away: dict[str, str] = field(default_factory=dict)
+
+    def leave(self, name: str, failure: HostFailed) -> None:
+        """Leave a step to the next command, on the hosts where it failed."""
+        for lane, error in failure.failed or [(failure.lane, failure.error)]:
+            step = lane.step(name)
+            reason = lane.site.redactor.redact(str(error) or type(error).__name__)
+            self.left[lane.name] = f"{step.title if step else name} ({reason})"
+            if cut(error):
+                self.away[lane.name] = f"{lane.name} cannot be asked: {reason}"
+
+    def ask(self) -> None:
+        """Ask on each host whether users get the release."""
+
+        def ask(lane: Lane) -> str:
+            try:
+                why = lane.unserved()
+            except Fenced:
+                raise
+            except Exception as error:
+                why = f"{lane.name} cannot be asked: {error or type(error).__name__}"
+            if why:
+                self.away[lane.name] = lane.site.redactor.redact(why)
+            return ""
+
+        try:
+            on_all([lane for lane in self.lanes if lane.name not in self.away], ask)
+        except HostFailed as failure:
+            raise failure.error from None
+
+    def outcome(self) -> dict[str, object]:
+        """How it ended, for the journal."""
+        left = [f"{host}: {what}" for host, what in self.left.items()]
+        outcome: dict[str, object] = {"ok": not self._is_dark(), **({"left": left} if left else {})}
+        return {**outcome, "error": self._dark()} if self._is_dark() else outcome
+
+    def refuse(self) -> NoReturn:
+        """Say what is not as it should be.
+
+        Raises:
+            NeedsPerson: When users of a host do not get what it should serve.
+            TowlineError: When something is left to do; the release serves.
+        """
+        plan = self.lanes[0].plan
+        left = "; ".join(f"{host}: {what}" for host, what in self.left.items())
+        again = f"`inv deploy --env {plan.environment}`"
+        if self._is_dark():
+            raise NeedsPerson(
+                f"{plan.release} is live, but not served everywhere: {self._dark()}",
+                details=[f"left to do: {left}"] if left else [],
+                remedy=f"check `inv status --env {plan.environment}`, fix it, then {again}",
+            )
+        raise TowlineError(
+            f"{plan.release} is live; left to do: {left}",
+            remedy=f"fix the cause; {again} does the rest",
+        )
+
+    def _is_dark(self) -> bool:
+        return bool(set(self.away) - set(self.left))
+
+    def _dark(self) -> str:
+        return "; ".join(self.away.values())
