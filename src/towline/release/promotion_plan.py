@@ -287,7 +287,10 @@ def plan_promotion(
         commit=settings.commit,
         commit_paths=commit_paths,
         decision=decision,
-        notes=tuple(_notes(project, repository, last, copies, dirty, commit_paths)),
+        notes=(
+            *_notes(project, repository, last, copies, dirty, commit_paths),
+            *_migration_notes(settings.migrations, planned),
+        ),
         nothing_to_do=held_back or done,
         known=known,
     )
@@ -472,6 +475,12 @@ def _commit_paths(
         *(path for path in files if not repository.ignores(path)),
         project.deploy_tree,
     )
+
+
+def _migration_notes(patterns: Sequence[str], planned: Files) -> list[str]:
+    if not patterns or find_migrations(planned, patterns):
+        return []
+    return [f"promote.migrations of {FILE} matches no file: rollbacks will not be guarded"]
 
 
 def _notes(

@@ -172,7 +172,7 @@ def rollback(
     # All hosts go to the release that the first one finds.
     first = _rollback(fleet.lead, version, reason, keep_schema=keep_schema)
     target = first.plan.release
-    question = "" if keep_schema else _judge(fleet.lead, target).question
+    question = "" if keep_schema else _judge(fleet.lead, first.plan).question
 
     def lane(site: Site) -> Lane:
         if site is fleet.lead:
@@ -186,10 +186,10 @@ def rollback(
     return Operation(lanes, hold_reason=why, supersedes=True, schema_question=question)
 
 
-def _judge(site: Site, target: str) -> SchemaVerdict:
-    """What the schema guard says to one of the retained releases."""
+def _judge(site: Site, plan: Plan) -> SchemaVerdict:
+    """What the schema guard says to a planned rollback."""
     releases = {item.id: item for item in site.store.all()}
-    return judge_rollback(require_managed(site).live, releases[target], [*releases.values()])
+    return judge_rollback(releases.get(plan.live), releases[plan.release], [*releases.values()])
 
 
 def _commands(site: Site) -> str:

@@ -119,8 +119,8 @@ def deploy_warnings(
     if jobs and not migrations:
         found.append(
             f"rollbacks are not guarded: {', '.join(jobs)} may change the schema, and nothing "
-            f"tells how (set promote.migrations in {FILE}, or `changes_schema: false` for a job "
-            "that does not)"
+            f"tells how (let promote.migrations in {FILE} match the migrations, or set "
+            "`changes_schema: false` for a job that does not)"
         )
     if live and migrations:
         difference = compare_migrations(live.migrations, migrations)

@@ -487,3 +487,13 @@ def test_no_module_of_git_is_loaded_by_importing():
         "sys.exit(not {'git', 'pathspec'}.isdisjoint(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_globs_that_match_no_migration_are_named(project):
+    assert not any("matches no file" in line for line in plan_promotion(project).lines())
+    write(
+        project.root, {"towline.yaml": SETTINGS.replace("src/migrations/", "migrations/versions/")}
+    )
+    plan = plan_promotion(load(project.root), allow_dirty=True)
+    assert plan.manifest.migrations == {}
+    assert any("promote.migrations of towline.yaml matches no file" in x for x in plan.lines())
