@@ -24,11 +24,14 @@ def show(
     with seam.outcome():
         from towline.insight.history import operations, require_whole
 
-        site = seam.open_site(env)
         if verify:
-            count = require_whole(site)
+            fleet = seam.open_fleet(env, only_look=True)
+            count = require_whole(fleet)
             terminal.say(f"{count} entries, the chain is whole")
+            for away in fleet.away:
+                terminal.tell(f"  {away.host} is away: what it remembers was not compared")
             return
+        site = seam.open_site(env)
         if wrong := site.journal.failure():
             mark = terminal.paint("!", "yellow", sys.stderr)
             terminal.tell(f"  {mark}  the journal is damaged: {wrong}")
@@ -47,21 +50,26 @@ def show(
     help={"env": seam.ENV_HELP, "yes": seam.YES_HELP, "dry_run": seam.DRY_RUN_HELP},
 )
 def repair(c: Context, env: str = "local", yes: bool = False, dry_run: bool = False) -> None:
-    """Put a damaged journal aside and begin a new one; what serves stays as it is."""
+    """Put a damaged journal aside, or note what it lacks; what serves stays as it is."""
     with seam.outcome():
-        from towline.rollout.repair import repair_journal
+        from towline.rollout.repair import find_damage, repair_journal
 
         fleet = seam.open_fleet(env)
-        wrong = fleet.lead.journal.failure()
+        wrong = find_damage(fleet)
         if not wrong:
-            terminal.say(f"the journal of {env} needs no repair; `inv history --verify` checks all")
+            terminal.say(f"the journal of {env} needs no repair")
             return
-        terminal.say(wrong)
+        for line in wrong:
+            terminal.say(line)
         if seam.is_dry(c, dry_run):
-            terminal.say("would put the journal aside and begin a new one")
+            terminal.say("would repair the journal: it is put aside where its chain is broken")
             return
-        seam.confirm(f"Put the journal of {env} aside and begin a new one?", yes=yes)
-        terminal.say(f"the damaged journal is {repair_journal(fleet)} now, and a new one begins")
+        seam.confirm(f"Repair the journal of {env}?", yes=yes)
+        place = repair_journal(fleet, thorough=True)
+        if place:
+            terminal.say(f"the damaged journal is {place} now, and a new one begins")
+        else:
+            terminal.say("the journal goes on, and says what it lacks")
         terminal.say(f"next: `inv status --env {env}`")
 
 

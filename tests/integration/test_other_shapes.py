@@ -106,6 +106,10 @@ def test_an_emergency_rollback_works_with_a_damaged_journal_and_a_dead_backing_s
         project.inv("deploy").ok()
     journal = project.folder / "journal.jsonl"
     lines = journal.read_text().splitlines()
+    journal.write_text("\n".join(lines[:-2]) + "\n")
+    cut = project.inv("history", "--verify")
+    assert cut.code == 1, cut.text
+    assert f"remembers {len(lines)} entries, and there are {len(lines) - 2}" in cut.err
     journal.write_text("\n".join([lines[0], "null", *lines[1:]]) + "\n")
     notes = f"{project.name}-local-notes-1"
     docker("rm", "-f", notes)

@@ -6,7 +6,8 @@ from itertools import islice
 from towline.config.units import format_duration
 from towline.errors import TowlineError
 from towline.rollout.journal import Entry
-from towline.rollout.site import Site
+from towline.rollout.repair import find_damage
+from towline.rollout.site import Fleet, Site
 
 
 def operations(site: Site, *, last: int) -> list[dict[str, str]]:
@@ -14,13 +15,16 @@ def operations(site: Site, *, last: int) -> list[dict[str, str]]:
     return [_row(entries) for entries in islice(site.journal.recent(), last)]
 
 
-def require_whole(site: Site) -> int:
+def require_whole(fleet: Fleet) -> int:
     """How many entries the journal has.
 
     Raises:
-        TowlineError: When a line was changed, is missing or was half-written.
+        TowlineError: When a line was changed, is missing or was half-written, or when the journal
+            is not the one that retained releases on any host remember.
     """
-    wrong = site.journal.verify()
+    if fleet.leaderless:
+        raise fleet.leaderless
+    wrong = find_damage(fleet)
     if wrong:
         raise TowlineError(
             wrong[0],
@@ -28,7 +32,7 @@ def require_whole(site: Site) -> int:
             remedy="compare with a backup, then `inv history.repair`; the next operation repairs a "
             "half-written last line",
         )
-    return len(site.journal.entries())
+    return sum(1 for _ in fleet.lead.journal.walk())
 
 
 def _row(entries: list[Entry]) -> dict[str, str]:
@@ -56,7 +60,9 @@ def _row(entries: list[Entry]) -> dict[str, str]:
 
 def _note(entry: Entry) -> dict[str, str]:
     """Something that was written down by itself, such as another lead."""
-    said = ", ".join(f"{name} {value}" for name, value in entry["data"].items() if value)
+    said = ", ".join(
+        f"{name} {value}" for name, value in entry["data"].items() if value and name != "replaces"
+    )
     return {
         "result": "note",
         "operation": entry["step"],

@@ -34,7 +34,7 @@ def _row(site: Site) -> dict[str, str]:
 def status(site: Site) -> dict[str, Any]:
     """The state of an environment on one host as plain data; changes nothing."""
     seen = observe(site)
-    left = of_journal(next(site.journal.recent(), []))
+    left = of_journal(site.journal.last_operation())
     held = lock.living(site.host.files, site.state.lock)
     return {
         "project": site.project.settings.project,

@@ -91,6 +91,18 @@ class Journal:
                 found.setdefault(entry["op"], []).append(entry)
             yield from reversed(list(found.values()))
 
+    def last_operation(self) -> list[Entry]:
+        """The entries of the last operation that can be read; a note by itself is none."""
+        found = (entries for entries in self.recent() if entries[0]["event"] == "begin")
+        return next(found, [])
+
+    def walk(self) -> Iterator[Entry]:
+        """All entries that can be read, the oldest first, a file at a time."""
+        for part in self._parts():
+            for _, entry in part.lines():
+                if entry is not None:
+                    yield entry
+
     def failure(self) -> str:
         """Why nothing can be written any more, in words; empty when it can.
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from towline.errors import Locked, TowlineError, UsageError
-from towline.rollout import lock, place
+from towline.rollout import journal_anchor, lock, place
 from towline.rollout.site import Site
 
 
@@ -190,7 +190,13 @@ def held(
             )
         if now:
             spread(sites, now)
-        yield holder
+        try:
+            yield holder
+        finally:
+            # Under the lock, and only by whoever can prove that it is still held.
+            with suppress(OSError, TowlineError):
+                lock.check(lead.host.files, lead.state.lock, holder, limit=0.0)
+                journal_anchor.leave(sites, lead.journal)
 
 
 def claim(sites: Sequence[Site]) -> Record | None:

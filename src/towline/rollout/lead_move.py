@@ -14,6 +14,7 @@ from pathlib import Path
 from towline.engines.placed import walk
 from towline.errors import Locked, UsageError
 from towline.rollout import lead, lock, place
+from towline.rollout.journal_anchor import anchors
 from towline.rollout.lead import Record
 from towline.rollout.site import Fleet, Site
 
@@ -77,7 +78,9 @@ def force(fleet: Fleet, target: Site) -> list[str]:
         place.claim(target)
         lead.write(target, replace(record, here=True))
         has_journal = target.host.files.exists(target.state.journal)
-        _note(target, {"lead": target.host.name, "forced": True, "from": old.host if old else ""})
+        lost = sorted({item.hash for item in anchors(fleet.sites)})
+        said = {"lead": target.host.name, "forced": True, "from": old.host if old else ""}
+        _note(target, {**said, "replaces": lost})
         others = [site for site in fleet.sites if site is not target]
         _take_over(others, record)
     return _lost(old, target, has_journal=has_journal)

@@ -4,38 +4,62 @@ import uuid
 
 from towline.rollout import lock
 from towline.rollout.journal import Journal, unfinished
+from towline.rollout.journal_anchor import anchors, contradictions
 from towline.rollout.site import Fleet
 
 
-def repair_journal(fleet: Fleet) -> str:
-    """Put a damaged journal aside; returns where it went, empty when it is well.
+def find_damage(fleet: Fleet) -> list[str]:
+    """What is wrong with all of a journal, a line each; empty when nothing is."""
+    journal = fleet.lead.journal
+    return [*journal.verify(), *contradictions(journal, anchors(fleet.sites))]
+
+
+def repair_journal(fleet: Fleet, *, thorough: bool = False) -> str:
+    """Put a damaged journal aside; returns where it went, empty when it stays.
 
     What was interrupted stays interrupted: it can still be resumed or aborted.
+
+    Args:
+        fleet: The environment.
+        thorough: Repair too what stops nobody: older files, and what was cut off at the end. A
+            chain that is whole stays, and says from then on what it lacks.
 
     Raises:
         Locked: When someone else is running an operation.
     """
     site = fleet.lead
-    if not site.journal.is_damaged():
+    if not (site.journal.is_damaged() or (thorough and find_damage(fleet))):
         return ""
     with lock.held(site.host.files, site.state.lock, "repair the journal"):
-        return _repair(site.journal)
-
-
-def _repair(journal: Journal) -> str:
-    why = journal.failure()
-    if not why:
+        # What releases remember of the old journal is not missing in the new one.
+        known = anchors(fleet.sites)
+        replaces = sorted({item.hash for item in known})
+        broken = site.journal.failure()
+        if thorough and not broken:
+            broken = next(
+                (line for line in site.journal.verify() if "half-written" not in line), ""
+            )
+        if broken:
+            return _begin_anew(site.journal, broken, replaces)
+        wrong = contradictions(site.journal, known)
+        _note(site.journal, wrong[0] if wrong else "half a line was cut off", replaces)
         return ""
-    last = next(journal.recent(), [])
+
+
+def _begin_anew(journal: Journal, why: str, replaces: list[str]) -> str:
+    last = journal.last_operation()
     left = unfinished(last)
     place = str(journal.set_aside())
-    operation = uuid.uuid4().hex[:8]
-    data = {"kind": "repair", "reason": f"{why}; the file is {place} now"}
-    journal.write(operation, "begin", data=data)
-    journal.write(operation, "end", data={"ok": True})
+    _note(journal, f"{why}; the file is {place} now", replaces)
     if left:
         begin = next(entry for entry in last if entry["event"] == "begin")
         journal.write(left.operation, "begin", data=begin["data"])
         if left.step:
             journal.write(left.operation, "intent", left.step)
     return place
+
+
+def _note(journal: Journal, reason: str, replaces: list[str]) -> None:
+    """A note, and no operation: what was interrupted before it is still the last one."""
+    data = {"reason": reason, "replaces": replaces}
+    journal.write(uuid.uuid4().hex[:8], "note", "repair", data)

@@ -40,7 +40,7 @@ def test_whatever_it_holds_a_rollback_goes_on_after_the_repair(site, line):
     run(site, lane.plan)
     assert site.engine.shares == {"blue": 100}
     assert site.journal.verify() == []
-    assert site.journal.entries()[0]["data"]["kind"] == "repair"
+    assert site.journal.entries()[0]["step"] == "repair"
     assert place in site.journal.entries()[0]["data"]["reason"]
 
 
