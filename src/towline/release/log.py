@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -10,9 +11,9 @@ from typing import NamedTuple
 from towline.errors import UsageError
 from towline.release.repository import Repository
 
-# Hash, parents, tags, committer's date, author, message: no field holds a NUL, and -z ends each
+# Hash, parents, tags, time of the commit, author, message: no field holds a NUL, and -z ends each
 # commit with one, so that the answer is one flat list.
-_FIELDS = ("%H", "%P", "%D", "%cs", "%an", "%B")
+_FIELDS = ("%H", "%P", "%D", "%ct", "%an", "%B")
 FORMAT = "--format=tformat:" + "%x00".join(_FIELDS)
 _TAG = "tag: refs/tags/"
 
@@ -24,7 +25,7 @@ class Commit(NamedTuple):
         sha: Its full hash.
         parents: Hashes; more than one for a merge, none for a root.
         tags: Names of the tags on it.
-        date: Committer's date, `YYYY-MM-DD`.
+        date: When it was committed, `YYYY-MM-DD` in UTC.
         author: Name.
         message: The message as written.
     """
@@ -64,7 +65,7 @@ class History:
             self._shas[place],
             tuple(self._parents[place].split()),
             _tags(self._tags[place]),
-            self._dates[place],
+            _day(self._dates[place]),
             self._authors[place],
             self._messages[place],
         )
@@ -165,3 +166,8 @@ def _tags(decoration: str) -> tuple[str, ...]:
     if not decoration:
         return ()
     return tuple(name.removeprefix(_TAG) for name in decoration.split(", "))
+
+
+def _day(seconds: str) -> str:
+    """The day of a time: in UTC, so that it does not depend on where somebody sat."""
+    return datetime.fromtimestamp(int(seconds), UTC).date().isoformat()

@@ -18,6 +18,14 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
     Raises:
         OSError: When it cannot be written.
     """
+    try:
+        _replace(path, data, durable=durable)
+    except OSError as error:
+        # Not the name of the temporary file: nobody knows that.
+        raise type(error)(error.errno, error.strerror, str(path)) from None
+
+
+def _replace(path: Path, data: bytes, *, durable: bool) -> None:
     mode = path.stat().st_mode & 0o7777 if path.exists() else 0o644
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=STAGING_PREFIX)
     try:

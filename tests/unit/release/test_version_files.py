@@ -80,7 +80,12 @@ def test_only_the_version_changes(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("pyproject.toml", '[project]\ndynamic = ["version"]\n', "has no project.version or"),
+        (
+            "pyproject.toml",
+            '[project]\ndynamic = ["version"]\n',
+            "takes its version from elsewhere",
+        ),
+        ("pyproject.toml", '[project]\ndynamic = ["readme"]\n', "has no project.version or"),
         ("pyproject.toml", "[project\n", "cannot be parsed"),
         ("pyproject.toml", "[project]\nversion = 1\n", "has no project.version that is a text"),
         ("package.json", "{", "cannot be parsed"),
@@ -145,3 +150,31 @@ def test_taking_back_spares_what_somebody_changed_since(tmp_path):
     put(tmp_path, "VERSION", "3.0.0\n")
     version_files.take_back(changes)
     assert (tmp_path / "VERSION").read_text() == "3.0.0\n"
+
+
+def test_npm_repeats_the_version_beside_package_json(tmp_path):
+    lock = (
+        '{\n  "name": "shop",\n  "version": "0.9.0",\n  "lockfileVersion": 3,\n  "packages": {\n'
+        '    "": {\n      "name": "shop",\n      "version": "0.9.0"\n    },\n'
+        '    "node_modules/a": {\n      "version": "0.9.0"\n    }\n  }\n}\n'
+    )
+    put(tmp_path, "package.json", '{"name": "shop", "version": "1.0.0"}\n')
+    put(tmp_path, "package-lock.json", lock)
+    changes = version_files.stamps(tmp_path, ["package.json"], "1.1.0")
+    assert [item.path.name for item in changes] == ["package.json", "package-lock.json"]
+    assert changes[1].after.decode() == lock.replace("0.9.0", "1.1.0", 2)
+    assert version_files.written_version(tmp_path, ["package.json"]) == "1.0.0"
+    # Of the first form of the file, which has no packages, and of one without a version.
+    put(tmp_path, "package-lock.json", '{"version": "1.0.0", "dependencies": {}}')
+    after = version_files.stamps(tmp_path, ["package.json"], "1.1.0")[1].after
+    assert after == b'{"version": "1.1.0", "dependencies": {}}'
+    put(tmp_path, "package-lock.json", '{"lockfileVersion": 3}')
+    assert len(version_files.stamps(tmp_path, ["package.json"], "1.1.0")) == 1
+
+
+def test_both_versions_of_a_pyproject_are_stamped(tmp_path):
+    text = '[project]\nversion = "1.0.0"\n\n[tool.poetry]\nversion = "0.9.0"  # stale\n'
+    put(tmp_path, "pyproject.toml", text)
+    assert version_files.written_version(tmp_path, ["pyproject.toml"]) == "1.0.0"
+    change = version_files.stamps(tmp_path, ["pyproject.toml"], "1.1.0")[0]
+    assert change.after.decode() == text.replace("1.0.0", "1.1.0").replace("0.9.0", "1.1.0")
