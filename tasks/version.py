@@ -43,7 +43,7 @@ def show(c: Context, branch: str = "", json: bool = False) -> None:
     auto_shortflags=False,
     help={
         "branch": _BRANCH,
-        "short": "Print the version alone, for scripts. Default: off.",
+        "short": "Print the next version alone, for scripts; nothing without one. Default: off.",
         "json": seam.JSON_HELP,
     },
 )
@@ -56,8 +56,10 @@ def next_(c: Context, branch: str = "", short: bool = False, json: bool = False)
         decision = standing.decide()
         if json:
             terminal.say_json(_data(standing, decision))
-        elif short:
+        elif short and decision.is_new:
             terminal.say(decision.version)
+        elif short:
+            terminal.tell(f"no new version: {decision.why}")
         else:
             _explain(decision)
 
@@ -139,6 +141,9 @@ def prepare_release(
             terminal.tell(f"undid the interrupted release of {settled.tag}")
         standing = examine(project, branch=branch)
         plan = release_commit.plan_release(standing, version=version, bump=type)
+        unsure = release_commit.check_remote(standing, plan) if auto_commit else ""
+        if unsure:
+            terminal.tell(f"{unsure}; only the tags that are here count")
         if dry or plan.nothing_to_do:
             for line in plan.lines(project.root, commit=auto_commit):
                 terminal.say(line)
@@ -204,7 +209,7 @@ def _stamp(project: Project, version: str, dry: bool) -> None:
         return
     changed = release_commit.stamp(project, version)
     for path in changed:
-        terminal.say(f"{version} written into {path.relative_to(project.root)}")
+        terminal.say(f"{version} written into {path.relative_to(project.root.resolve())}")
     if not changed:
         terminal.say(f"the version files say {version} already")
 

@@ -53,7 +53,7 @@ def changes(commits: Sequence[Commit], *, squash: bool = True) -> list[Change]:
         commits: Newest first.
         squash: Let a squash commit without a conventional title stand for the commits it lists.
     """
-    cancelled = _cancelled(commits)
+    cancelled = taken_back(commits)
     return [
         change
         for commit in commits
@@ -68,7 +68,7 @@ def _told(commit: Commit, *, squash: bool) -> Iterable[Change]:
         return [Change(commit, message)]
     inside = _inside(commit) if squash else []
     if any(_message(item) for item in inside):
-        gone = _cancelled(inside, renamed=True)
+        gone = taken_back(inside, renamed=True)
         left = [_message(item) for item in reversed(inside) if item.sha not in gone]
         return [Change(commit, item) for item in left if item is not None]
     if len(commit.parents) > 1 and _MERGE.match(commit.subject):
@@ -95,7 +95,7 @@ def _inside(commit: Commit) -> list[Commit]:
     ]
 
 
-def _cancelled(commits: Sequence[Commit], *, renamed: bool = False) -> set[str]:
+def taken_back(commits: Sequence[Commit], *, renamed: bool = False) -> set[str]:
     """Hashes of the reverts and reverted commits that cancel each other.
 
     From the newest on: a revert that was itself reverted by then takes nothing back.

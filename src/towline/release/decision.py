@@ -15,6 +15,7 @@ from towline.release.rules import Rules, highest
 
 AUTO = "auto"
 FIRST = "0.1.0"
+_NAMED_AT_MOST = 3
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Scene:
             with prereleases after a prerelease.
         written: Version in the version files.
         first: Version of the first release; `versions.first`.
+        alike: Tags that look like versions in another form, where none has the form.
     """
 
     rules: Rules
@@ -72,6 +74,7 @@ class Scene:
     label: str | None = None
     written: Version | None = None
     first: str = ""
+    alike: Sequence[str] = ()
 
     @property
     def last(self) -> Version | None:
@@ -159,7 +162,7 @@ def _derived(scene: Scene) -> Decision:
     if due != raw and scene.final is not None:
         why += f"; with all changes since {scene.final} it is {due}"
     why += f"; below 1.0.0 that is {part}" if part != due else ""
-    return _decision(scene, chosen, part, "the first release" if last is None else why, reasons)
+    return _decision(scene, chosen, part, _first(scene) if last is None else why, reasons)
 
 
 def _core(scene: Scene) -> tuple[Version, Raise, Raise]:
@@ -218,6 +221,13 @@ def _start(scene: Scene) -> Version:
         return scene.written
     if scene.first:
         return versions.parse(scene.first)
+    if scene.alike:
+        raise UsageError(
+            "there is no version to start from: no tag that leads to HEAD has the form of "
+            f"versions.tag, such as {_some(scene.alike)}",
+            remedy="write their form into versions.tag of towline.yaml (such as "
+            '"release-{version}"), or versions.first (such as 0.1.0) to begin anew',
+        )
     raise UsageError(
         "there is no version to start from: no version tag leads to HEAD, and no version file "
         "is named",
@@ -243,9 +253,25 @@ def _decision(
     )
 
 
+def _first(scene: Scene) -> str:
+    if not scene.alike:
+        return "the first release"
+    return f"the first release; tags of another form do not count, such as {_some(scene.alike)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED_AT_MOST
+    return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
 def _nothing(changes: Sequence[Change]) -> str:
     return f"none of {_count(changes)} releases" if changes else "no commit since then"
 
 
 def _count(changes: Sequence[Change]) -> str:
-    return f"{len(changes)} change{'' if len(changes) == 1 else 's'}"
+    return counted(len(changes), "change")
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things, such as `1 change` or `2 changes`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

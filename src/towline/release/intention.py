@@ -14,7 +14,7 @@ from pathlib import Path
 
 from towline.errors import NeedsPerson
 from towline.release import version_files
-from towline.release.private import Private
+from towline.release.private import Private, refuse_locked
 from towline.release.repository import Repository
 from towline.release.sealing import unstage
 from towline.release.tree import STAGING_PREFIX
@@ -139,6 +139,7 @@ def settle_left(repository: Repository, private: Private) -> Settled | None:
     """Settle what a killed release left; None when nothing was.
 
     Raises:
+        UsageError: When Git itself is locked.
         NeedsPerson: When it cannot be settled.
         TowlineError: When Git refuses.
     """
@@ -161,6 +162,7 @@ def settle_left(repository: Repository, private: Private) -> Settled | None:
         for item in data["stamps"]
     )
     left = Intention(data["head"], data["message"], data["tag"], data["notes"], tuple(stamps))
+    refuse_locked(repository, left.tag)
     return left.settle(repository, private)
 
 

@@ -185,13 +185,13 @@ def _run_tests(plan: PromotionPlan) -> None:
     except OSError as error:
         raise UsageError(
             f"promote.test: `{shown}` cannot be run in {plan.source_tree}: {error.strerror}",
-            remedy="install it, or mend promote.test in towline.yaml",
+            remedy="install it, or fix promote.test in towline.yaml",
         ) from None
     if done.returncode != 0:
         raise CheckFailed(
             f"the tests failed: `{shown}` in {plan.source_tree} ended with {done.returncode}; "
             "nothing was changed",
-            remedy="mend what they say, and run `inv promote` again",
+            remedy="fix what they say, and run `inv promote` again",
             details=done.stdout.splitlines()[-_TAIL:],
         )
 
@@ -237,5 +237,5 @@ def _unwritten(plan: PromotionPlan, error: OSError) -> TowlineError:
     return TowlineError(
         f"{error.filename or plan.deploy_tree} cannot be written: {error.strerror or error}; "
         f"{plan.deploy_tree.name}/ is as it was",
-        remedy="mend that, and run `inv promote` again",
+        remedy="fix that, and run `inv promote` again",
     )

@@ -15,7 +15,7 @@ from towline.release import manifest as manifests
 from towline.release import version_files
 from towline.release.backport import backported_marks
 from towline.release.collector import collector_off
-from towline.release.decision import AUTO, Decision
+from towline.release.decision import AUTO, Decision, counted
 from towline.release.dependencies import is_requirements
 from towline.release.derived import FOLDER, LOCK, derived_files, variables
 from towline.release.digests import Digests, open_digests
@@ -250,6 +250,8 @@ def plan_promotion(
     chosen = decision.version
     held_back = changed and last is not None and chosen == last.version
     stamps = version_files.stamps(project.source_tree, settings.version_files, chosen)
+    if repository is not None:
+        version_files.refuse_outside(repository.root, stamps)
     incoming.update(_stamped(sources, incoming, stamps))
     if chosen != before:
         for path in derived:
@@ -328,7 +330,7 @@ def _uncommitted(
 
 def _refuse_dirty(project: Project, dirty: Sequence[Path]) -> UsageError:
     return UsageError(
-        f"{len(dirty)} uncommitted changes in the source tree, the first is "
+        f"{counted(len(dirty), 'uncommitted change')} in the source tree, the first is "
         f"{_shown(dirty[0], project.root)}",
         remedy="git commit them, or pass --allow-dirty",
         details=_some([_shown(path, project.root) for path in dirty]),
@@ -494,7 +496,9 @@ def _notes(
     deploy = project.deploy_tree.name
     notes = []
     if dirty:
-        notes.append(f"{len(dirty)} uncommitted changes are promoted; the manifest records it")
+        verb = "is" if len(dirty) == 1 else "are"
+        told = counted(len(dirty), "uncommitted change")
+        notes.append(f"{told} {verb} promoted; the manifest records it")
     if project.settings.promote.commit and repository is None:
         notes.append("not in a Git repository: no commit is made or recorded")
     elif project.settings.promote.commit and not commit_paths:

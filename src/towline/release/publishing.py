@@ -90,14 +90,20 @@ def push(repository: Repository, remote: str, branch: str) -> None:
             f"there is no Git remote {remote!r}; the promotion is committed on {branch}",
             remedy=f"git remote add {remote} ADDRESS, or set promote.remote in towline.yaml",
         )
-    env = dict(_QUIET)
-    if not _chosen_ssh(repository):
-        env["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
+    env = quiet_environment(repository)
     words = ("push", "--porcelain", "--set-upstream", remote, f"refs/heads/{branch}")
     try:
         repository.ask(*words, env=env)
     except TowlineError as error:
         raise _explained(error, remote, branch) from None
+
+
+def quiet_environment(repository: Repository) -> dict[str, str]:
+    """The environment of a Git that talks to a remote without asking anybody."""
+    env = {**os.environ, **_QUIET}
+    if not _chosen_ssh(repository):
+        env["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
+    return env
 
 
 def _chosen_ssh(repository: Repository) -> bool:
@@ -155,4 +161,4 @@ def _explained(error: TowlineError, remote: str, branch: str) -> TowlineError:
             message = what.format(remote=remote, branch=branch) + kept
             hint = remedy.format(remote=remote, branch=branch)
             return TowlineError(message, details=said, remedy=f"{hint}; {again}")
-    return TowlineError(f"{said[0]}{kept}", details=said[1:], remedy=f"mend what Git says, {again}")
+    return TowlineError(f"{said[0]}{kept}", details=said[1:], remedy=f"fix what Git says, {again}")

@@ -215,7 +215,7 @@ def _refused(error: GithubException, path: str, branch: str) -> NoReturn:
     raise TowlineError(
         f"GitHub refuses the pull request ({error.status}): {said}{pushed}",
         details=details,
-        remedy="mend what it says, or open the request by hand",
+        remedy="fix what it says, or open the request by hand",
     ) from None
 
 

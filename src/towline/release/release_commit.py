@@ -15,12 +15,13 @@ from towline.errors import TowlineError, UsageError
 from towline.release import intention as intentions
 from towline.release import sealing, version_files
 from towline.release.changelog import section_text
-from towline.release.decision import AUTO, Decision
+from towline.release.claims import ask_remote, released_by
+from towline.release.decision import AUTO, Decision, counted
 from towline.release.intention import Intention, Settled
 from towline.release.private import Private, exclusive, refuse_locked
 from towline.release.release_notes import section_for, written_changelog
-from towline.release.repository import Repository
-from towline.release.standing import Standing, files_of, repository_of
+from towline.release.repository import Repository, open_repository
+from towline.release.standing import Standing, files_of, naming_key, repository_of
 from towline.release.version import parse
 from towline.release.version_files import Stamp
 
@@ -102,16 +103,13 @@ def plan_release(standing: Standing, *, version: str = "", bump: str = AUTO) -> 
     if not decision.is_new:
         return ReleasePlan(decision, "", "", ())
     tag = standing.form.tag(decision.version)
-    if standing.repository.has_tag(tag):
-        raise UsageError(
-            f"the tag {tag} exists already, on a commit that HEAD does not reach",
-            remedy="merge that commit, or ask for another --version",
-        )
     section = section_for(standing, decision, tag)
     changelog = written_changelog(standing, [section])
     notes = section_text(changelog.after.decode(), decision.version)
     folder, files = files_of(standing.project)
-    stamps = version_files.stamps(folder, files, decision.version)
+    with naming_key(standing.project):
+        stamps = version_files.stamps(folder, files, decision.version)
+    version_files.refuse_outside(standing.repository.root, [*stamps, changelog])
     return ReleasePlan(decision, tag, notes, (*stamps, changelog))
 
 
@@ -130,8 +128,12 @@ def recover(project: Project) -> Settled | None:
     if not intentions.is_left(repository):
         return None
     with exclusive(repository) as private:
-        refuse_locked(repository)
         return intentions.settle_left(repository, private)
+
+
+def check_remote(standing: Standing, plan: ReleasePlan) -> str:
+    """Refuse what the remote knows as released; see `claims.ask_remote`."""
+    return "" if plan.nothing_to_do else ask_remote(standing, plan.decision.version)
 
 
 def carry_out(standing: Standing, plan: ReleasePlan, *, commit: bool) -> str:
@@ -185,7 +187,7 @@ def stamp(project: Project, version: str) -> list[Path]:
 
     Raises:
         UsageError: When no version file is named, or one cannot be stamped.
-        OSError: When a file cannot be written; none is changed then.
+        TowlineError: When a file cannot be written; none is changed then.
     """
     folder, files = files_of(project)
     if not files:
@@ -193,8 +195,15 @@ def stamp(project: Project, version: str) -> list[Path]:
             "no version file is named, so there is nothing to write a version into",
             remedy=f"name them in versions.files of {FILE}, such as [pyproject.toml]",
         )
-    changes = version_files.stamps(folder, files, str(parse(version)))
-    version_files.write(changes)
+    with naming_key(project):
+        changes = version_files.stamps(folder, files, str(parse(version)))
+    repository = open_repository(project.root)
+    if repository is not None:
+        version_files.refuse_outside(repository.root, changes)
+    try:
+        version_files.write(changes)
+    except OSError as error:
+        raise _unwritten(error) from None
     return [item.path for item in changes if item.before != item.after]
 
 
@@ -223,7 +232,7 @@ def refuse_unclean(repository: Repository, expected: Iterable[Stamp] = ()) -> No
     if dirty:
         shown = [_shown(path, repository.root) for path in dirty]
         raise UsageError(
-            f"{len(dirty)} uncommitted changes, the first is {shown[0]}",
+            f"{counted(len(dirty), 'uncommitted change')}, the first is {shown[0]}",
             remedy="git commit or git stash them, and run this again",
             details=shown[1:10],
         )
@@ -231,14 +240,13 @@ def refuse_unclean(repository: Repository, expected: Iterable[Stamp] = ()) -> No
 
 def _unfinished(standing: Standing, version: str) -> ReleasePlan | None:
     """The release whose commit is HEAD and whose tag is missing; None when there is none."""
-    head = standing.history[0]
-    tag = head.subject.removeprefix(_SUBJECT)
-    found = standing.form.version(tag) if tag != head.subject else None
+    found = released_by(standing.history[0].subject, standing.form)
+    tag = standing.form.tag(found) if found else ""
     if found is None or standing.repository.has_tag(tag):
         return None
-    if version and parse(version) != found:
-        return None
     last = standing.last
+    if (version and parse(version) != found) or (last and found <= last[0]):
+        return None
     decision = Decision(
         version=str(found),
         previous=str(last[0]) if last else "",
@@ -271,7 +279,7 @@ def _make(repository: Repository, plan: ReleasePlan, private: Private) -> str:
     _write(plan)
     made = repository.head()
     if _uncommitted(repository, plan.files):
-        paths = [item.path for item in plan.files]
+        paths = [item.path for item in plan.files if not repository.ignores(item.path)]
         made = sealing.commit(repository, plan.message, paths, private=private)
     try:
         repository.tag(plan.tag, plan.tag_message, made)
@@ -288,11 +296,15 @@ def _write(plan: ReleasePlan) -> str:
     try:
         version_files.write(plan.files)
     except OSError as error:
-        raise TowlineError(
-            f"{error.filename} cannot be written: {error.strerror}; nothing was changed",
-            remedy="fix that, and run this again",
-        ) from None
+        raise _unwritten(error) from None
     return ""
+
+
+def _unwritten(error: OSError) -> TowlineError:
+    return TowlineError(
+        f"{error.filename} cannot be written: {error.strerror}; nothing was changed",
+        remedy="fix that, and run this again",
+    )
 
 
 def _uncommitted(repository: Repository, files: Iterable[Stamp]) -> bool:

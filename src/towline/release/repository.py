@@ -69,6 +69,10 @@ class Repository:
         """Whether there is such a tag, wherever it points."""
         return bool(self.ask("rev-parse", "--verify", "--quiet", f"refs/tags/{name}", no=""))
 
+    def tags(self) -> list[str]:
+        """The names of all tags, wherever they point."""
+        return self.ask("for-each-ref", "--format=%(refname:lstrip=2)", "refs/tags").split()
+
     def tag(self, name: str, message: str, commit: str = "HEAD") -> None:
         """Put an annotated tag on a commit.
 
@@ -213,7 +217,7 @@ class Repository:
             lines = _lines(error)
             raise TowlineError(
                 f"git {_verb(words)} failed: {lines[0]}",
-                remedy="mend what Git says, and run this again",
+                remedy="fix what Git says, and run this again",
                 details=lines[1:],
             ) from None
         return str(answer)
@@ -247,7 +251,7 @@ class Repository:
         data: bytes = process.stdout.read()
         said = process.stderr.read().decode("utf-8", "replace").strip()
         if process.proc.wait():
-            raise TowlineError(f"git {words[0]} failed: {said}", remedy="mend what Git says")
+            raise TowlineError(f"git {words[0]} failed: {said}", remedy="fix what Git says")
         return data
 
     @staticmethod

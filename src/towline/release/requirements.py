@@ -51,7 +51,7 @@ def lock(project: Project, present: bytes | None, *, relock: bool = False) -> by
     if not source.is_file():
         raise UsageError(
             f"{source} does not exist, and promote.requirements names it",
-            remedy=f"create it, or mend promote.requirements in {FILE}",
+            remedy=f"create it, or fix promote.requirements in {FILE}",
         )
     first = f"# Written by `inv promote` from {name}, sha256 {_digest(source)}\n".encode()
     if present is not None and present.startswith(first) and not relock:
@@ -118,7 +118,7 @@ def _compile(source: Path) -> str:
         raise TowlineError(
             f"the requirements in {source} cannot be locked; nothing was changed",
             details=lines[-_TAIL:],
-            remedy="mend what uv says; without a network, promote where there is one",
+            remedy="fix what uv says; without a network, promote where there is one",
         )
     return done.stdout
 

@@ -27,7 +27,7 @@ def copy_mapping(project: Project) -> dict[str, str]:
         if not os.path.lexists(project.source_tree / tidy_source):
             raise UsageError(
                 f"{project.source_tree / source} does not exist, and promote.copy names it",
-                remedy=f"create it, or mend promote.copy in {FILE}",
+                remedy=f"create it, or fix promote.copy in {FILE}",
             )
         for other in mapping:
             if within(other, (tidy_target,)) or within(tidy_target, (other,)):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +15,7 @@ from semver import Version
 from towline.config.loading import Project
 from towline.config.models import VersionFile
 from towline.errors import UsageError
-from towline.release import channels, log, version_files
+from towline.release import channels, claims, log, version_files
 from towline.release import decision as decisions
 from towline.release.changes import Change, changes
 from towline.release.decision import AUTO, Decision, Scene
@@ -76,10 +79,11 @@ class Standing:
         Once something is released, the highest counts where they differ.
         """
         folder, files = files_of(self.project)
-        if self.tags and files:
-            found = version_files.written_versions(folder, files)
-            return max(map(parse, found), key=order_key)
-        text = version_files.written_version(folder, files)
+        with naming_key(self.project):
+            if self.tags and files:
+                found = version_files.written_versions(folder, files)
+                return max(map(parse, found), key=order_key)
+            text = version_files.written_version(folder, files)
         return parse(text) if text else None
 
     @cached_property
@@ -114,12 +118,24 @@ class Standing:
         Raises:
             UsageError: When what is asked for, the branch or a tag does not allow a decision.
         """
-        others = self.history.tags.keys() - set(self.tags)
-        self.form.refuse_misspelt(sorted(others), self.last[0] if self.last else None)
+        self.refuse_unknown()
         scene = self._scene
         if from_released and bump != AUTO and self.last:
             scene = replace(scene, written=None)
-        return decisions.decide(scene, version=version, bump=bump)
+        decision = decisions.decide(scene, version=version, bump=bump)
+        if decision.is_new:
+            claims.refuse_taken(self, decision.version)
+        return decision
+
+    def refuse_unknown(self) -> None:
+        """Refuse to go by the tags where something tells that they are not all.
+
+        Raises:
+            UsageError: When a tag was meant as a higher version, or the history releases one that
+                has no tag here.
+        """
+        self.form.refuse_misspelt(self._others, self.last[0] if self.last else None)
+        claims.refuse_untagged(self)
 
     @cached_property
     def _scene(self) -> Scene:
@@ -135,16 +151,50 @@ class Standing:
             label=self.label,
             written=self.written,
             first=self.project.settings.versions.first,
+            alike=() if self.tags else self.form.alike(self._others),
         )
+
+    @cached_property
+    def _others(self) -> set[str]:
+        """The tags that HEAD reaches and that name no version."""
+        return self.history.tags.keys() - set(self.tags)
 
     @cached_property
     def _paths(self) -> list[Path] | None:
         """The paths that count; None when every commit does."""
         settings = self.project.settings
         if settings.versions.paths:
-            return [self.project.root / path for path in settings.versions.paths]
+            return [self._counted_path(path) for path in settings.versions.paths]
         whole = self.project.source_tree.resolve() == self.repository.root.resolve()
         return None if whole else [self.project.source_tree]
+
+    def _counted_path(self, name: str) -> Path:
+        """A path of `versions.paths`; a misspelt one would switch releases off in silence.
+
+        Raises:
+            UsageError: When it is outside the repository, or neither there nor in the history.
+        """
+        path = Path(os.path.normpath(self.project.root.resolve() / name))
+        if not path.is_relative_to(self.repository.root.resolve()):
+            raise UsageError(
+                f"versions.paths: {name} is outside the repository {self.repository.root}",
+                remedy="write a path in it, from the folder of towline.yaml",
+            )
+        if not os.path.lexists(path):
+            words = ("log", "-1", "--format=%H", "HEAD", "--", str(path))
+            if not self.repository.ask(*words).strip():
+                raise UsageError(
+                    f"versions.paths: {name} is neither in {self.project.root} nor in its history"
+                    f"{self._nearest(name)}",
+                    remedy="fix it in towline.yaml: no commit would count",
+                )
+        return path
+
+    def _nearest(self, name: str) -> str:
+        files = self.repository.files(self.project.root)
+        known = {file[:place] for file in files for place in _folders(file)}
+        close = difflib.get_close_matches(name.rstrip("/"), [*known, *files], n=1)
+        return f"; did you mean {close[0]}?" if close else ""
 
     def _touching(self, since: str, paths: list[Path]) -> set[str]:
         known = self._touched.get(since)
@@ -175,6 +225,14 @@ def examine(project: Project, *, branch: str = "") -> Standing:
     return Standing(project, repository, history, form, form.ordered(history.tags), branch)
 
 
+def _folders(file: str) -> Iterator[int]:
+    """Places after which a slash ends a folder of a path."""
+    place = file.find("/")
+    while place >= 0:
+        yield place
+        place = file.find("/", place + 1)
+
+
 def repository_of(project: Project) -> Repository:
     """The repository of a project.
 
@@ -196,3 +254,19 @@ def files_of(project: Project) -> tuple[Path, list[VersionFile]]:
     if settings.versions.files:
         return project.root, settings.versions.files
     return project.source_tree, settings.promote.version_files
+
+
+@contextmanager
+def naming_key(project: Project) -> Iterator[None]:
+    """Let errors about version files name the key that lists them."""
+    try:
+        yield
+    except UsageError as error:
+        if not project.settings.versions.files:
+            raise
+        own, usual = "versions.files", "promote.version_files"
+        raise UsageError(
+            error.message.replace(usual, own),
+            remedy=error.remedy.replace(usual, own),
+            details=error.details,
+        ) from None

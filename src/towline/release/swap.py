@@ -118,7 +118,7 @@ class Swap:
             except OSError as error:
                 raise NeedsPerson(
                     f"{self.tree}: the interrupted promotion cannot be taken back: {error}",
-                    remedy="mend that and run `inv promote` again",
+                    remedy="fix that and run `inv promote` again",
                     details=[f"the old files are in {self.staging / 'old'}"],
                 ) from None
         if repository is not None and self.commit_paths:

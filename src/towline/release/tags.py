@@ -15,6 +15,8 @@ from towline.release.version import precedence
 
 _PLACE = "{version}"
 _NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_SHORT = re.compile(r"(\d+)\.(\d+)")
+_ALIKE = re.compile(r"(?<![\d.])\d+\.\d+(?:\.\d+)?(?![\d.])")
 # The pattern of semver.org, anchored: `Version.parse` of every one of 12,000 tags takes longer.
 _SEMVER = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
@@ -69,7 +71,7 @@ class TagForm:
     def refuse_misspelt(self, tags: Iterable[str], highest: Version | None) -> None:
         """Refuse to decide past a tag that was meant as a higher version, but is none.
 
-        `v1.3.0rc1` above `v1.2.3` would otherwise be passed over in silence.
+        `v1.3.0rc1`, `v1.3` or `1.3.0` above `v1.2.3` would otherwise be passed over in silence.
 
         Args:
             tags: All tags, or those that name no version.
@@ -79,18 +81,59 @@ class TagForm:
             UsageError: When there is one.
         """
         above = (highest.major, highest.minor, highest.patch) if highest else (-1, -1, -1)
-        for tag in tags:
-            text = self._inner(tag)
-            numbers = _NUMBERS.match(text) if text is not None else None
-            if numbers is None or self.version(tag) is not None or self._is_ignored(tag):
-                continue
-            if tuple(map(int, numbers.groups())) > above:
-                raise UsageError(
-                    f"the tag {tag} looks like a version above "
-                    f"{highest or 'all others'}, but is no semantic version",
-                    remedy=f"tag it anew, such as {self.tag('1.3.0-rc.1')}, or name {tag} in "
-                    "versions.ignore_tags of towline.yaml",
-                )
+        for tag in sorted(tags):
+            if self.version(tag) is None and not self._is_ignored(tag):
+                self._refuse_short(tag, highest, above[:2])
+                self._refuse_odd(tag, highest, above)
+                self._refuse_twin(tag, highest, above)
+
+    def alike(self, tags: Iterable[str]) -> list[str]:
+        """Tags that look like versions, but have another form."""
+        return [
+            tag
+            for tag in sorted(tags)
+            if _ALIKE.search(tag) and self.version(tag) is None and not self._is_ignored(tag)
+        ]
+
+    def _refuse_odd(self, tag: str, highest: Version | None, above: tuple[int, ...]) -> None:
+        """A tag of the form with three numbers, and something that is not semantic."""
+        numbers = _NUMBERS.match(self._inner(tag) or "")
+        if numbers and tuple(map(int, numbers.groups())) > above:
+            raise UsageError(
+                f"the tag {tag} looks like a version above "
+                f"{highest or 'all others'}, but is no semantic version",
+                remedy=f"tag it anew, such as {self.tag('1.3.0-rc.1')}, or name {tag} in "
+                "versions.ignore_tags of towline.yaml",
+            )
+
+    def _refuse_short(self, tag: str, highest: Version | None, above: tuple[int, ...]) -> None:
+        """A tag of the form with two numbers; `v1.2` that moves along with `v1.2.3` is fine."""
+        numbers = _SHORT.fullmatch(self._inner(tag) or "")
+        if numbers and tuple(map(int, numbers.groups())) > above:
+            whole = self.tag(f"{numbers[0]}.0")
+            raise UsageError(
+                f"the tag {tag} looks like a version above "
+                f"{highest or 'all others'}, but is no semantic version",
+                remedy=f"tag it anew: git tag -a {whole} -m {whole} '{tag}^{{}}'; or name {tag} in "
+                "versions.ignore_tags of towline.yaml",
+            )
+
+    def _refuse_twin(self, tag: str, highest: Version | None, above: tuple[int, ...]) -> None:
+        """A version of the form with a `v` too many or too few."""
+        found = self._twin.version(tag)
+        if found and (found.major, found.minor, found.patch) > above:
+            raise UsageError(
+                f"the tag {tag} looks like a version above {highest or 'all others'}, but has not "
+                f"the form {self.form}",
+                remedy=f'write versions.tag: "{self._twin.form}" into towline.yaml, or name {tag} '
+                "in versions.ignore_tags",
+            )
+
+    @cached_property
+    def _twin(self) -> TagForm:
+        start, end = self._ends
+        start = start[:-1] if start.endswith("v") else f"{start}v"
+        return TagForm(f"{start}{_PLACE}{end}", self.ignored)
 
     def _inner(self, tag: str) -> str | None:
         """What stands where the version belongs; None when the tag has another form."""

@@ -214,7 +214,7 @@ def _link_at(path: str) -> FileRecord:
 
 
 def _unreadable(path: str, error: OSError) -> UsageError:
-    return UsageError(f"{path} cannot be read: {error.strerror}", remedy="mend its permissions")
+    return UsageError(f"{path} cannot be read: {error.strerror}", remedy="fix its permissions")
 
 
 def link_record(target: str) -> FileRecord:

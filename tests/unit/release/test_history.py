@@ -99,7 +99,7 @@ def test_only_full_versions_in_the_form_count(repo):
     repo.commit("feat: a")
     repo.tag("v1.0.0")
     repo.commit("fix: b")
-    repo.tag("v10", "v2.0", "2.0.0", "shop-v3.0.0", "v1", "release")
+    repo.tag("v10", "v1.0", "0.9.0", "shop-v3.0.0", "v1", "release")
     assert repo.next() == "1.0.1"
 
 

@@ -290,7 +290,7 @@ class TestRefusals:
             project, "promote:", "promote:\n  test: python -c 'exit(\"no!\")'"
         )
         write(project.root, {"deploy/docs/x.md": "x"})
-        error = self.refuse(project, CheckFailed, "the tests failed: .* ended with 1", "mend what")
+        error = self.refuse(project, CheckFailed, "the tests failed: .* ended with 1", "fix what")
         assert error.details == ("no!",)
         assert run(project, run_tests=False).version == "1.0.1"
 

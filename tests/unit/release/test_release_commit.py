@@ -1,5 +1,7 @@
 """A release of the project: files, changelog, commit and tag; refused, interrupted, finished."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from project_files import git, write
 from towline.config.loading import load
 from towline.errors import TowlineError, UsageError
 from towline.release import release_commit, release_notes, version_files
+from towline.release import write as write_module
 from towline.release.repository import Repository
 from towline.release.standing import examine
 
@@ -139,7 +142,7 @@ def unstampable(root: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (dirty, r"1 uncommitted changes, the first is search\.py"),
+        (dirty, r"1 uncommitted change, the first is search\.py"),
         (detached, "HEAD is detached"),
         (tagged_elsewhere, r"the tag v1\.1\.0 exists already"),
         (unstampable, "is found 0 times, not once"),
@@ -248,3 +251,68 @@ def test_a_stamp_needs_a_version_file(root):
     write(root, {"towline.yaml": "project: shop\n"})
     with pytest.raises(UsageError, match="no version file is named"):
         release_commit.stamp(load(root), "2.0.0")
+
+
+def test_a_path_outside_of_the_repository_is_refused(root):
+    write(root.parent, {"VERSION": "1.0.0"})
+    for settings, name in (
+        ("versions: {files: [../VERSION]}", "VERSION"),
+        ("versions: {files: [VERSION], changelog: ../CHANGELOG.md}", "CHANGELOG.md"),
+    ):
+        write(root, {"towline.yaml": f"project: shop\n{settings}\n"})
+        commit(root, "chore: outside")
+        with pytest.raises(UsageError, match="is outside the repository") as caught:
+            release(root)
+        assert f"{root.parent / name} " in caught.value.message
+        assert "versions.changelog" in caught.value.remedy
+    assert (root.parent / "VERSION").read_text() == "1.0.0"
+
+
+def test_errors_name_the_file_and_the_key_that_people_wrote(root, monkeypatch):
+    write(root, {"towline.yaml": "project: shop\nversions: {files: [nothing.toml]}\n"})
+    commit(root, "chore: misspelt")
+    with pytest.raises(UsageError, match=r"nothing\.toml does not exist") as caught:
+        release(root)
+    assert "fix versions.files in towline.yaml" in caught.value.remedy
+    write(root, {"towline.yaml": SETTINGS})
+    commit(root, "chore: as before")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/some/.promoting-x")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(write_module.tempfile, "mkstemp", full)
+        with pytest.raises(TowlineError, match="No space left") as error:
+            release_commit.stamp(load(root), "2.0.0")
+    assert str(root / "pyproject.toml") in error.value.message
+    assert ".promoting" not in error.value.message
+
+
+def test_a_version_file_that_git_ignores_is_stamped_and_not_committed(root):
+    write(root, {".gitignore": "conf.py\n"})
+    git(root, "rm", "-q", "--cached", "conf.py")
+    commit(root, "chore: ignore")
+    assert release(root) == "1.1.0"
+    assert (root / "conf.py").read_text().endswith('release = "1.1.0"\n')
+    assert "conf.py" not in git(root, "ls-files")
+
+
+def test_an_empty_changelog_that_was_there_stays_when_a_release_is_undone(root):
+    write(root, {"CHANGELOG.md": ""})
+    commit(root, "docs: empty")
+    hook = root / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    before = state(root)
+    with pytest.raises(TowlineError):
+        release(root)
+    assert state(root) == before
+    assert (root / "CHANGELOG.md").read_text() == ""
+
+
+def test_dates_are_those_of_utc(root, monkeypatch):
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-11-21T23:30:00-05:00")
+    git(root, "commit", "-q", "--allow-empty", "-m", "fix: late")
+    git(root, "tag", "v1.1.0")
+    assert "## [1.1.0] - 2026-11-22" in release_notes.missing(examine(load(root)))[0].after.decode()

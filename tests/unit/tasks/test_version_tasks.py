@@ -67,7 +67,8 @@ def test_next_tells_which_commits_decide(root):
 def test_no_releasable_commit_is_said_and_is_no_error(root):
     commit(root, "docs: a word")
     assert "no new version after 1.0.0: none of 1 change releases" in inv(root, "version.next")
-    assert inv(root, "version.next", "--short") == "1.0.0\n"
+    # A script that asks for the next version must not get the last one.
+    assert inv(root, "version.next", "--short") == ""
     for words in (("version.bump",), ("version.prepare-release", "--auto-commit")):
         assert "none of 1 change releases" in inv(root, *words)
     assert git(root, "tag").split() == ["v1.0.0"]
@@ -108,5 +109,52 @@ def test_a_dirty_tree_is_refused_with_its_remedy(root):
     commit(root, "feat: more")
     (root / "tasks.py").write_text("# changed\nfrom towline.tasks import ns\n")
     said = inv(root, "version.prepare-release", "--auto-commit", code=2)
-    assert "1 uncommitted changes, the first is tasks.py" in said
+    assert "1 uncommitted change, the first is tasks.py" in said
     assert "next" in said
+
+
+def test_without_a_commit_it_says_what_it_did(root):
+    commit(root, "feat: more")
+    said = inv(root, "version.prepare-release")
+    assert said.splitlines()[:2] == [
+        "1.1.0 written into VERSION",
+        "1.1.0 written into CHANGELOG.md",
+    ]
+    assert inv(root, "version.prepare-release").startswith("the files say 1.1.0 already\n")
+    assert "released 1.1.0: commit" in inv(root, "version.prepare-release", "--auto-commit")
+
+
+def test_a_release_that_was_killed_is_finished_by_the_same_command(root):
+    commit(root, "feat: more")
+    hook = root / ".git/hooks/reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    # It kills Git and us, right before the tag is made.
+    hook.write_text(
+        '#!/bin/sh\n[ "$1" = prepared ] && grep -q refs/tags/ || exit 0\n'
+        "kill -9 $(ps -o ppid= -p $PPID); kill -9 $PPID\n"
+    )
+    hook.chmod(0o755)
+    subprocess.run(
+        [sys.executable, "-m", "invoke", "version.prepare-release", "--auto-commit"],
+        cwd=root, capture_output=True, check=False,
+    )  # fmt: skip
+    hook.unlink()
+    lock = root / ".git/refs/tags/v1.1.0.lock"
+    said = inv(root, "version.prepare-release", "--auto-commit", code=2)
+    assert f"{lock} exists" in said
+    assert f"rm {lock}" in said
+    lock.unlink()
+    said = inv(root, "version.prepare-release", "--auto-commit")
+    assert "released v1.1.0: commit" in said
+    assert git(root, "status", "--porcelain") == ""
+    assert git(root, "rev-parse", "v1.1.0^{commit}") == git(root, "rev-parse", "HEAD")
+    assert "no commit since then" in inv(root, "version.prepare-release", "--auto-commit")
+
+
+def test_a_stale_lock_of_git_is_refused_with_what_to_type(root):
+    commit(root, "feat: more")
+    (root / ".git/index.lock").touch()
+    said = inv(root, "version.prepare-release", "--auto-commit", code=2)
+    assert "index.lock exists: another Git process is running" in said
+    assert git(root, "tag").split() == ["v1.0.0"]
+    assert (root / "VERSION").read_text() == "1.0.0\n"
