@@ -176,5 +176,7 @@ def _clean(repository: Repository, private: Private) -> None:
     with suppress(FileNotFoundError):
         if lock.samefile(private.index):
             lock.unlink()
-    for path in private.folder.glob(f"{STAGING_PREFIX}*"):
-        path.unlink()
+    # Nobody else works here while we hold it, so that Git's locks of our own indexes are stale.
+    for pattern in (f"{STAGING_PREFIX}*", "*.lock"):
+        for path in private.folder.glob(pattern):
+            path.unlink()

@@ -216,7 +216,7 @@ class Repository:
                 return no
             lines = _lines(error)
             raise TowlineError(
-                f"git {_verb(words)} failed: {lines[0]}",
+                f"git {verb_of(words)} failed: {lines[0]}",
                 remedy="fix what Git says, and run this again",
                 details=lines[1:],
             ) from None
@@ -303,7 +303,7 @@ def _lines(error: Exception) -> list[str]:
     return lines_of(said) or ["it gave no reason"]
 
 
-def _verb(words: Sequence[str]) -> str:
+def verb_of(words: Sequence[str]) -> str:
     """The subcommand, past options such as `-c name=value`."""
     rest = list(words)
     while rest and rest[0] == "-c":

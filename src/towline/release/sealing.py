@@ -14,7 +14,7 @@ from pathlib import Path
 
 from towline.errors import TowlineError
 from towline.release.private import Private, copy_index, install_index
-from towline.release.repository import Repository, lines_of
+from towline.release.repository import Repository, lines_of, verb_of
 
 # Nothing that outlives the commit may inherit the lock.
 _NO_CLEANING = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
@@ -43,17 +43,18 @@ def commit(repository: Repository, message: str, paths: Sequence[Path], *, priva
     _refuse_operation(repository)
     others = not repository.head() or _is_staged(repository, ())
     before = copy_index(repository, private)
-    _add(repository, paths, private.index)
+    _add(repository, paths, private.index, private)
     own = private.folder / "commit-index"
     own.unlink(missing_ok=True)
     # With its knowledge of unchanged files, which saves Git from reading them all again.
     shutil.copy2(private.index, own)
     if others:
         start = ["--reset", "HEAD"] if repository.head() else ["--empty"]
-        repository.ask("read-tree", *start, env=_index(own))
-        _add(repository, paths, own)
+        _git(repository, ("read-tree", *start), own, private)
+        _add(repository, paths, own, private)
     install_index(repository, private, before)
-    _commit(repository, message, own, private)
+    words = (*repository.identity(), *_NO_CLEANING, "commit", "--quiet", "-m", message)
+    _git(repository, words, own, private)
     own.unlink(missing_ok=True)
     # A hook may have changed what was committed.
     unstage(repository, paths, private=private)
@@ -76,7 +77,7 @@ def unstage(repository: Repository, paths: Iterable[Path], *, private: Private) 
         words = ["rm", "--cached", "--quiet", "-r", "--ignore-unmatch", "--", *names]
     before = copy_index(repository, private)
     if before is not None:
-        repository.ask(*words, env=_index(private.index))
+        _git(repository, words, private.index, private)
         install_index(repository, private, before)
 
 
@@ -87,18 +88,24 @@ def _is_staged(repository: Repository, paths: Iterable[Path]) -> bool:
     return repository.ask(*words, no=_DIFFERS) == _DIFFERS
 
 
-def _add(repository: Repository, paths: Sequence[Path], index: Path) -> None:
-    repository.ask("add", "--all", "--", *(str(path) for path in paths), env=_index(index))
+def _add(repository: Repository, paths: Sequence[Path], index: Path, private: Private) -> None:
+    words = ("add", "--all", "--", *(str(path) for path in paths))
+    _git(repository, words, index, private)
 
 
-def _commit(repository: Repository, message: str, index: Path, private: Private) -> None:
-    words = (*repository.identity(), *_NO_CLEANING, "commit", "--quiet", "-m", message)
-    # Not through GitPython: Git shall inherit the lock, so that nobody begins anew while it still
-    # runs a hook after we were killed.
+def _git(repository: Repository, words: Sequence[str], index: Path, private: Private) -> None:
+    """Run a Git that writes an index of ours.
+
+    Not through GitPython: it shall inherit the lock, so that nobody begins anew while it goes on
+    after we were killed, such as with a hook.
+
+    Raises:
+        TowlineError: When it fails, with its own words.
+    """
     done = subprocess.run(
-        ["git", *words],
+        ["git", "--literal-pathspecs", *words],
         cwd=repository.root,
-        env={**os.environ, "LC_ALL": "C", "LANGUAGE": "C", **_index(index)},
+        env={**os.environ, "LC_ALL": "C", "LANGUAGE": "C", "GIT_INDEX_FILE": str(index)},
         pass_fds=(private.handle,),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -109,14 +116,10 @@ def _commit(repository: Repository, message: str, index: Path, private: Private)
     if done.returncode:
         said = lines_of(f"{done.stderr}\n{done.stdout}") or [f"it ended with {done.returncode}"]
         raise TowlineError(
-            f"git commit failed: {said[0]}",
+            f"git {verb_of(words)} failed: {said[0]}",
             remedy="fix what Git says, and run this again",
             details=said[1:],
         )
-
-
-def _index(path: Path) -> dict[str, str]:
-    return {"GIT_INDEX_FILE": str(path)}
 
 
 def _refuse_operation(repository: Repository) -> None:
