@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from towline.config.models import Environment, Rollout, Settings, Strategy
+from towline.config.wording import in_words
 from towline.errors import UsageError
 
 FILE = "towline.yaml"
@@ -137,7 +138,7 @@ def describe(item: Any, model: type[BaseModel]) -> str:
         return f"unknown key `{where}`{_did_you_mean(str(location[-1]), known)}"
     if item["type"] == "missing":
         return f"`{where}` is missing"
-    message = str(item["msg"]).removeprefix("Value error, ")
+    message = in_words(item)
     return f"`{where}`: {message}" if where else message
 
 

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 import towline
+from towline.config.wording import in_words
 from towline.errors import UsageError
 from towline.findings import Finding, Severity
 from towline.release.migrations import find_migrations, parse_recorded
@@ -229,7 +230,7 @@ def read_if_any(tree: Path) -> Manifest | None:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise _unreadable(path, f"`{where}`: {first['msg']}") from None
+        raise _unreadable(path, f"`{where}`: {in_words(first)}") from None
 
 
 def write(tree: Path, manifest: Manifest) -> Path:

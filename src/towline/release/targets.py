@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from towline.config.services import service_settings
+from towline.config.wording import in_words
 from towline.errors import UsageError
 
 
@@ -32,7 +33,7 @@ def targets(project: str, services: Mapping[str, Any]) -> bytes | None:
             settings = service_settings(definition or {})
         except ValidationError as error:
             raise UsageError(
-                f"service {name}, x-towline: {error.errors()[0]['msg']}",
+                f"service {name}, x-towline: {in_words(error.errors()[0])}",
                 remedy="docs/configuration.md lists the keys of x-towline",
             ) from None
         if not settings.metrics:
