@@ -21,6 +21,8 @@ _HELP = {
     "json": seam.JSON_HELP,
 }
 
+_WAIT_HELP = "Wait so long, such as 5m, for others to end, then plan. Default: do not wait."
+
 
 @task(
     default=True,
@@ -32,7 +34,7 @@ _HELP = {
         "skip_check": "Do not run the pre-deploy check first. Default: off.",
         "resume": "First go on with what was interrupted. Default: off.",
         "abort": "First go back from what was interrupted. Default: off.",
-        "wait": "Wait so long, such as 5m, for others to end, then plan. Default: do not wait.",
+        "wait": _WAIT_HELP,
     },
 )
 def run(
@@ -105,14 +107,21 @@ def plan_(
 @task(
     name="resume",
     auto_shortflags=False,
-    help={"env": seam.ENV_HELP, "dry_run": seam.DRY_RUN_HELP, "json": seam.JSON_HELP},
+    help={
+        "env": seam.ENV_HELP,
+        "wait": _WAIT_HELP,
+        "dry_run": seam.DRY_RUN_HELP,
+        "json": seam.JSON_HELP,
+    },
 )
-def resume_(c: Context, env: str = "local", dry_run: bool = False, json: bool = False) -> None:
+def resume_(
+    c: Context, env: str = "local", wait: str = "0", dry_run: bool = False, json: bool = False
+) -> None:
     """Go on with a deploy or rollback that was killed."""
     with seam.outcome():
         from towline.rollout import operations
 
-        fleet = seam.open_fleet(env)
+        fleet = _in_turn(env, wait, dry=seam.is_dry(c, dry_run))
         if seam.is_dry(c, dry_run):
             show(operations.resume(fleet).plan, json)
             return
@@ -122,18 +131,35 @@ def resume_(c: Context, env: str = "local", dry_run: bool = False, json: bool = 
 @task(
     name="abort",
     auto_shortflags=False,
-    help={"env": seam.ENV_HELP, "dry_run": seam.DRY_RUN_HELP, "json": seam.JSON_HELP},
+    help={
+        "env": seam.ENV_HELP,
+        "wait": _WAIT_HELP,
+        "dry_run": seam.DRY_RUN_HELP,
+        "json": seam.JSON_HELP,
+    },
 )
-def abort_(c: Context, env: str = "local", dry_run: bool = False, json: bool = False) -> None:
+def abort_(
+    c: Context, env: str = "local", wait: str = "0", dry_run: bool = False, json: bool = False
+) -> None:
     """Go back from a deploy or rollback that was killed: what served before serves alone."""
     with seam.outcome():
         from towline.rollout import operations
 
-        operation = operations.abort(seam.open_fleet(env))
+        operation = operations.abort(_in_turn(env, wait, dry=seam.is_dry(c, dry_run)))
         if seam.is_dry(c, dry_run):
             show(operation.plan, json)
             return
         carry_out(operation, json)
+
+
+def _in_turn(env: str, wait: str, *, dry: bool) -> Fleet:
+    """An environment on all its hosts, after waiting for whoever holds its lock."""
+    from towline.rollout.turn import Turn
+
+    turn, fleet = Turn(seam.duration(wait, "--wait")), seam.open_fleet(env)
+    if not dry:
+        turn.wait(fleet, "deploy", terminal.tell)
+    return fleet
 
 
 def _settle(fleet: Fleet, *, resume: bool, abort: bool, dry: bool) -> None:
@@ -157,7 +183,7 @@ def _resume(fleet: Fleet, json: bool) -> None:
     left = interrupted.require(fleet)
     operation = operations.resume(fleet)
     if operation.plan.nothing_to_do:
-        interrupted.close(fleet, left)
+        interrupted.close(fleet, left, say=terminal.tell)
         show(operation.plan, json)
     else:
         carry_out(operation, json)

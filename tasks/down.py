@@ -46,7 +46,9 @@ def down(
         where = f" on {', '.join(hosts)}" if hosts else ""
         data = " and DELETE ITS DATA" if volumes else ""
         seam.confirm(f"Take {env} down{where}{data}?", yes=yes)
-        left = take_down(fleet, volumes=volumes, hosts=hosts, unmanaged=unmanaged)
+        left = take_down(
+            fleet, volumes=volumes, hosts=hosts, unmanaged=unmanaged, say=terminal.tell
+        )
         for line in left:
             terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {line}")
         terminal.say(f"{env} is down{where}")

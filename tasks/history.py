@@ -65,7 +65,7 @@ def repair(c: Context, env: str = "local", yes: bool = False, dry_run: bool = Fa
             terminal.say("would repair the journal: it is put aside where its chain is broken")
             return
         seam.confirm(f"Repair the journal of {env}?", yes=yes)
-        place = repair_journal(fleet, thorough=True)
+        place = repair_journal(fleet, thorough=True, say=terminal.tell)
         if place:
             terminal.say(f"the damaged journal is {place} now, and a new one begins")
         else:

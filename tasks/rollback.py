@@ -62,7 +62,7 @@ def rollback(
                 option="--keep-schema",
             )
         seam.confirm(question, yes=auto_approve, option="--auto-approve")
-        if force and (damaged := repair_journal(fleet)):
+        if force and (damaged := repair_journal(fleet, say=terminal.tell)):
             terminal.tell(
                 f"  {terminal.paint('!', 'yellow', sys.stderr)}  the journal was damaged; "
                 f"it is {damaged} now, and a new one begins"

@@ -1,10 +1,10 @@
 """Take an environment down."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from towline.errors import UsageError
-from towline.rollout import lead
+from towline.rollout import lead, lock
 from towline.rollout.site import Fleet, Site, require_managed
 
 
@@ -51,7 +51,12 @@ def _plan(site: Site, *, volumes: bool) -> list[str]:
 
 
 def take_down(
-    fleet: Fleet, *, volumes: bool, hosts: Sequence[str] = (), unmanaged: bool = False
+    fleet: Fleet,
+    *,
+    volumes: bool,
+    hosts: Sequence[str] = (),
+    unmanaged: bool = False,
+    say: Callable[[str], None] = lock.silent,
 ) -> list[str]:
     """Remove containers and networks, and volumes if asked; retained releases stay.
 
@@ -64,7 +69,7 @@ def take_down(
     """
     site, chosen = fleet.lead, _chosen(fleet, hosts)
     operation = uuid.uuid4().hex[:8]
-    with lead.held(fleet.sites, "down"):
+    with lead.held(fleet.sites, "down", say=say):
         if not unmanaged:
             chosen.each(require_managed)
         begun = {"kind": "down", "volumes": volumes, "unmanaged": unmanaged}

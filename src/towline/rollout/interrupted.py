@@ -95,14 +95,14 @@ def require(fleet: Fleet) -> Unfinished:
     return left
 
 
-def close(fleet: Fleet, left: Unfinished) -> None:
+def close(fleet: Fleet, left: Unfinished, *, say: Callable[[str], None] = lock.silent) -> None:
     """Write down that it is done: it was killed after its last step, before it said so.
 
     Raises:
         Locked: When someone else is running an operation.
     """
     site = fleet.lead
-    with lead.held(fleet.sites, f"resume {left.kind} {left.release}"):
+    with lead.held(fleet.sites, f"resume {left.kind} {left.release}", say=say):
         same(site, left)
         if left.kind == "rollback":
             hold.put(site.host.files, site.state, hold.after_rollback(left.before, left.reason))

@@ -1,6 +1,7 @@
 """A journal that is damaged is put aside, and a new one begins with what is still to be done."""
 
 import uuid
+from collections.abc import Callable
 
 from towline.rollout import lock
 from towline.rollout.journal import Journal, unfinished
@@ -14,7 +15,9 @@ def find_damage(fleet: Fleet) -> list[str]:
     return [*journal.verify(), *contradictions(journal, anchors(fleet.sites))]
 
 
-def repair_journal(fleet: Fleet, *, thorough: bool = False) -> str:
+def repair_journal(
+    fleet: Fleet, *, thorough: bool = False, say: Callable[[str], None] = lock.silent
+) -> str:
     """Put a damaged journal aside; returns where it went, empty when it stays.
 
     What was interrupted stays interrupted: it can still be resumed or aborted.
@@ -23,6 +26,7 @@ def repair_journal(fleet: Fleet, *, thorough: bool = False) -> str:
         fleet: The environment.
         thorough: Repair too what stops nobody: older files, and what was cut off at the end. A
             chain that is whole stays, and says from then on what it lacks.
+        say: Told whom it waits for.
 
     Raises:
         Locked: When someone else is running an operation.
@@ -30,7 +34,7 @@ def repair_journal(fleet: Fleet, *, thorough: bool = False) -> str:
     site = fleet.lead
     if not (site.journal.is_damaged() or (thorough and find_damage(fleet))):
         return ""
-    with lock.held(site.host.files, site.state.lock, "repair the journal"):
+    with lock.held(site.host.files, site.state.lock, "repair the journal", say=say):
         # What releases remember of the old journal is not missing in the new one.
         known = anchors(fleet.sites)
         replaces = sorted({item.hash for item in known})
