@@ -7,6 +7,7 @@ from invoke import Collection
 
 from . import (
     build,
+    certificate,
     check,
     deploy,
     down,
@@ -40,6 +41,7 @@ ns = Collection(
     status.status,
     history.ns,
     logs.logs,
+    certificate.ns,
     hold.ns,
     hold.unlock,
     hosts.ns,

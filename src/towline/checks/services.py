@@ -8,6 +8,7 @@ from typing import Any
 from towline.config.services import Role
 from towline.engines.stack import Stack
 from towline.findings import Finding, Severity
+from towline.release.tree import is_host_file
 
 CHECK = "services"
 
@@ -111,6 +112,8 @@ def _mounts(name: str, definition: dict[str, Any], tree: Path) -> Iterator[Findi
         if volume.get("type") != "bind" or not source.is_relative_to(tree):
             continue
         path = source.relative_to(tree)
+        # Keys and secrets may be on the host alone; `rollout/host_file_checks.py` looks there.
+        is_private = is_host_file(path.as_posix()) or is_host_file((path / "x").as_posix())
         if not volume.get("read_only") and not source.is_file():
             yield _writable(name, path, str(volume.get("target")))
         elif not volume.get("read_only"):
@@ -120,7 +123,7 @@ def _mounts(name: str, definition: dict[str, Any], tree: Path) -> Iterator[Findi
                 f"{name} mounts the file {path} writable: what it writes there is not kept",
                 f"mount it read-only: add `:ro` after {volume.get('target')}",
             )
-        elif not source.exists():
+        elif not source.exists() and not is_private:
             yield Finding(
                 CHECK,
                 Severity.ERROR,

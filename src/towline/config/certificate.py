@@ -91,17 +91,47 @@ def self_signed(
     return certificate_file
 
 
+def is_issued_later(one: bytes, than: bytes) -> bool:
+    """Whether both are certificates, and the first was issued after the second."""
+    from cryptography import x509
+
+    try:
+        first, second = (x509.load_pem_x509_certificate(data) for data in (one, than))
+    except ValueError:
+        return False
+    return first.not_valid_before_utc > second.not_valid_before_utc
+
+
 def findings(certificate_file: Path, key_file: Path, warn_days: int) -> Iterator[Finding]:
-    """What is wrong with a certificate and its key; one OK finding when nothing is."""
+    """What is wrong with a certificate of this machine and its key; an OK one when nothing is."""
+    try:
+        certificate, key = certificate_file.read_bytes(), key_file.read_bytes()
+    except OSError as error:
+        text = f"{error.filename} cannot be read: {error.strerror}"
+        if isinstance(error, FileNotFoundError):
+            text = f"{error.filename} does not exist"
+        yield Finding(CHECK, Severity.ERROR, text, _MAKE)
+        return
+    yield from pair_findings(certificate, key, certificate_file, key_file, warn_days)
+    if key_file.stat().st_mode & 0o077:
+        yield Finding(
+            CHECK,
+            Severity.WARNING,
+            f"{key_file} can be read by others",
+            f"chmod 600 {key_file}",
+        )
+
+
+def pair_findings(
+    data: bytes, key: bytes, certificate_file: Path, key_file: Path, warn_days: int
+) -> Iterator[Finding]:
+    """What is wrong with the content of a certificate and its key, wherever they are."""
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
-        certificate = _read(certificate_file)
-        key_matches = _public_bytes_of_key(key_file) == _public_bytes(certificate)
-    except FileNotFoundError as error:
-        yield Finding(CHECK, Severity.ERROR, f"{error.filename} does not exist", _MAKE)
-        return
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        certificate = _parse(data)
+        key_matches = _public_bytes_of_key(key) == _public_bytes(certificate)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         text = f"{certificate_file.parent}: a certificate or key cannot be read: {error}"
         yield Finding(CHECK, Severity.ERROR, text, _MAKE)
         return
@@ -113,13 +143,6 @@ def findings(certificate_file: Path, key_file: Path, warn_days: int) -> Iterator
             "put the pair there that belongs together",
         )
     yield _validity(certificate, certificate_file, warn_days)
-    if key_file.stat().st_mode & 0o077:
-        yield Finding(
-            CHECK,
-            Severity.WARNING,
-            f"{key_file} can be read by others",
-            f"chmod 600 {key_file}",
-        )
 
 
 def _validity(certificate: Certificate, path: Path, warn_days: int) -> Finding:
@@ -142,10 +165,10 @@ def _validity(certificate: Certificate, path: Path, warn_days: int) -> Finding:
     return Finding(CHECK, Severity.OK, f"{path} is valid for {left} days")
 
 
-def _read(path: Path) -> Certificate:
+def _parse(data: bytes) -> Certificate:
     from cryptography import x509
 
-    return x509.load_pem_x509_certificate(path.read_bytes())
+    return x509.load_pem_x509_certificate(data)
 
 
 def _public_bytes(certificate: Certificate) -> bytes:
@@ -155,14 +178,14 @@ def _public_bytes(certificate: Certificate) -> bytes:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _public_bytes_of_key(path: Path) -> bytes:
+def _public_bytes_of_key(data: bytes) -> bytes:
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
         PublicFormat,
         load_pem_private_key,
     )
 
-    key = load_pem_private_key(path.read_bytes(), password=None).public_key()
+    key = load_pem_private_key(data, password=None).public_key()
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 

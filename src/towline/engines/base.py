@@ -6,7 +6,7 @@ answer the same questions.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from towline.engines.releases import Release
 from towline.engines.world import Container, World
@@ -42,12 +42,30 @@ class Engine(Protocol):
         """All containers of the environment, as they are now."""
         ...
 
-    def settle(self, release: Release) -> list[str]:
+    def settle(
+        self, release: Release, renewed: Mapping[str, Sequence[Path]] | None = None
+    ) -> list[str]:
         """Bring backing services and the router to a release's description.
+
+        Args:
+            release: The release.
+            renewed: Service -> files that it reads and that changed already.
 
         Returns:
             What was done, a line each; empty when all was as described.
         """
+        ...
+
+    def renew(self, release: Release, renewed: Mapping[str, Sequence[Path]]) -> list[str]:
+        """Let backing services and the router read files that changed.
+
+        Raises:
+            TowlineError: When the router refuses them; then it goes on with what it has read.
+        """
+        ...
+
+    def user_id(self, definition: Mapping[str, Any]) -> int | None:
+        """The numeric user of a service of a rendered file; None when nobody can tell."""
         ...
 
     def run_job(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from towline.config.services import Role
-from towline.engines import containers, jobs, live, registration, shared, signals
+from towline.engines import containers, jobs, live, registration, shared, signals, users
 from towline.engines.names import Names
 from towline.engines.ownership import (
     CONTENT,
@@ -79,7 +79,9 @@ class ComposeEngine:
         """See `Engine.observe`; one question to the engine."""
         return from_listing(self._api.containers(all=True, filters=self.owner.filters))
 
-    def settle(self, release: Release) -> list[str]:
+    def settle(
+        self, release: Release, renewed: Mapping[str, Sequence[Path]] | None = None
+    ) -> list[str]:
         """See `Engine.settle`."""
         model = self._model(release.kept_file)
         before = self.observe()
@@ -98,8 +100,26 @@ class ComposeEngine:
             self.host.files.write(self._applied, self.host.files.read(release.kept_file), 0o600)
             done.append("backing services brought to the release's description")
         after = self.observe()
-        done += self._reload(release, before, after, synced.changed)
+        changed = {name: list(paths) for name, paths in (renewed or {}).items()}
+        for name, paths in synced.changed.items():
+            changed.setdefault(name, []).extend(paths)
+        done += self._reload(release, before, after, changed)
         return done
+
+    def renew(self, release: Release, renewed: Mapping[str, Sequence[Path]]) -> list[str]:
+        """See `Engine.renew`."""
+        there = self.observe()
+        done = []
+        # The router first: it may refuse.
+        if release.router and release.router in renewed:
+            self.router.reload(there)
+            files = ", ".join(str(path) for path in renewed[release.router])
+            done.append(f"{release.router} reloaded" + (f": {files}" if files else ""))
+        return done + self._reload(release, there, there, renewed)
+
+    def user_id(self, definition: Mapping[str, Any]) -> int | None:
+        """See `Engine.user_id`."""
+        return users.user_id(self._api, definition)
 
     def run_job(
         self,
@@ -337,7 +357,7 @@ class ComposeEngine:
         return files.read(self._applied) != files.read(release.kept_file)
 
     def _reload(
-        self, release: Release, before: World, after: World, changed: Mapping[str, list[Path]]
+        self, release: Release, before: World, after: World, changed: Mapping[str, Sequence[Path]]
     ) -> list[str]:
         """Let backing services read changed configuration; fresh containers have read it."""
         known = {item.id for item in before.containers if item.running}

@@ -48,10 +48,15 @@ class _File:
 
 @dataclass
 class _Sync:
-    """One comparison of `live` with a release."""
+    """One comparison of `live` with a release.
+
+    Attributes:
+        private: Keys and secrets of its app services, which also lie in its tree.
+    """
 
     placed: Placed
     tree: Folder
+    private: frozenset[Path] = frozenset()
     done: Synced = field(default_factory=Synced)
     write: dict[Path, _File] = field(default_factory=dict)
     remove: dict[Path, bytes] = field(default_factory=dict)
@@ -65,7 +70,8 @@ class _Sync:
             owner: Who the service runs as.
             is_written: Whether the service may write there: then a change is its data.
         """
-        wanted = {item: self._file(item, owner) for item in walk(self.tree, path)}
+        found = (item for item in walk(self.tree, path) if item not in self.private)
+        wanted = {item: self._file(item, owner) for item in found}
         changed = [item for item, file in wanted.items() if self._differs(item, file, is_written)]
         gone = (item for item in self.placed.below(path) if item not in wanted)
         changed += [item for item in gone if self._is_removed(item)]
@@ -162,40 +168,14 @@ def sync(
         What changed; services for which nothing did are left out.
     """
     found, written = mounts(model, state.live), writable(model, state.live)
-    job = _Sync(Placed.read(files, state), files.folder(release.tree))
+    private = frozenset(Path(name) for name in release.host_files)
+    job = _Sync(Placed.read(files, state), files.folder(release.tree), private)
     for service in services:
         owner = _owner(model["services"][service])
         for path in found.get(service, []):
             job.compare(service, path, owner, path in written)
     job.carry_out(path for paths in found.values() for path in paths)
     return job.done
-
-
-def place(
-    here: Files, files: Files, source: Path, target: Path, owner: int | None = None
-) -> list[Path]:
-    """Copy a file or folder of this machine into the live copy; nothing is removed there.
-
-    Returns:
-        What changed.
-    """
-    if here.is_dir(source):
-        files.mkdir(target)
-        return [
-            path
-            for name in here.names(source)
-            for path in place(here, files, source / name, target / name, owner)
-        ]
-    if not here.exists(source):
-        return []
-    data = here.read(source)
-    if files.exists(target) and files.read(target) == data:
-        return []
-    mode = 0o644 if source.suffix != ".pem" or b"PRIVATE KEY" not in data else 0o600
-    files.overwrite(target, data, mode)
-    if mode == 0o600 and owner is not None:
-        files.chown(target, owner)
-    return [target]
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,8 @@ class Release:
         images: Service -> image, pinned by digest or id.
         services: Service -> its `x-towline` section.
         migrations: Path of each migration that it knows -> SHA-256; see `release.migrations`.
+        host_files: Path in its tree -> digest, mode and owner of a key or secret that its app
+            services read; such files are in no manifest.
         status: Whether it proved good or bad.
         reason: Why it is bad, or was rolled back.
         created: UTC time, ISO 8601, by the clock of whoever deployed it.
@@ -100,6 +102,7 @@ class Release:
     folder: Path
     replicas: int = 1
     migrations: Mapping[str, str] = field(default_factory=dict)
+    host_files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     status: Status = Status.NEW
     reason: str = ""
     created: str = ""

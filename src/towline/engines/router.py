@@ -101,6 +101,18 @@ class Router:
                 self._reload(container)
             raise
 
+    def reload(self, world: World) -> None:
+        """Let it read its files again, such as a renewed certificate; the routes stay.
+
+        Raises:
+            TowlineError: When it is not running, or refuses them; then it goes on with the old.
+        """
+        container = self._running(world)
+        self._test(container)
+        routes, old = self.read(world), self._accepting(container)
+        self._reload(container)
+        self._verify(container, routes, old)
+
     def retiring(self, container: Container) -> int:
         """How many worker processes still finish requests of earlier routes."""
         if not container.running:

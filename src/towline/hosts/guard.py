@@ -7,9 +7,10 @@ new method is guarded before anybody thinks of it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from towline.hosts.base import Files, Host, Result
+from towline.hosts.base import Files, Folder, Host, Result
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -20,6 +21,7 @@ Ask = Callable[[], None]
 FILES_LOOK = frozenset(
     {"read", "names", "exists", "age", "is_dir", "free_bytes", "stat", "mode", "is_link"}
 )
+FOLDER_LOOKS = frozenset({"root", "entry", "read", "names"})
 ENGINE_API_LOOKS = frozenset(
     {
         "containers", "images", "networks", "volumes", "inspect_container", "inspect_image",
@@ -32,7 +34,7 @@ ENGINE_API_LOOKS = frozenset(
 class _Guarded:
     """Passes everything on; what does not only look asks first."""
 
-    def __init__(self, target: object, looks: frozenset[str], ask: Ask) -> None:
+    def __init__(self, target: Any, looks: frozenset[str], ask: Ask) -> None:
         self._target, self._looks, self._ask = target, looks, ask
 
     def __getattr__(self, name: str) -> Any:
@@ -45,6 +47,14 @@ class _Guarded:
             return found(*arguments, **named)
 
         return act
+
+
+class _GuardedFiles(_Guarded):
+    """Files whose folders ask as well."""
+
+    def folder(self, root: Path) -> Folder:
+        folder: Folder = self._target.folder(root)
+        return guarded(folder, FOLDER_LOOKS, self._ask)
 
 
 class _GuardedClient:
@@ -86,7 +96,7 @@ def guarded(target: T, looks: frozenset[str], ask: Ask) -> T:
 
 def guarded_files(files: Files, ask: Ask) -> Files:
     """The files of a host, which ask before each change."""
-    return guarded(files, FILES_LOOK, ask)
+    return cast("Files", _GuardedFiles(files, FILES_LOOK, ask))
 
 
 def guarded_host(host: Host, ask: Ask) -> Host:

@@ -87,7 +87,8 @@ def archive(
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
         tar.addfile(_folder(name))
         for folder in sorted({p for path in files for p in Path(path).parents} - {Path()}):
-            tar.addfile(_folder(f"{name}/{folder}"))
+            # The outermost folder is closed; containers mount folders in it and read them.
+            tar.addfile(_folder(f"{name}/{folder}", 0o755))
         sums = "".join(
             f"{hashlib.sha256(files[path][0]).hexdigest()}  {path}\n" for path in sorted(links)
         )
@@ -102,9 +103,9 @@ def archive(
     return buffer.getvalue()
 
 
-def _folder(name: str) -> tarfile.TarInfo:
+def _folder(name: str, mode: int = 0o700) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
-    member.type, member.mode, member.mtime = tarfile.DIRTYPE, 0o700, int(time.time())
+    member.type, member.mode, member.mtime = tarfile.DIRTYPE, mode, int(time.time())
     return member
 
 

@@ -70,6 +70,9 @@ class LocalFiles:
         self.mkdir(staged, 0o700)
         for path, (data, mode) in files.items():
             self.write(staged / path, data, mode)
+            for inner in list((staged / path).relative_to(staged).parents)[:-1]:
+                # The outermost folder is closed; containers mount folders in it and read them.
+                (staged / inner).chmod(0o755)
         self.move(staged, folder)
         return 0
 

@@ -128,6 +128,26 @@ def counts(path: str) -> bool:
     return name != ".env" and (not name.startswith(".env.") or name.endswith("example"))
 
 
+def is_host_file(path: str) -> bool:
+    """Whether a path in a deploy tree is one of the host's own files: a key, a secret, an env file.
+
+    What only keeps a folder in Git (`.gitkeep`) is none.
+    """
+    folder, _, name = path.rpartition("/")
+    if name in (".gitkeep", ".gitignore"):
+        return False
+    in_tree = _CACHES.isdisjoint(folder.split("/")) and path != MANIFEST_FILE
+    return in_tree and not counts(path) and path not in _HOST_FOLDERS
+
+
+def outside_tree(path: Path) -> UsageError:
+    """What to say of a symbolic link that leads out of the deploy tree."""
+    return UsageError(
+        f"{path} is a symbolic link that leads out of the deploy tree, to {path.resolve()}",
+        remedy="replace it by the file itself",
+    )
+
+
 # Ten thousand files lie in few folders.
 @lru_cache(maxsize=1024)
 def _folder_counts(folder: str) -> bool:

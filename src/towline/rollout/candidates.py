@@ -19,7 +19,9 @@ from towline.release.derived import IMAGES_FILE
 from towline.release.manifest import Manifest
 from towline.release.tree import MANIFEST_FILE
 from towline.release.version import parse
+from towline.rollout import host_files
 from towline.rollout.arrivals import is_incomplete, lost
+from towline.rollout.host_files import HostFiles
 from towline.rollout.planner import Before, Candidate, Transfer, fingerprint
 from towline.rollout.retained_secrets import frozen_values
 from towline.rollout.site import Site
@@ -33,11 +35,13 @@ class Promoted:
 
     Attributes:
         stack: The resolved Compose file; None when the release is kept already.
+        host_files: The keys and secrets that its app services read.
     """
 
     manifest: Manifest
     candidate: Candidate
     stack: Stack | None
+    host_files: HostFiles = field(default_factory=dict)
 
 
 def read_manifest(site: Site) -> Manifest:
@@ -73,18 +77,19 @@ def _read_manifest(site: Site) -> Manifest:
     return manifest
 
 
-def promoted(site: Site, *, resolve: bool = True) -> Promoted:
+def promoted(site: Site, live: Release | None = None, *, resolve: bool = True) -> Promoted:
     """The deploy tree as a candidate.
 
     Args:
         site: The environment it is to go to.
+        live: The release that serves there; keys and secrets that are not here come from it.
         resolve: Ask Compose about the file even when the host keeps this very release.
 
     Raises:
-        UsageError: When this version is kept with another content.
+        UsageError: When this version is kept with another content, or a service reads a key or
+            secret that is nowhere.
     """
     manifest = read_manifest(site)
-    print_ = fingerprint(manifest.content, site.values, site.rollout)
     same_version = [item for item in site.store.all() if item.version == manifest.version]
     for item in same_version:
         if item.content != manifest.content and item.status is Status.GOOD:
@@ -93,12 +98,24 @@ def promoted(site: Site, *, resolve: bool = True) -> Promoted:
                 "a version names one content",
                 remedy="run `inv promote --bump patch`",
             )
-    same = (item for item in reversed(same_version) if item.fingerprint == print_)
-    # One that lost an image for good is built anew: the deploy tree is here.
-    kept = next((item for item in same if not is_incomplete(site, item)), None)
+
+    def print_of(wanted: host_files.Wanted) -> tuple[str, host_files.HostFiles]:
+        found = host_files.of_release(site, wanted, live)
+        own = host_files.digests(found)
+        return fingerprint(manifest.content, site.values, site.rollout, own), found
+
+    kept = None
+    for item in reversed(same_version):
+        print_, found = print_of(host_files.wanted_of(site.files, item))
+        # One that lost an image for good is built anew: the deploy tree is here.
+        if item.fingerprint == print_ and not is_incomplete(site, item):
+            kept = item
+            break
     if kept and not resolve:
         return Promoted(manifest, from_kept(site, kept), None)
     stack = site.resolve(manifest.version, manifest.commit)
+    if kept is None:
+        print_, found = print_of(host_files.wanted_by(stack, site.project.deploy_tree.resolve()))
     images = _images(site, stack, manifest.content)
     candidate = Candidate(
         id=kept.id if kept else site.store.next_id(manifest.version),
@@ -114,6 +131,7 @@ def promoted(site: Site, *, resolve: bool = True) -> Promoted:
         files=_owned(manifest),
         variables=site.values,
         migrations=manifest.migrations,
+        host_files=host_files.digests(found),
         roles={name: service.role for name, service in stack.services.items()},
         schema_jobs=tuple(
             name
@@ -121,7 +139,7 @@ def promoted(site: Site, *, resolve: bool = True) -> Promoted:
             if service.role is Role.JOB and service.changes_schema
         ),
     )
-    return Promoted(manifest, candidate, stack)
+    return Promoted(manifest, candidate, stack, found)
 
 
 def from_kept(site: Site, release: Release) -> Candidate:
@@ -144,6 +162,7 @@ def from_kept(site: Site, release: Release) -> Candidate:
         to_ship=to_ship,
         files=before.files,
         variables=before.variables,
+        host_files=before.host_files,
         migrations=release.migrations,
         roles={name: Role(release.settings(name).role) for name in release.services},
         schema_jobs=tuple(release.schema_jobs),
@@ -155,7 +174,8 @@ def before_of(site: Site, release: Release | None) -> Before:
     if release is None:
         return Before({}, {})
     files = site.host.files
-    return Before(_owned(kept_manifest(files, release)), frozen_values(files, release.folder))
+    own = {path: str(record["sha256"]) for path, record in release.host_files.items()}
+    return Before(_owned(kept_manifest(files, release)), frozen_values(files, release.folder), own)
 
 
 def kept_manifest(files: Files, release: Release) -> Manifest:

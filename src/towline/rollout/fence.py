@@ -33,10 +33,12 @@ ENGINE_LOOKS = frozenset(
         "trouble",
         "logs",
         "registered",
+        "user_id",
     }
 )
 ENGINE_ACTS = (
     "settle",
+    "renew",
     "run_job",
     "stop_jobs",
     "start",

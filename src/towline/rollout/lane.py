@@ -9,9 +9,12 @@ from towline.engines.jobs import JobFailed
 from towline.engines.releases import Release, Status
 from towline.errors import TowlineError, UsageError
 from towline.hosts.waiting import insist
+from towline.rollout import renewal
 from towline.rollout.fence import fenced, if_possible
 from towline.rollout.gates import GateFailed, Gates
+from towline.rollout.host_files import own
 from towline.rollout.plan import Plan, Step
+from towline.rollout.renewal import Renewal
 from towline.rollout.retention import prune
 from towline.rollout.serving import restart_router
 from towline.rollout.site import Site, observe
@@ -22,6 +25,8 @@ Action = Callable[[], str]
 
 # What never touches an environment; a failure there needs no way back.
 HARMLESS = ("build", "push", "pull", "ship", "prepare")
+# Puts back by itself what it changed when it fails.
+UNDONE_BY_ITSELF = ("renew",)
 _LOG_LINES = 200
 _SHOWN_LINES = 8
 
@@ -43,6 +48,7 @@ class Lane:
         reason: Why a person rolls back; kept with the release that is left.
         tick: Called in every wait; raises when the operation is to stop.
         touched: Whether anything on the host may have changed.
+        renewed: What of the host's own files to renew; all that differ when not given.
     """
 
     site: Site
@@ -51,6 +57,7 @@ class Lane:
     reason: str = ""
     tick: Callable[[], None] = _never
     touched: bool = False
+    renewed: Renewal | None = None
 
     @property
     def name(self) -> str:
@@ -72,11 +79,12 @@ class Lane:
             **self.preparations,
             "settle": self._settle,
             "migrate": self._migrate,
+            "renew": self._renew,
             "keep": self._keep,
             "restore": self.restore,
         }
         self.tick()
-        if step.name not in HARMLESS:
+        if step.name not in (*HARMLESS, *UNDONE_BY_ITSELF):
             self.touched = True
         if step.stage is not None:
             return self._stages(self.tick).reach(step.stage)
@@ -145,10 +153,14 @@ class Lane:
 
     def _restore(self) -> str:
         old = self.plan.old
+        renewed = renewal.Services()
+        # First: the router must not refuse its way back for a certificate.
+        with if_possible():
+            renewed = renewal.revert(self.site)
         if old:
             # Backing services, workers and logs have time; users have none.
             self.stand_in()
-            self.engine.settle(old)
+            self._settle_to(old, renewed)
         figures = self._stages(_never).reach(restore(old.replicas if old else 0))
         serving = f"{old.id} serves" if old else "the new release is stopped"
         return "; ".join(filter(None, [serving, figures, self._stop_jobs()]))
@@ -191,8 +203,35 @@ class Lane:
         return Gates(self.engine, site.rollout, smoke, site.project.deploy_tree, tick)
 
     def _settle(self) -> str:
-        done = self.engine.settle(self._release)
+        release, renewed = self._release, renewal.Services()
+        if self.plan.kind == "deploy":
+            renewed = renewal.place(self.site, release, renewal.find(self.site, release))
+        own(self.site, release)
+        done = self._settle_to(release, renewed)
         figures = self._gates(self.tick).kept_healthy(self._release)
+        return "; ".join(filter(None, [*done, figures]))
+
+    def _settle_to(self, release: Release, renewed: renewal.Services) -> list[str]:
+        engine = self.engine
+        return engine.settle(release, renewed) if renewed else engine.settle(release)
+
+    def _renew(self) -> str:
+        """Renew certificates and secrets of the live release, or leave all as it was."""
+        site, release = self.site, self._release
+        found = self.renewed or renewal.find(site, release)
+        services = renewal.place(site, release, found)
+        if self.renewed and release.router:
+            services.setdefault(release.router, [])
+        try:
+            done = self.engine.renew(release, services)
+            figures = self._gates(self.tick).kept_healthy(release)
+        except Exception:
+            back = renewal.revert(site)
+            # Why it failed is told, and not what else did.
+            with if_possible():
+                self.engine.renew(release, back)
+            raise
+        renewal.commit(site)
         return "; ".join(filter(None, [*done, figures]))
 
     def _migrate(self) -> str:
@@ -224,6 +263,7 @@ class Lane:
     def _keep(self) -> str:
         store, plan = self.site.store, self.plan
         store.mark(self._release, Status.GOOD)
+        renewal.commit(self.site)
         if plan.kind == "rollback" and plan.old:
             store.mark(plan.old, Status.BAD, self.reason or "rolled back")
         return "; ".join(prune(self.site, self._release, self.site.rollout.keep))

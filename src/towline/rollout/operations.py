@@ -6,13 +6,20 @@ from towline.config.services import Role
 from towline.engines.releases import Release, Status
 from towline.errors import UsageError
 from towline.release.version import parse
-from towline.rollout import arrivals, hold, interrupted
+from towline.rollout import arrivals, hold, interrupted, renewal
 from towline.rollout.candidates import before_of, from_kept, kept_version, promoted, read_manifest
 from towline.rollout.executor import Executor
 from towline.rollout.journal import Unfinished
 from towline.rollout.lane import Lane
 from towline.rollout.plan import Plan
-from towline.rollout.planner import Scene, plan_deploy, plan_migration, plan_rollback, short
+from towline.rollout.planner import (
+    Scene,
+    plan_deploy,
+    plan_migration,
+    plan_renewal,
+    plan_rollback,
+    short,
+)
 from towline.rollout.prepare import preparation
 from towline.rollout.progress import Progress
 from towline.rollout.schema_guard import SchemaVerdict, judge_rollback
@@ -134,6 +141,20 @@ def abort(fleet: Fleet) -> Operation:
     return Operation(tuple(fleet.each(interrupted.abort_lane(left))), ends=left)
 
 
+def reload_certificates(fleet: Fleet, *, force: bool = False) -> Operation:
+    """Bring the certificates that are here to all hosts, and let their routers read them.
+
+    Args:
+        fleet: The environment on all its hosts.
+        force: Also where the host's was issued later, or was changed there.
+
+    Raises:
+        UsageError: When nothing is live, or it has no router.
+    """
+    interrupted.refuse(fleet)
+    return Operation(tuple(fleet.each(lambda site: _reload_certificates(site, force))))
+
+
 def migrate(fleet: Fleet) -> Operation:
     """Run the migration jobs of the promoted release; traffic does not move.
 
@@ -224,21 +245,38 @@ def _deploy(site: Site, version: str) -> Lane:
         again = from_kept(site, kept_version(site, version))
         plan = plan_deploy(_scene(site, observed), again, site.rollout)
         return Lane(site, plan, arrivals.again(site, again))
-    found = promoted(site, resolve=False)
+    found = promoted(site, observed.live, resolve=False)
     plan = plan_deploy(_scene(site, observed), found.candidate, site.rollout)
     if found.candidate.kept:
         return Lane(site, plan, arrivals.again(site, found.candidate))
     return Lane(site, plan, preparation(site, found).actions())
 
 
+def _reload_certificates(site: Site, force: bool) -> Lane:
+    observed = require_managed(site)
+    live = observed.live
+    if live is None or live.router is None:
+        what = "nothing is live" if live is None else f"{live.id} has no router"
+        raise UsageError(
+            f"{what} in {site.name} on {site.host.name}: there is no certificate to reload",
+            remedy=f"`inv deploy --env {site.name}` brings a release and its certificates",
+        )
+    found = renewal.find(site, live, only=[live.router], force=force)
+    # Always: whoever asks may have renewed it on the host.
+    renewed = {live.router: found.services().get(live.router, [])}
+    scene = replace(_scene(site, observed), renewed=renewed, notes=tuple(found.said))
+    return Lane(site, plan_renewal(scene, live), renewed=found)
+
+
 def _migrate(site: Site) -> Lane:
-    found = promoted(site, resolve=False)
+    observed = require_managed(site)
+    found = promoted(site, observed.live, resolve=False)
     if not found.candidate.named(Role.JOB):
         raise UsageError(
             "no service has role `job`",
             remedy="give your migration service `x-towline: {role: job}`",
         )
-    plan = plan_migration(_scene(site, require_managed(site)), found.candidate)
+    plan = plan_migration(_scene(site, observed), found.candidate)
     again = arrivals.again(site, found.candidate)
     prepared = again if found.candidate.kept else preparation(site, found).actions()
     return Lane(site, plan, prepared)
@@ -265,7 +303,10 @@ def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> La
 
 def _scene(site: Site, observed: Observed) -> Scene:
     name = site.project.settings.project
-    return Scene(name, site.name, site.state, observed, before_of(site, observed.live))
+    live = observed.live
+    found = renewal.find(site, live) if live else renewal.Renewal()
+    before, notes = before_of(site, live), tuple(found.said)
+    return Scene(name, site.name, site.state, observed, before, found.services(), notes)
 
 
 def _previous(site: Site, live: Release | None) -> Release:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from towline.config.models import Rollout
@@ -57,6 +57,7 @@ class Candidate:
         to_ship: Images that travel from this machine to the host, over SSH.
         files: Path in the deploy tree -> SHA-256, without promoted source.
         variables: Name -> value; the values never leave the planner.
+        host_files: Path -> digest of the keys and secrets that its app services read.
         roles: Service -> role.
         schema_jobs: Jobs that may change the schema.
     """
@@ -76,6 +77,7 @@ class Candidate:
     to_push: tuple[str, ...] = ()
     to_ship: tuple[Transfer, ...] = ()
     schema_jobs: tuple[str, ...] = ()
+    host_files: Mapping[str, str] = field(default_factory=dict)
 
     def named(self, *roles: Role) -> list[str]:
         """Names of the services that have one of these roles."""
@@ -88,22 +90,43 @@ class Before:
 
     files: Mapping[str, str]
     variables: Mapping[str, str]
+    host_files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Where a plan is made for: names, what is there, and what the live release was made of."""
+    """Where a plan is made for: names, what is there, and what the live release was made of.
+
+    Attributes:
+        renewed: Backing service or router -> host files, such as a certificate, that differ here.
+        notes: What the plan warns of besides.
+    """
 
     project: str
     environment: str
     state: StateFolder
     observed: Observed
     before: Before
+    renewed: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
-def fingerprint(content: str, values: Mapping[str, str], rollout: Rollout) -> str:
-    """Digest of everything that a deploy of a release depends on."""
-    text = json.dumps([content, sorted(values.items()), rollout.replicas])
+def fingerprint(
+    content: str,
+    values: Mapping[str, str],
+    rollout: Rollout,
+    host_files: Mapping[str, str] | None = None,
+) -> str:
+    """Digest of everything that a deploy of a release depends on.
+
+    Args:
+        content: The manifest's digest of the promoted tree.
+        values: Variables and secrets.
+        rollout: Settings.
+        host_files: Path -> digest of the keys and secrets that its app services read.
+    """
+    given: list[object] = [content, sorted(values.items()), rollout.replicas]
+    text = json.dumps([*given, sorted(host_files.items())] if host_files else given)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -138,6 +161,8 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
         stages = [stage for stage in stages if stage.name not in ("stop", "finish")]
         stages = [replace(stage, title=_FIRST.get(stage.name, stage.title)) for stage in stages]
     steps += [_stage_step(stage, candidate, colour, scene.state) for stage in stages]
+    if live and not steps and scene.renewed:
+        return plan_renewal(scene, live)
     if steps:
         title = f"mark {candidate.id} good, keep the last {rollout.keep} releases"
         steps.append(Step("keep", title))
@@ -147,7 +172,43 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
     if kept and kept.status is Status.BAD:
         warnings = (f"it failed here before: {kept.reason}", *warnings)
     return replace(
-        plan, colour=colour, old=old, old_colour=old_colour if old else None, warnings=warnings
+        plan,
+        colour=colour,
+        old=old,
+        old_colour=old_colour if old else None,
+        warnings=(*warnings, *scene.notes),
+    )
+
+
+def plan_renewal(scene: Scene, live: Release) -> Plan:
+    """The plan of one step: certificates and secrets that the live release's services read again.
+
+    It is no deploy: when it fails it has put back what was there, and nothing else is to be done.
+    """
+    router = live.router
+    done = []
+    for name, paths in sorted(scene.renewed.items()):
+        how = "reload" if name == router or live.settings(name).reload else "restart"
+        files = ", ".join(str(path) for path in paths)
+        done.append(f"{how} {name}: {files}" if files else f"{how} {name}")
+    commands = ("nginx -t -q", "nginx -s reload") if router in scene.renewed else ()
+    renewed = dict.fromkeys(path for paths in scene.renewed.values() for path in paths)
+    return Plan(
+        kind="reload",
+        project=scene.project,
+        environment=scene.environment,
+        release=live.id,
+        version=live.version,
+        commit=live.commit,
+        live=live.id,
+        colour=scene.observed.colour or "",
+        old_colour=None,
+        old=None,
+        strategy="no container is replaced",
+        steps=(Step("renew", "; ".join(done), commands),),
+        changes=tuple(Change("file", str(path), "set", "renewed") for path in renewed),
+        images=live.images,
+        warnings=scene.notes,
     )
 
 
@@ -205,6 +266,11 @@ def changes(live: Release | None, candidate: Candidate, before: Before) -> Itera
         if had != has:
             after = "" if has is None else "set" if had is None else "changed"
             yield Change("variable", name, "" if had is None else "set", after)
+    for path in sorted({*before.host_files, *candidate.host_files}):
+        had, has = before.host_files.get(path), candidate.host_files.get(path)
+        if had != has:
+            after = "" if has is None else "set" if had is None else "changed"
+            yield Change("secret file", path, "" if had is None else "set", after)
     yield from _migration_changes(live.migrations, candidate.migrations)
 
 

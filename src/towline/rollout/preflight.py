@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from towline.checks.certificates import check_certificates
 from towline.checks.exposure import check_exposure
 from towline.checks.machine import check_disk, check_engine, check_name, check_ports, check_reach
 from towline.checks.mounted import check_mounted
@@ -16,7 +15,12 @@ from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.findings import Finding, Severity, errors
 from towline.rollout import rendering
 from towline.rollout.candidates import read_manifest
-from towline.rollout.site import Fleet, Site
+from towline.rollout.host_file_checks import (
+    check_certificates,
+    check_host_files,
+    local_certificates,
+)
+from towline.rollout.site import Fleet, Site, observe
 
 
 def examine(fleet: Fleet) -> list[Finding]:
@@ -35,7 +39,7 @@ def examine(fleet: Fleet) -> list[Finding]:
         found.append(Finding("compose-file", Severity.ERROR, error.message, error.remedy))
     else:
         found.append(Finding("compose-file", Severity.OK, f"{site.project.compose_file} is valid"))
-        found += _stack(site, stack)
+        found += [*_stack(site, stack), *local_certificates(site, stack)]
     for findings in fleet.each(lambda site: _host(site, stack)):
         found += findings
     found += check_name(site.environment.url)
@@ -105,9 +109,6 @@ def _stack(site: Site, stack: Stack) -> Iterator[Finding]:
     yield from check_services(stack, tree)
     yield from check_variables(stack, str(example_file(site.project)))
     yield from check_exposure(stack, site.values, site.project.settings.secrets)
-    if stack.router:
-        days = site.project.settings.checks.certificate_days
-        yield from check_certificates(stack.definition(stack.router), days)
 
 
 def _host(site: Site, stack: Stack | None) -> list[Finding]:
@@ -121,6 +122,8 @@ def _host(site: Site, stack: Stack | None) -> list[Finding]:
         claimed = [site.engine.foreign(model) for _, model in rendering.models(stack, target)]
         found += dict.fromkeys(item for items in claimed for item in items)
         found += check_ports(site.host, {"services": kept}, site.engine.observe())
+        found += check_host_files(site, stack, observe(site).live)
+        found += check_certificates(site, stack)
     if not site.remote:
         return found
     return [replace(item, message=f"{site.host.name}: {item.message}") for item in found]

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,16 @@ from typing import Any
 from towline import scratch
 from towline.config.envfile import write_env
 from towline.config.units import format_size
-from towline.engines import live, transfer
+from towline.engines import transfer
 from towline.engines.archives import Archives
+from towline.engines.placed import digest
 from towline.engines.releases import Release
 from towline.engines.render import Target, build_model, mounts
 from towline.engines.stack import Stack
+from towline.engines.world import COLOURS
 from towline.errors import TowlineError
 from towline.release.manifest import Manifest
-from towline.release.tree import MANIFEST_FILE, counts
+from towline.release.tree import MANIFEST_FILE
 from towline.rollout import rendering
 from towline.rollout.arrivals import Arrivals, shared_archives
 from towline.rollout.candidates import (
@@ -29,6 +31,7 @@ from towline.rollout.candidates import (
     other_content,
     references,
 )
+from towline.rollout.host_files import HostFiles, owner_of
 from towline.rollout.planner import Candidate, short
 from towline.rollout.site import Site
 
@@ -39,6 +42,7 @@ class Preparation:
 
     Attributes:
         archives: Images of this machine, for all hosts that they are sent to.
+        host_files: The keys and secrets that app services read.
     """
 
     site: Site
@@ -46,6 +50,7 @@ class Preparation:
     candidate: Candidate
     stack: Stack
     archives: Archives
+    host_files: HostFiles = field(default_factory=dict)
 
     def actions(self) -> dict[str, Callable[[], str]]:
         """Step name -> action."""
@@ -100,13 +105,15 @@ class Preparation:
             site.engine.refuse_foreign(model)
         files = {name: (_json(model), 0o600) for name, model in models.items()}
         files["env"] = (write_env(site.values).encode(), 0o600)
-        files |= self._tree(models["kept.json"], target)
+        files |= self._tree(target, *models.values())
+        for path, file in self.host_files.items():
+            files[f"tree/{path.as_posix()}"] = (file.data, file.mode)
         beside = self._beside(files)
         before = site.store.sent
-        site.store.add(self._release(target), files, beside)
+        own = self._host_files(models[f"{COLOURS[0]}.json"])
+        site.store.add(replace(self._release(target), host_files=own), files, beside)
         sent = site.store.sent - before
         site.moved.files += sent
-        self._place_host_files(models["kept.json"], target)
         if not site.remote:
             return f"{len(files)} files"
         return f"{len(files) - len(beside)} of {len(files)} files, {format_size(sent)}"
@@ -168,10 +175,16 @@ class Preparation:
         version, commit = manifest.version, manifest.commit
         return rendering.target(self.site, candidate.id, version, commit, candidate.images)
 
-    def _tree(self, kept: dict[str, Any], target: Target) -> dict[str, tuple[bytes, int]]:
+    def _tree(self, target: Target, *models: dict[str, Any]) -> dict[str, tuple[bytes, int]]:
         """The promoted files that a host needs: all but source, unless source is mounted."""
         here = target.here
-        mounted = [path for paths in mounts(kept, target.live).values() for path in paths]
+        mounted = {
+            path
+            for model in models
+            for root in (target.live, target.tree)
+            for paths in mounts(model, root).values()
+            for path in paths
+        }
         names = [
             path
             for path in self.manifest.files
@@ -184,15 +197,16 @@ class Preparation:
             files[f"tree/{name}"] = ((here / name).read_bytes(), mode)
         return files
 
-    def _place_host_files(self, kept: dict[str, Any], target: Target) -> None:
-        """Certificates and secret files belong to the host and not to a release."""
-        for name, paths in mounts(kept, target.live).items():
-            user = str(kept["services"][name].get("user") or "").split(":")[0]
-            owner = int(user) if user.isdigit() else None
-            for path in paths:
-                if not counts(str(path / "x")) and (target.here / path).exists():
-                    here, there = self.site.here.files, self.site.files
-                    live.place(here, there, target.here / path, target.live / path, owner)
+    def _host_files(self, model: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """The record of the keys and secrets that app services read, with who may read them."""
+        return {
+            path.as_posix(): {
+                "sha256": digest(file.data),
+                "mode": f"{file.mode:04o}",
+                "owner": owner_of(self.site, model, path, file),
+            }
+            for path, file in self.host_files.items()
+        }
 
     @contextmanager
     def _build_file(self) -> Iterator[Path]:
@@ -207,7 +221,9 @@ def preparation(site: Site, promoted: Promoted) -> Preparation:
     """The preparation of a promoted release that is not kept yet."""
     stack = promoted.stack or site.resolve(promoted.manifest.version, promoted.manifest.commit)
     archives = shared_archives(site, promoted.candidate.to_ship)
-    return Preparation(site, promoted.manifest, promoted.candidate, stack, archives)
+    return Preparation(
+        site, promoted.manifest, promoted.candidate, stack, archives, promoted.host_files
+    )
 
 
 def _json(model: dict[str, Any]) -> bytes:

@@ -66,8 +66,11 @@ class Recovery:
         said = self._told(step, failure, touched=bool(touched))
         if not touched:
             self._end({"error": said.reason})
+            nothing = "nothing was changed"
+            if self._plan.kind == "reload":
+                nothing = "what was there before is back"
             raise TowlineError(
-                f"{said.what}; nothing was changed", details=said.details, remedy=said.remedy
+                f"{said.what}; {nothing}", details=said.details, remedy=said.remedy
             ) from error
         try:
             self._restore(touched)
@@ -186,7 +189,8 @@ class Recovery:
         environment, kind = self._plan.environment, self._plan.kind
         if kind == "rollback":
             return f"inv rollback --env {environment} --version {self._plan.release}"
-        return f"inv {'deploy.abort' if kind == 'abort' else kind} --env {environment}"
+        task = {"abort": "deploy.abort", "reload": "certificate.reload"}.get(kind, kind)
+        return f"inv {task} --env {environment}"
 
     def _next_command(self) -> str:
         environment = self._plan.environment

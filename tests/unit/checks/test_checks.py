@@ -3,11 +3,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from towline.checks.certificates import check_certificates
+from towline.checks.certificates import certificates
 from towline.checks.exposure import check_exposure
 from towline.checks.machine import check_disk, check_engine, check_name, check_ports
 from towline.checks.services import check_services, check_variables
-from towline.config.certificate import self_signed
+from towline.config.certificate import findings, self_signed
 from towline.config.redaction import KNOWN
 from towline.config.services import Service
 from towline.engines.stack import Stack
@@ -224,8 +224,10 @@ def test_certificates_are_found_through_the_routers_mounts(tmp_path):
             {"type": "bind", "source": str(ssl), "target": "/etc/nginx/ssl"},
         ]
     }
-    assert "does not exist" in messages(check_certificates(router, 14))[0]
+    (found,) = certificates(router)
+    assert found == (ssl / "fullchain.pem", ssl / "privkey.pem")
+    assert "does not exist" in messages(findings(*found, 14))[0]
     self_signed(ssl, ["localhost"], days=30)
-    assert [f.severity for f in check_certificates(router, 14)] == ["ok"]
-    assert [f.severity for f in check_certificates(router, 60)] == ["warning"]
-    assert list(check_certificates({"volumes": []}, 14)) == []
+    assert [f.severity for f in findings(*found, 14)] == ["ok"]
+    assert [f.severity for f in findings(*found, 60)] == ["warning"]
+    assert list(certificates({"volumes": []})) == []

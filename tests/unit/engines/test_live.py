@@ -236,15 +236,3 @@ def test_a_torn_record_is_named(host):
     FILES.write(host.root / "placed.json", b"{")
     with pytest.raises(TowlineError, match=r"placed\.json cannot be read"):
         Placed.read(FILES, host.state)
-
-
-def test_private_keys_stay_private(tmp_path):
-    source = tmp_path / "ssl"
-    FILES.write(source / "privkey.pem", b"-----BEGIN PRIVATE KEY-----", 0o600)
-    FILES.write(source / "fullchain.pem", b"-----BEGIN CERTIFICATE-----")
-    live.place(FILES, FILES, source, tmp_path / "live" / "ssl")
-    modes = {
-        name: (tmp_path / "live/ssl" / name).stat().st_mode & 0o777
-        for name in FILES.names(tmp_path / "live/ssl")
-    }
-    assert modes == {"privkey.pem": 0o600, "fullchain.pem": 0o644}

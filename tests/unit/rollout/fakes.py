@@ -98,7 +98,7 @@ class FakeEngine:
         ]  # fmt: skip
         return World(tuple(found))
 
-    def settle(self, release):
+    def settle(self, release, renewed=None):
         self._called(f"settle {release.id}")
         self.router = True
         return []

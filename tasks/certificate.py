@@ -1,0 +1,40 @@
+"""`inv certificate.reload`."""
+
+from invoke import Collection, Context, task
+
+from . import seam
+
+
+@task(
+    name="reload",
+    auto_shortflags=False,
+    help={
+        "env": seam.ENV_HELP,
+        "force": "Also where the host's was issued later, or changed there. Default: off.",
+        "wait": "Wait so long, such as 5m, for someone else to end. Default: do not wait.",
+        "dry_run": seam.DRY_RUN_HELP,
+        "json": seam.JSON_HELP,
+    },
+)
+def reload_(
+    c: Context,
+    env: str = "local",
+    force: bool = False,
+    wait: str = "0",
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Bring a renewed certificate to all hosts and reload their routers; no request is lost."""
+    with seam.outcome():
+        from towline.rollout import operations
+
+        from .deploy import carry_out, show
+
+        operation = operations.reload_certificates(seam.open_fleet(env), force=force)
+        if seam.is_dry(c, dry_run):
+            show(operation.plan, json)
+            return
+        carry_out(operation, json, wait=seam.duration(wait, "--wait"))
+
+
+ns = Collection("certificate", reload_)
