@@ -93,7 +93,7 @@ def resolve(
     if not compose_file.is_file():
         raise UsageError(
             f"{compose_file} does not exist",
-            remedy="run `inv init` to scaffold a deploy tree, or set `compose` in towline.yaml",
+            remedy="create it, or name yours: `compose` in towline.yaml, a path in the deploy tree",
         )
     with scratch.folder() as folder:
         env_file = folder / "env"

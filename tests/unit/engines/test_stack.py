@@ -80,4 +80,4 @@ def test_mistakes_are_named_with_their_place(tmp_path, old, new, said):
 def test_a_missing_file_says_how_to_get_one(tmp_path):
     with pytest.raises(UsageError, match=r"nothere.yml does not exist") as error:
         resolve(LocalHost(), tmp_path / "nothere.yml", project="p", values={}, own={})
-    assert "inv init" in error.value.remedy
+    assert "`compose` in towline.yaml" in error.value.remedy
