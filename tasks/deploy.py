@@ -62,7 +62,8 @@ def run(
             if not seam.is_dry(c, dry_run):
                 turn.wait(fleet, "deploy", terminal.tell)
             if resume or abort:
-                _settle(fleet, resume=resume, abort=abort, dry=seam.is_dry(c, dry_run))
+                dry = seam.is_dry(c, dry_run)
+                _settle(fleet, resume=resume, abort=abort, dry=dry, version=version)
             operation = operations.deploy(fleet, version=version)
             if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
                 show(operation.plan, json)
@@ -162,7 +163,7 @@ def _in_turn(env: str, wait: str, *, dry: bool) -> Fleet:
     return fleet
 
 
-def _settle(fleet: Fleet, *, resume: bool, abort: bool, dry: bool) -> None:
+def _settle(fleet: Fleet, *, resume: bool, abort: bool, dry: bool, version: str) -> None:
     """Bring what was interrupted to an end, one way or the other, before something new."""
     from towline.errors import UsageError
     from towline.rollout import interrupted, operations
@@ -172,6 +173,7 @@ def _settle(fleet: Fleet, *, resume: bool, abort: bool, dry: bool) -> None:
     if dry or interrupted.found(fleet) is None:
         return
     if resume:
+        interrupted.refuse_to_deploy_after(fleet, version)
         _resume(fleet, json=False)
     else:
         carry_out(operations.abort(fleet), json=False)

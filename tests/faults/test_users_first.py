@@ -124,3 +124,22 @@ def names(project, service, version=""):
 
 def routes(project):
     return (project.folder / "routes/routes.conf").read_text()
+
+
+def test_a_first_deploy_with_a_bad_router_is_repaired_by_the_next_one(tmp_path):
+    made = toy(tmp_path)
+    conf = made.root / "deploy/security/nginx/nginx.conf"
+    good = conf.read_text()
+    conf.write_text(good.replace("listen 8080;", "lissten 8080;"))
+    try:
+        release(made, "1.0.0")
+        said = made.inv("deploy", "--skip-check")
+        assert said.code == 1, said.text
+        assert "nothing served before, and nothing does now" in said.err
+        conf.write_text(good)
+        release(made, "1.0.1")
+        made.inv("deploy", "--skip-check").ok()
+        with load(made) as users:
+            assert set(users.stop().releases) == {"1.0.1"}
+    finally:
+        remove(made)

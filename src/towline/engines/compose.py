@@ -86,8 +86,10 @@ class ComposeEngine:
         model = self._model(release.kept_file)
         before = self.observe()
         router = release.router
-        # The router's own files move with the switch; they are only laid out for its first start.
-        laid = [name for name in model["services"] if name != router or not before.service(name)]
+        # The router's own files move with the switch, but for one that never sent anybody anywhere:
+        # it may not even start with the files that it has.
+        is_idle = not before.role(Role.ROUTER) or self.router.read(before).live_colour() is None
+        laid = [name for name in model["services"] if name != router or is_idle]
         synced = live.sync(self.host.files, self.state, model, laid, release)
         self.router.prepare(release)
         done = synced.said
@@ -363,7 +365,13 @@ class ComposeEngine:
         known = {item.id for item in before.containers if item.running}
         done = []
         for item in after.kept():
-            if item.id not in known or item.service not in changed or item.role == Role.ROUTER:
+            if item.service not in changed:
+                continue
+            if item.role == Role.ROUTER:
+                # Nobody is served by it; see `settle`.
+                done += self._restart_idle(item, before)
+                continue
+            if item.id not in known:
                 continue
             signal = release.settings(item.service).reload
             if signal:
@@ -375,6 +383,13 @@ class ComposeEngine:
                 f"{item.service} {'reloaded' if signal else 'restarted'}: new configuration"
             )
         return done
+
+    def _restart_idle(self, router: Container, before: World) -> list[str]:
+        """Let a router that was there before read its files, well or not."""
+        if not any(item.id == router.id for item in before.containers):
+            return []
+        self._api.restart(router.id)
+        return [f"{router.service} restarted: new configuration"]
 
     def _model(self, file: Path) -> dict[str, Any]:
         """A rendered file of a retained release, under the names that are in use today."""

@@ -95,6 +95,28 @@ def require(fleet: Fleet) -> Unfinished:
     return left
 
 
+def refuse_to_deploy_after(fleet: Fleet, version: str) -> None:
+    """Refuse to resume a rollback and then to deploy: what was rolled back is held.
+
+    Args:
+        fleet: The environment on its hosts.
+        version: The release that a person asked for by its version; that is not held.
+
+    Raises:
+        CheckFailed: When the deploy could only be refused after the rollback moved traffic.
+    """
+    left = require(fleet)
+    if left.kind != "rollback" or version:
+        return
+    name = fleet.lead.name
+    raise CheckFailed(
+        f"rollback {left.release} was interrupted, and a rollback holds {name}: no deploy follows "
+        "it; nothing was changed",
+        remedy=f"`inv deploy.resume --env {name}` ends the rollback; `inv deploy --abort --env "
+        f"{name}` goes back from it and then deploys",
+    )
+
+
 def close(fleet: Fleet, left: Unfinished, *, say: Callable[[str], None] = lock.silent) -> None:
     """Write down that it is done: it was killed after its last step, before it said so.
 

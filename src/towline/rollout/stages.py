@@ -13,8 +13,9 @@ from towline.config.services import Role
 from towline.config.units import format_duration
 from towline.engines.base import Engine
 from towline.engines.releases import Release
+from towline.errors import Locked
 from towline.rollout.gates import Gates
-from towline.rollout.serving import restart_router
+from towline.rollout.serving import restart_router, router_fault
 from towline.rollout.strategies import Gate, Stage, Workers
 
 _POLL = 0.05
@@ -118,10 +119,29 @@ class Stages:
             shares = {}  # the first release, or recreate: nobody serves
         leading = self.new if stage.share >= 50 or self.old is None else self.old
         if leading:
-            if restart_router(self.engine, leading.release):
-                self.gates.health(leading.release, "", (Role.ROUTER,))
-            self.engine.route(leading.release, shares)
+            self._route(leading.release, shares)
         return bool(shares)
+
+    def _route(self, release: Release, shares: dict[str, int]) -> None:
+        """Send traffic by a router that may have died, or dies meanwhile; it is started again."""
+        if shares:
+            self._wake_router(release)
+        try:
+            self.engine.route(release, shares)
+        except Locked:
+            raise
+        except Exception:
+            if not shares and router_fault(self.engine, release, self.engine.observe()):
+                return  # it sends nobody anywhere
+            if not self._wake_router(release):
+                raise
+            self.engine.route(release, shares)
+
+    def _wake_router(self, release: Release) -> bool:
+        woken = restart_router(self.engine, release)
+        if woken:
+            self.gates.health(release, "", (Role.ROUTER,))
+        return woken
 
     def _drained(self, side: Side) -> str:
         """Let requests and WebSockets of earlier routes finish, up to the drain time."""

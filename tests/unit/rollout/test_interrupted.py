@@ -139,3 +139,17 @@ def test_where_nothing_was_interrupted_there_is_nothing_to_do(make):
     for way in (operations.resume, operations.abort):
         with pytest.raises(UsageError, match="nothing was interrupted"):
             way(fleet)
+
+
+def test_a_rollback_is_not_resumed_for_a_deploy_that_it_holds_back(make, monkeypatch):
+    site = make(1)
+    fleet = Fleet((site,))
+    Executor([deploy_lane(site)], Silent()).run()
+    assert kill([rollback_lane(site)], monkeypatch, 8, after=True)
+    shares, entries = dict(site.engine.shares), len(site.journal.entries())
+    with pytest.raises(CheckFailed, match="a rollback holds prod: no deploy follows") as error:
+        interrupted.refuse_to_deploy_after(fleet, "")
+    assert "`inv deploy.resume --env prod` ends the rollback" in error.value.remedy
+    assert (site.engine.shares, len(site.journal.entries())) == (shares, entries)
+    # A release that a person names is not held back.
+    interrupted.refuse_to_deploy_after(fleet, "1.0.1")

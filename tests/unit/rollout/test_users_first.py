@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from fakes import FakeSite
 from test_executor import deploy_plan, run, site
 from test_fleet import lanes, sites
 
@@ -311,3 +312,28 @@ def once(first, then):
         return first(*arguments, **options)
 
     return act
+
+
+def test_a_router_that_dies_in_the_switch_is_started_again(site):
+    route, killed = site.engine.route, []
+
+    def dies(release, shares):
+        if shares == {"green": 100} and not killed:
+            killed.append(1)
+            site.engine.router = False
+        route(release, shares)
+
+    site.engine.route = dies
+    run(site, deploy_plan(site, site.store.get("1.0.1")))
+    assert killed
+    assert site.engine.shares == {"green": 100}
+
+
+def test_a_first_deploy_whose_router_never_starts_leaves_nothing_to_repair(tmp_path):
+    site = FakeSite(tmp_path / "new")
+    plan = deploy_plan(site, site.keep("1.0.1"))
+    site.engine.fail_on = {"settle 1.0.1"}
+    site.engine.router = False
+    with pytest.raises(TowlineError, match="nothing served before, and nothing does now") as error:
+        run(site, plan)
+    assert error.value.exit_code == 1
