@@ -23,6 +23,7 @@ import towline
 from towline.config.wording import in_words
 from towline.errors import UsageError
 from towline.findings import Finding, Severity
+from towline.release.links import link_findings
 from towline.release.migrations import find_migrations, parse_recorded
 from towline.release.tree import MANIFEST_FILE, STAGING_PREFIX, FileRecord, scan, within
 from towline.release.version import parse
@@ -261,6 +262,7 @@ def verify(
     extra = [path for path in found if path not in kept]
     return [
         *_interrupted(tree),
+        *link_findings(tree, found),
         *_differences(tree, manifest, "was changed since the promotion", changed),
         *_differences(tree, manifest, "is missing", missing),
         *_differences(tree, manifest, "is not part of the release", extra),

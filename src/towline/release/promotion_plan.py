@@ -19,6 +19,7 @@ from towline.release.decision import AUTO, Decision, counted
 from towline.release.dependencies import is_requirements
 from towline.release.derived import FOLDER, LOCK, derived_files, variables
 from towline.release.digests import Digests, open_digests
+from towline.release.links import refuse_links
 from towline.release.manifest import Manifest
 from towline.release.migrations import find_migrations, is_same_record
 from towline.release.promotion_version import promotion_version
@@ -229,6 +230,7 @@ def plan_promotion(
     )
 
     owned = {path: item for path, item in current.items() if not within(path, tuple(copies))}
+    refuse_links(tree, owned)
     written = (
         None
         if version

@@ -62,7 +62,7 @@ def select(
             if path is not None and counts(path):
                 chosen[path] = f"{tree}/{name}"
                 if is_link:
-                    _check_link(project.source_tree / name, path)
+                    _check_link(project.source_tree / name, path, project.source_tree)
         if len(chosen) == before:
             raise UsageError(
                 f"{project.source_tree / source} holds no file to promote",
@@ -176,11 +176,14 @@ def _check_target(project: Project, written: str, target: str) -> None:
         )
 
 
-def _check_link(source: Path, path: str) -> None:
+def _check_link(source: Path, path: str, tree: Path) -> None:
     """The deploy tree must be self-contained: links in it stay in it."""
     target = os.readlink(source)  # noqa: PTH115 - Path would tidy the target up
     end = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-    if end.startswith(("/", "../")) or end == "..":
+    # Its words may lead through another link, which is elsewhere than they say.
+    root = tree.resolve()
+    leaves = end.startswith(("/", "../")) or end == ".."
+    if leaves or not source.resolve().is_relative_to(root):
         raise UsageError(
             f"{source} is a link to {target}, which leads out of the deploy tree",
             remedy="replace it by the file itself, or name it in promote.exclude",

@@ -105,6 +105,14 @@ def test_every_change_by_hand_is_found(tree, touch, message, remedy):
     assert remedy in finding.remedy
 
 
+def test_a_link_out_of_the_tree_is_found_whatever_the_manifest_says(tree):
+    """S19: also where an older Towline promoted it."""
+    (tree / "src/key").symlink_to("/etc/hostname")
+    (finding,) = manifests.verify(tree, build(tree))
+    assert "leads out of the deploy tree, to /etc/hostname" in finding.message
+    assert "by the file itself" in finding.remedy
+
+
 def test_many_findings_are_summed_up(tree):
     made = build(tree)
     for number in range(25):

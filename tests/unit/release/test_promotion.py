@@ -318,6 +318,35 @@ class TestRefusals:
         git(project.root, "commit", "-qm", "feat: link")
         self.refuse(project, UsageError, "leads out of the deploy tree", "promote.exclude")
 
+    @pytest.mark.parametrize("chain", [False, True])
+    def test_a_link_whose_real_end_is_outside(self, project, tmp_path, chain):
+        """S19: a private key was shipped that way; a chain's words stay in the tree."""
+        key = tmp_path / "home/id_ed25519"
+        write(tmp_path, {"home/id_ed25519": "PRIVATE"})
+        docs = project.deploy_tree / "docs"
+        docs.mkdir(exist_ok=True)
+        if chain:
+            (docs / "away").symlink_to(key.parent)
+            (docs / "key").symlink_to("away/id_ed25519")
+        else:
+            (docs / "key").symlink_to(key)
+        self.refuse(project, UsageError, "leads out of the deploy tree", "by the file itself")
+
+    def test_a_chain_of_links_in_the_source(self, project, tmp_path):
+        write(tmp_path, {"home/id_ed25519": "PRIVATE"})
+        (project.source_tree / "src/sub").symlink_to(tmp_path / "home")
+        (project.source_tree / "src/key").symlink_to("sub/id_ed25519")
+        (project.root / ".gitignore").write_text("sub\n")
+        git(project.root, "add", "-A")
+        git(project.root, "commit", "-qm", "feat: link")
+        self.refuse(project, UsageError, "leads out of the deploy tree", "promote.exclude")
+
+    def test_a_link_to_a_key_of_the_host(self, project):
+        write(project.deploy_tree, {"security/ssl/privkey.pem": "PRIVATE"})
+        (project.deploy_tree / "docs").mkdir(exist_ok=True)
+        (project.deploy_tree / "docs/key").symlink_to("../security/ssl/privkey.pem")
+        self.refuse(project, UsageError, "a key or secret that is in no release", "remove the link")
+
     def test_another_promotion_at_work(self, project):
         write(project.root, {"deploy/docs/x.md": "x"})
         with swaps.locked(project.deploy_tree):
