@@ -20,7 +20,9 @@ def health_check(c: Context, env: str = "local", timeout: str = "0", json: bool 
     with seam.outcome():
         from towline.insight.health import report, require_healthy
 
-        rows = report(seam.open_fleet(env), timeout=seam.duration(timeout, "--timeout"))
+        rows = report(
+            seam.open_fleet(env, only_look=True), timeout=seam.duration(timeout, "--timeout")
+        )
         if json:
             terminal.say_json(rows)
         elif rows:

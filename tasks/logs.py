@@ -16,11 +16,14 @@ from . import seam, terminal
 def logs(c: Context, env: str = "local", service: str = "", lines: str = "100") -> None:
     """Print the last log lines of a service, secrets masked."""
     with seam.outcome():
-        from towline.insight.logs import read
+        from towline.insight.logs import of_fleet
 
-        for site in seam.open_fleet(env).sites:
-            host = f"{site.host.name} " if site.remote else ""
-            for name, printed in read(site, service, seam.count(lines, "--lines")):
-                terminal.tell(terminal.paint(f"--- {host}{name}", "dim"))
+        fleet = seam.open_fleet(env, only_look=True)
+        for host, found in of_fleet(fleet, service, seam.count(lines, "--lines")):
+            if isinstance(found, str):
+                terminal.tell(f"--- {host} {found}")
+                continue
+            for name, printed in found:
+                terminal.tell(terminal.paint(f"--- {host} {name}".replace("  ", " "), "dim"))
                 for line in printed:
                     terminal.say(line)

@@ -9,21 +9,41 @@ from . import seam, terminal
 
 @task(auto_shortflags=False, help={"env": seam.ENV_HELP, "json": seam.JSON_HELP})
 def status(c: Context, env: str = "local", json: bool = False) -> None:
-    """Show what is live, since when, its containers and the kept releases."""
+    """Say whether users are served, asked on each host; exit 1 when not, or hosts differ."""
     with seam.outcome():
-        from towline.insight.status import fleet_status
+        from towline.insight.status import fleet_status, require_served
 
-        data = fleet_status(seam.open_fleet(env))
+        data = fleet_status(seam.open_fleet(env, only_look=True))
         if json:
             terminal.say_json(data)
         else:
             _show(data)
+        require_served(data)
 
 
 def _show(data: dict[str, Any]) -> None:
     terminal.say(f"{data['project']} in {data['environment']}: {_headline(data)}")
     if data["live"]:
         _show_live(data)
+    _show_unfinished(data)
+    if data["journal"]:
+        terminal.say(f"  {terminal.paint('journal ', 'red')}  {data['journal']}")
+        terminal.say(f"  next      `inv history.repair --env {data['environment']}`")
+    for problem in data["problems"]:
+        terminal.say(f"  {terminal.paint('problem ', 'red')}  {problem}")
+    if len(data["versions"]) > 1:
+        terminal.say(f"  next      `inv deploy --env {data['environment']}` brings them to one")
+    for title, key in (("hosts", "hosts"), ("containers", "containers"), ("kept releases", "kept")):
+        rows = data[key]
+        if rows:
+            terminal.say(f"\n{title}")
+            terminal.table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])
+
+
+def _show_unfinished(data: dict[str, Any]) -> None:
+    """What was begun, is held, or was left to a person."""
+    if data["manual"]:
+        terminal.say(f"  {terminal.paint('failed  ', 'red')}  {data['manual']}")
     for word, style in (("interrupted", "red"), ("hold", "yellow"), ("lock", "yellow")):
         if data[word]:
             terminal.say(f"  {terminal.paint(f'{word:<8}', style)}  {data[word]}")
@@ -32,18 +52,6 @@ def _show(data: dict[str, Any]) -> None:
             f"  next      `inv deploy.resume --env {data['environment']}` goes on, "
             f"`inv deploy.abort --env {data['environment']}` goes back"
         )
-    if data["journal"]:
-        terminal.say(f"  {terminal.paint('journal ', 'red')}  {data['journal']}")
-        terminal.say(f"  next      `inv history.repair --env {data['environment']}`")
-    if len(data["versions"]) > 1:
-        versions, mark = " and ".join(data["versions"]), terminal.paint("differs ", "red")
-        terminal.say(f"  {mark}  the hosts serve {versions}")
-        terminal.say(f"  next      `inv deploy --env {data['environment']}` brings them to one")
-    for title, key in (("hosts", "hosts"), ("containers", "containers"), ("kept releases", "kept")):
-        rows = data[key]
-        if rows:
-            terminal.say(f"\n{title}")
-            terminal.table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])
 
 
 def _headline(data: dict[str, Any]) -> str:

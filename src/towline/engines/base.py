@@ -30,6 +30,18 @@ class Engine(Protocol):
         """Note where the environment's state lies unless that is noted; returns what counts."""
         ...
 
+    def router_trouble(self, world: World) -> str:
+        """Why the router serves nobody, asked on its own port; empty when it does."""
+        ...
+
+    def detached(self, world: World) -> list[str]:
+        """Backing services and router whose mounts show a folder that was deleted meanwhile."""
+        ...
+
+    def reattach(self, services: Sequence[str]) -> str:
+        """Restart services so that they mount what is there now; the routes stay as they are."""
+        ...
+
     def registered(self) -> Path | None:
         """Where that is, as it was noted; None when nothing of the environment is here."""
         ...

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from towline.config.services import Role
-from towline.engines import containers, jobs, live, registration, shared, signals, users
+from towline.engines import (
+    containers,
+    jobs,
+    live,
+    mounted,
+    registration,
+    shared,
+    signals,
+    users,
+)
 from towline.engines.names import Names
 from towline.engines.ownership import (
     CONTENT,
@@ -200,6 +209,23 @@ class ComposeEngine:
     def register(self) -> Path:
         """Note the state folder unless another one is noted; returns the one that counts."""
         return registration.register(self.host, self.project, self.environment, self.state.root)
+
+    def router_trouble(self, world: World) -> str:
+        """See `Engine.router_trouble`."""
+        return self.router.trouble(world)
+
+    def detached(self, world: World) -> list[str]:
+        """See `Engine.detached`."""
+        found = mounted.detached(self._api, world.kept(), self.state.root)
+        return sorted({item.service for item in found})
+
+    def reattach(self, services: Sequence[str]) -> str:
+        """See `Engine.reattach`."""
+        world = self.observe()
+        self.router.keep_routes(world)
+        found = [item for item in world.kept() if item.service in services]
+        self._each(lambda item: self._api.restart(item.id), found)
+        return f"{', '.join(item.service for item in found)} restarted"
 
     def registered(self) -> Path | None:
         """The state folder that the engine knows; None when nothing of the environment is here."""

@@ -74,6 +74,29 @@ class Router:
         except (FileNotFoundError, ValueError):
             return Routes()
 
+    def trouble(self, world: World) -> str:
+        """Why it serves nobody, asked on its own port; empty when it does, or there is none."""
+        found = world.role(Role.ROUTER)
+        if not found:
+            return "the router has no container"
+        container = next((item for item in found if item.running), found[0])
+        if not container.running:
+            return f"the router is not running: {container.status or container.state}"
+        if nginx.ASK_PORT not in container.ports:
+            return f"the router does not publish port {nginx.ASK_PORT} on this host"
+        try:
+            nginx.ask(self.host.reach(container.ports[nginx.ASK_PORT]))
+        except (OSError, ValueError) as error:
+            return f"the router does not answer: {error}"
+        return ""
+
+    def keep_routes(self, world: World) -> None:
+        """Write the routes in force where the router looks for them at its next start."""
+        routes = self.read(world)
+        if routes.backends:
+            self.host.files.mkdir(self.state.routes)
+            self.host.files.write(self._file, nginx.render(routes).encode())
+
     def switch(self, release: Release, shares: Mapping[str, int], world: World) -> None:
         """Put a release's router configuration and these shares in force.
 

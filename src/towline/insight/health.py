@@ -7,7 +7,7 @@ from towline.engines.world import Container
 from towline.errors import CheckFailed
 from towline.health.probes import Answer, Outcome
 from towline.rollout.serving import container_answer
-from towline.rollout.site import Fleet, Observed, Site, observe
+from towline.rollout.site import Away, Fleet, Observed, Site, observe
 
 Row = dict[str, str]
 _POLL = 0.1
@@ -18,11 +18,28 @@ def report(fleet: Fleet, *, timeout: float = 0.0) -> list[Row]:
 
     Where the hosts are other machines, each row names its `host`.
     """
-    found = fleet.each(lambda site: _report(site, timeout))
     if not fleet.lead.remote:
-        return found[0]
-    pairs = zip(fleet.sites, found, strict=True)
-    return [{"host": site.host.name, **row} for site, rows in pairs for row in rows]
+        return _report(fleet.lead, timeout)
+    rows: list[Row] = []
+    found = fleet.asked(lambda site: _report(site, timeout))
+    for site, given in zip(fleet.sites, found, strict=True):
+        if isinstance(given, Away):
+            rows.append(_away_row(given))
+        else:
+            rows += [{"host": site.host.name, **row} for row in given]
+    return rows + [_away_row(item) for item in fleet.away]
+
+
+def _away_row(away: Away) -> Row:
+    """One line for a host that cannot be asked."""
+    return {
+        "host": away.host,
+        "health": Outcome.ERROR.value,
+        "service": "(host)",
+        "slot": "",
+        "release": "",
+        "answer": f"away: {away.why}",
+    }
 
 
 def _report(site: Site, timeout: float) -> list[Row]:
@@ -41,6 +58,11 @@ def require_healthy(rows: list[Row], name: str) -> None:
     if not rows:
         raise CheckFailed(
             f"nothing is deployed in {name}", remedy=f"`inv deploy --env {name}` deploys"
+        )
+    away = [row["host"] for row in rows if row["service"] == "(host)"]
+    if away:
+        raise CheckFailed(
+            f"{', '.join(away)} of {name} cannot be asked", remedy="check the network and that host"
         )
     bad = [row["service"] for row in rows if row["health"] != "healthy"]
     if bad:

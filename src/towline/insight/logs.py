@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from towline.errors import UsageError
-from towline.rollout.site import Site, observe
+from towline.rollout.site import Away, Fleet, Site, observe
 
 
 def read(site: Site, service: str, lines: int) -> Iterator[tuple[str, list[str]]]:
@@ -23,3 +23,21 @@ def read(site: Site, service: str, lines: int) -> Iterator[tuple[str, list[str]]
     for item in sorted(found, key=lambda item: item.colour not in ("", seen.colour)):
         slot = f" ({item.colour}, {item.version})" if item.colour else ""
         yield item.name + slot, [site.redactor.redact(s) for s in site.engine.logs(item, lines)]
+
+
+def of_fleet(
+    fleet: Fleet, service: str, lines: int
+) -> Iterator[tuple[str, list[tuple[str, list[str]]] | str]]:
+    """Host name, and what its containers printed, or why it cannot be asked; empty if one is here.
+
+    Raises:
+        UsageError: When there is no such service.
+    """
+    given = fleet.asked(lambda site: list(read(site, service, lines)))
+    if all(isinstance(found, Away) for found in given):
+        # Such as a service that does not exist: its own error says more.
+        list(read(fleet.lead, service, lines))
+    for site, found in zip(fleet.sites, given, strict=True):
+        name = site.host.name if site.remote else ""
+        yield name, f"away: {found.why}" if isinstance(found, Away) else found
+    yield from ((item.host, f"away: {item.why}") for item in fleet.away)

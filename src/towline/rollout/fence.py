@@ -34,6 +34,8 @@ ENGINE_LOOKS = frozenset(
         "logs",
         "registered",
         "user_id",
+        "router_trouble",
+        "detached",
     }
 )
 ENGINE_ACTS = (
@@ -47,6 +49,7 @@ ENGINE_ACTS = (
     "remove_image",
     "register",
     "unregister",
+    "reattach",
 )
 
 # An act of several parts asks again after so many seconds. Whoever takes a lock needs longer to

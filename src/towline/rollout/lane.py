@@ -78,6 +78,7 @@ class Lane:
         actions: dict[str, Action] = {
             **self.preparations,
             "settle": self._settle,
+            "reattach": self._reattach,
             "migrate": self._migrate,
             "renew": self._renew,
             "keep": self._keep,
@@ -233,6 +234,10 @@ class Lane:
             raise
         renewal.commit(site)
         return "; ".join(filter(None, [*done, figures]))
+
+    def _reattach(self) -> str:
+        detached = self.site.engine.detached(self.site.engine.observe())
+        return self.site.engine.reattach(detached) if detached else "done already"
 
     def _migrate(self) -> str:
         release = self._release

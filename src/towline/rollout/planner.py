@@ -234,6 +234,7 @@ def plan_migration(scene: Scene, candidate: Candidate) -> Plan:
 
 def _plan(scene: Scene, candidate: Candidate, kind: str, strategy: str, steps: list[Step]) -> Plan:
     live = scene.observed.live
+    steps = _with_reattachment(scene.observed.detached, steps)
     return Plan(
         kind=kind,
         project=scene.project,
@@ -250,6 +251,15 @@ def _plan(scene: Scene, candidate: Candidate, kind: str, strategy: str, steps: l
         changes=tuple(changes(live, candidate, scene.before)) if steps else (),
         images=candidate.images,
     )
+
+
+def _with_reattachment(detached: Sequence[str], steps: list[Step]) -> list[Step]:
+    """Before the first step that touches what runs: services must see what is written for them."""
+    if not detached or not steps:
+        return steps
+    title = f"restart {', '.join(detached)}: what they mount was deleted and is another folder now"
+    at = next((n for n, step in enumerate(steps) if step.name == "settle"), 0)
+    return [*steps[:at], Step("reattach", title), *steps[at:]]
 
 
 def changes(live: Release | None, candidate: Candidate, before: Before) -> Iterable[Change]:
@@ -300,7 +310,9 @@ def short(image: str) -> str:
 
 
 def _whole(observed: Observed, live: Release) -> bool:
-    """Whether everything of the live release runs."""
+    """Whether everything of the live release runs, and mounts what is there."""
+    if observed.detached:
+        return False
     running = {
         (item.service, item.colour): item for item in observed.world.containers if item.running
     }

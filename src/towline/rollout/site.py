@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ from towline.hosts.base import Files, Host
 from towline.hosts.guard import guarded_files, guarded_host
 from towline.hosts.local import LocalHost
 from towline.hosts.once import once
+from towline.hosts.waiting import may_pass
 from towline.rollout.fence import Fence
 from towline.rollout.journal import Journal
 from towline.rollout.memo import Memo
@@ -182,6 +183,7 @@ class Observed:
         live: The release that serves.
         standby: The release whose containers are in the other slot.
         stranger: The release that serves, when this state folder does not know it.
+        detached: Services whose mounts show a folder that was deleted; only asked for plans.
     """
 
     world: World
@@ -190,6 +192,7 @@ class Observed:
     live: Release | None
     standby: Release | None
     stranger: str = ""
+    detached: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,20 @@ class Fleet:
     def lead(self) -> Site:
         """The environment on the host that has journal and lock."""
         return self.sites[0]
+
+    def asked(self, ask: Callable[[Site], T]) -> list[T | Away]:
+        """Ask every host at once; one that cannot be asked is away, the others count."""
+
+        def one(site: Site) -> T | Away:
+            try:
+                return ask(site)
+            except Exception as error:
+                # Of a single host the error says more.
+                if len(self.sites) == 1 or not may_pass(error):
+                    raise
+                return Away(site.host.name, str(error) or type(error).__name__)
+
+        return self.each(one)
 
     def each(self, act: Callable[[Site], T]) -> list[T]:
         """Do something on every host at once; the first error wins when all are done."""
@@ -265,7 +282,7 @@ def require_managed(site: Site) -> Observed:
             f"backup; if it is lost, `inv down --unmanaged {_on(site)}--env {site.name}` removes "
             f"these containers, and `inv deploy --env {site.name}` begins anew",
         )
-    return observed
+    return replace(observed, detached=tuple(site.engine.detached(observed.world)))
 
 
 def _on(site: Site) -> str:

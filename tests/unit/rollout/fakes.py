@@ -52,6 +52,8 @@ class FakeEngine:
     ask: Callable = lambda: None
     state: Path | None = None
     noted: Path | None = None
+    trouble_of_router: str = ""
+    deleted: tuple = ()
 
     def _called(self, what):
         self.calls.append(what)
@@ -67,6 +69,17 @@ class FakeEngine:
 
     def registered(self):
         return self.noted
+
+    def router_trouble(self, world):
+        return self.trouble_of_router
+
+    def detached(self, world):
+        return list(self.deleted)
+
+    def reattach(self, services):
+        self._called(f"reattach {' '.join(services)}")
+        self.deleted = ()
+        return ""
 
     def unregister(self):
         self.noted = None

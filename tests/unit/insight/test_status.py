@@ -1,0 +1,124 @@
+"""Status says whether users are served on each host, and fails when they are not."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from towline.engines.releases import Status
+from towline.errors import CheckFailed, TowlineError
+from towline.insight import health, logs, status
+from towline.rollout.site import Away, Fleet
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "rollout"))
+
+from fakes import FakeSite
+
+
+@pytest.fixture
+def sites(tmp_path):
+    found = []
+    for name in ("web1", "web2"):
+        site = FakeSite(tmp_path / name, host_name=name)
+        site.remote = True
+        site.environment = site.project.environment("local")
+        site.serve(site.keep("1.0.0"))
+        found.append(site)
+    return found
+
+
+def problems(sites, **options):
+    data = status.fleet_status(Fleet(tuple(sites), **options))
+    if data["problems"]:
+        with pytest.raises(TowlineError) as error:
+            status.require_served(data)
+        assert error.value.exit_code == 1
+    else:
+        status.require_served(data)
+    return data["problems"]
+
+
+def test_served_everywhere_is_no_problem_and_standby_containers_do_not_count(sites):
+    sites[0].engine.containers["green", "api"] = ("0.9.0", False)
+    data = status.fleet_status(Fleet(tuple(sites)))
+    assert data["problems"] == []
+    assert data["served"] is True
+    # Two apps' and workers' containers beside them: of what serves, all runs.
+    assert data["hosts"][0]["containers"] == "4 of 4 run"
+    assert [row["lead"] for row in data["hosts"]] == ["lead", ""]
+
+
+def test_a_dead_router_is_a_problem_of_its_host(sites):
+    sites[1].engine.trouble_of_router = "the router is not running: Exited (137)"
+    (problem,) = problems(sites)
+    assert problem == "users are not served on web2: the router is not running: Exited (137)"
+
+
+def test_traffic_to_what_does_not_run_is_a_problem(sites):
+    sites[0].engine.containers["blue", "api"] = ("1.0.0", False)
+    assert (
+        "users are not served on web1: traffic goes to the blue slot, where api"
+        in problems(sites)[0]
+    )
+    sites[0].engine.containers.clear()
+    assert "the blue slot, which has no containers" in problems(sites)[0]
+
+
+def test_deleted_mounts_are_a_problem(sites):
+    sites[1].engine.deleted = ("nginx",)
+    assert "nginx mounts a folder that was deleted" in problems(sites)[0]
+
+
+def test_hosts_that_differ_are_a_problem_and_another_identifier_is_none(sites):
+    same = sites[1].keep("1.0.1", id="1.0.1", fingerprint="1.0.0")
+    sites[1].engine.containers.clear()
+    sites[1].serve(same, "green")
+    assert problems(sites) == []
+    other = sites[1].keep("1.0.2")
+    sites[1].engine.containers.clear()
+    sites[1].serve(other, "blue")
+    assert problems(sites) == ["the hosts serve 1.0.0 and 1.0.2"]
+    # One that was added or wiped serves nothing.
+    sites[1].engine.containers.clear()
+    sites[1].engine.shares = {}
+    assert problems(sites) == ["nothing serves on web2, and 1.0.0 serves elsewhere"]
+
+
+def test_one_host_that_is_away_is_named_and_the_others_are_shown(sites, monkeypatch):
+    away = (Away("web3", "no answer"),)
+    assert problems(sites, away=away) == ["web3 is away: no answer"]
+    fleet = Fleet(tuple(sites), away)
+    rows = health.report(fleet)
+    assert {row["host"] for row in rows} == {"web1", "web2", "web3"}
+    with pytest.raises(CheckFailed, match="web3 of local cannot be asked"):
+        health.require_healthy(rows, "local")
+    assert dict(logs.of_fleet(fleet, "", 3))["web3"] == "away: no answer"
+
+    # One whose engine is away is like a host that is.
+    def gone():
+        raise TowlineError("no Docker engine answers on web1")
+
+    monkeypatch.setattr(sites[0].engine, "observe", gone)
+    assert problems(sites)[0].startswith("web1 is away: no Docker engine answers")
+    assert status.fleet_status(fleet)["live"] == "1.0.0"
+
+
+def test_nothing_deployed_is_no_problem(tmp_path):
+    site = FakeSite(tmp_path)
+    site.environment = site.project.environment("local")
+    assert problems([site]) == []
+
+
+def test_what_was_left_to_a_person_is_said_until_the_next_operation(sites):
+    journal = sites[0].journal
+    journal.write("1", "begin", data={"kind": "deploy", "release": "1.0.1"})
+    end = {"ok": False, "error": "unhealthy", "restore": "web2: cut"}
+    journal.write("1", "end", data=end)
+    data = status.fleet_status(Fleet(tuple(sites)))
+    assert data["manual"] == (
+        "deploy 1.0.1 failed (unhealthy) and its rollback also failed: web2: cut"
+    )
+    journal.write("2", "begin", data={"kind": "deploy", "release": "1.0.0"})
+    journal.write("2", "end", data={"ok": True})
+    assert status.fleet_status(Fleet(tuple(sites)))["manual"] is None
+    assert sites[0].store.get("1.0.0").status is Status.GOOD
