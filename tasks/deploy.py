@@ -18,6 +18,8 @@ _HELP = {
     "env": seam.ENV_HELP,
     "version": "A kept release to deploy again. Default: the promoted one.",
     "strategy": "blue-green or recreate. Default: as configured.",
+    "host": "Only this host: it gets the release that serves on the others. Default: all.",
+    "without": seam.WITHOUT_HELP,
     "json": seam.JSON_HELP,
 }
 
@@ -27,6 +29,7 @@ _WAIT_HELP = "Wait so long, such as 5m, for others to end, then plan. Default: d
 @task(
     default=True,
     auto_shortflags=False,
+    iterable=["without"],
     help={
         **_HELP,
         "yes": seam.YES_HELP,
@@ -48,6 +51,8 @@ def run(
     resume: bool = False,
     abort: bool = False,
     wait: str = "0",
+    host: str = "",
+    without: list[str] | None = None,
     json: bool = False,
 ) -> None:
     """Bring the promoted release to an environment, without losing a request."""
@@ -58,13 +63,13 @@ def run(
 
         turn = Turn(seam.duration(wait, "--wait"))
         while True:
-            fleet = seam.open_fleet(env, strategy=strategy)
+            fleet = seam.open_fleet(env, strategy=strategy, without=without)
             if not seam.is_dry(c, dry_run):
                 turn.wait(fleet, "deploy", terminal.tell)
             if resume or abort:
                 dry = seam.is_dry(c, dry_run)
                 _settle(fleet, resume=resume, abort=abort, dry=dry, version=version)
-            operation = operations.deploy(fleet, version=version)
+            operation = operations.deploy(fleet, version=version, host=host)
             if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
                 show(operation.plan, json)
                 return
@@ -93,36 +98,50 @@ def _approve(fleet: Fleet, operation: Operation, *, skip_check: bool, yes: bool)
         seam.confirm(question, yes=yes)
 
 
-@task(name="plan", auto_shortflags=False, help=_HELP)
+@task(name="plan", auto_shortflags=False, iterable=["without"], help=_HELP)
 def plan_(
-    c: Context, env: str = "local", version: str = "", strategy: str = "", json: bool = False
+    c: Context,
+    env: str = "local",
+    version: str = "",
+    strategy: str = "",
+    host: str = "",
+    without: list[str] | None = None,
+    json: bool = False,
 ) -> None:
     """Show what a deploy would do: what is live, what changes, the exact commands."""
     with seam.outcome():
         from towline.rollout import operations
 
-        operation = operations.deploy(seam.open_fleet(env, strategy=strategy), version=version)
+        fleet = seam.open_fleet(env, strategy=strategy, without=without)
+        operation = operations.deploy(fleet, version=version, host=host)
         show(operation.plan, json)
 
 
 @task(
     name="resume",
     auto_shortflags=False,
+    iterable=["without"],
     help={
         "env": seam.ENV_HELP,
+        "without": seam.WITHOUT_HELP,
         "wait": _WAIT_HELP,
         "dry_run": seam.DRY_RUN_HELP,
         "json": seam.JSON_HELP,
     },
 )
 def resume_(
-    c: Context, env: str = "local", wait: str = "0", dry_run: bool = False, json: bool = False
+    c: Context,
+    env: str = "local",
+    without: list[str] | None = None,
+    wait: str = "0",
+    dry_run: bool = False,
+    json: bool = False,
 ) -> None:
     """Go on with a deploy or rollback that was killed."""
     with seam.outcome():
         from towline.rollout import operations
 
-        fleet = _in_turn(env, wait, dry=seam.is_dry(c, dry_run))
+        fleet = _in_turn(env, wait, without=without, dry=seam.is_dry(c, dry_run))
         if seam.is_dry(c, dry_run):
             show(operations.resume(fleet).plan, json)
             return
@@ -132,32 +151,41 @@ def resume_(
 @task(
     name="abort",
     auto_shortflags=False,
+    iterable=["without"],
     help={
         "env": seam.ENV_HELP,
+        "without": seam.WITHOUT_HELP,
         "wait": _WAIT_HELP,
         "dry_run": seam.DRY_RUN_HELP,
         "json": seam.JSON_HELP,
     },
 )
 def abort_(
-    c: Context, env: str = "local", wait: str = "0", dry_run: bool = False, json: bool = False
+    c: Context,
+    env: str = "local",
+    without: list[str] | None = None,
+    wait: str = "0",
+    dry_run: bool = False,
+    json: bool = False,
 ) -> None:
     """Go back from a deploy or rollback that was killed: what served before serves alone."""
     with seam.outcome():
         from towline.rollout import operations
 
-        operation = operations.abort(_in_turn(env, wait, dry=seam.is_dry(c, dry_run)))
+        operation = operations.abort(
+            _in_turn(env, wait, without=without, dry=seam.is_dry(c, dry_run))
+        )
         if seam.is_dry(c, dry_run):
             show(operation.plan, json)
             return
         carry_out(operation, json)
 
 
-def _in_turn(env: str, wait: str, *, dry: bool) -> Fleet:
+def _in_turn(env: str, wait: str, *, without: list[str] | None, dry: bool) -> Fleet:
     """An environment on all its hosts, after waiting for whoever holds its lock."""
     from towline.rollout.turn import Turn
 
-    turn, fleet = Turn(seam.duration(wait, "--wait")), seam.open_fleet(env)
+    turn, fleet = Turn(seam.duration(wait, "--wait")), seam.open_fleet(env, without=without)
     if not dry:
         turn.wait(fleet, "deploy", terminal.tell)
     return fleet

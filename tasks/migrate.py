@@ -7,16 +7,28 @@ from . import seam, terminal
 
 @task(
     auto_shortflags=False,
-    help={"env": seam.ENV_HELP, "dry_run": seam.DRY_RUN_HELP, "json": seam.JSON_HELP},
+    iterable=["without"],
+    help={
+        "env": seam.ENV_HELP,
+        "without": seam.WITHOUT_HELP,
+        "dry_run": seam.DRY_RUN_HELP,
+        "json": seam.JSON_HELP,
+    },
 )
-def migrate(c: Context, env: str = "local", dry_run: bool = False, json: bool = False) -> None:
+def migrate(
+    c: Context,
+    env: str = "local",
+    without: list[str] | None = None,
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
     """Run the migration job in the promoted release's image, without moving traffic."""
     with seam.outcome():
         from towline.rollout import operations
 
         from .deploy import show
 
-        operation = operations.migrate(seam.open_fleet(env))
+        operation = operations.migrate(seam.open_fleet(env, without=without))
         if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
             show(operation.plan, json)
             return

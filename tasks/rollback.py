@@ -9,6 +9,7 @@ from . import seam, terminal
 
 @task(
     auto_shortflags=False,
+    iterable=["without"],
     help={
         "env": seam.ENV_HELP,
         "version": "Kept release to go back to. Default: the previous good one.",
@@ -17,6 +18,7 @@ from . import seam, terminal
         "keep_schema": "Go back although the schema changed, or nobody knows. Default: off.",
         "force": "Emergency: skip all checks but the old release's health. Default: off.",
         "auto_approve": "Do not ask. Required where no one can be asked. Default: off.",
+        "without": seam.WITHOUT_HELP,
         "dry_run": seam.DRY_RUN_HELP,
         "json": seam.JSON_HELP,
     },
@@ -30,6 +32,7 @@ def rollback(
     keep_schema: bool = False,
     force: bool = False,
     auto_approve: bool = False,
+    without: list[str] | None = None,
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
@@ -40,7 +43,7 @@ def rollback(
 
         from .deploy import carry_out, show
 
-        fleet = seam.open_fleet(env)
+        fleet = seam.open_fleet(env, without=without)
         if list_versions:
             from towline.insight.status import kept_rows
 

@@ -9,7 +9,7 @@ STATE/routes/                    what the router includes
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -189,9 +189,9 @@ class ReleaseStore:
         self._read[identifier] = release
         return release
 
-    def next_id(self, version: str) -> str:
-        """An identifier for one more release of a version."""
-        taken = set(self.files.names(self.state.releases))
+    def next_id(self, version: str, also: Collection[str] = ()) -> str:
+        """An identifier for one more release of a version; `also` are taken on other hosts."""
+        taken = {*self.files.names(self.state.releases), *also}
         if version not in taken:
             return version
         joint = "." if "+" in version else "+"

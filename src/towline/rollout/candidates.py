@@ -1,6 +1,7 @@
 """What is to be deployed: the deploy tree as it lies there, or a release that the host keeps."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from towline.config.loading import Project
@@ -44,6 +45,26 @@ class Promoted:
     host_files: HostFiles = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Identifiers:
+    """What releases are called on all hosts: one release has one identifier everywhere.
+
+    Attributes:
+        known: Fingerprint -> identifier.
+        taken: Every identifier that some host uses.
+    """
+
+    known: Mapping[str, str] = field(default_factory=dict)
+    taken: frozenset[str] = frozenset()
+
+    def choose(self, site: Site, version: str, fingerprint: str) -> str:
+        """The identifier of a release that a host does not retain yet."""
+        same = self.known.get(fingerprint, "")
+        if same and site.store.get(same) is None:
+            return same
+        return site.store.next_id(version, self.taken)
+
+
 def read_manifest(site: Site) -> Manifest:
     """The manifest of the deploy tree.
 
@@ -77,13 +98,20 @@ def _read_manifest(site: Site) -> Manifest:
     return manifest
 
 
-def promoted(site: Site, live: Release | None = None, *, resolve: bool = True) -> Promoted:
+def promoted(
+    site: Site,
+    live: Release | None = None,
+    *,
+    resolve: bool = True,
+    identifiers: Identifiers | None = None,
+) -> Promoted:
     """The deploy tree as a candidate.
 
     Args:
         site: The environment it is to go to.
         live: The release that serves there; keys and secrets that are not here come from it.
         resolve: Ask Compose about the file even when the host keeps this very release.
+        identifiers: What releases are called on the other hosts.
 
     Raises:
         UsageError: When this version is kept with another content, or a service reads a key or
@@ -118,7 +146,9 @@ def promoted(site: Site, live: Release | None = None, *, resolve: bool = True) -
         print_, found = print_of(host_files.wanted_by(stack, site.project.deploy_tree.resolve()))
     images = _images(site, stack, manifest.content)
     candidate = Candidate(
-        id=kept.id if kept else site.store.next_id(manifest.version),
+        id=kept.id
+        if kept
+        else (identifiers or Identifiers()).choose(site, manifest.version, print_),
         version=manifest.version,
         commit=manifest.commit,
         fingerprint=print_,

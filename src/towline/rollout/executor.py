@@ -42,6 +42,7 @@ class Executor:
         wait: Seconds to wait for someone else who is running an operation.
         admit: Refuses to begin, under the lock.
         seal: Done under the lock when all steps are, right before the end is written.
+        without: Hosts that were left out, for the journal.
     """
 
     lanes: Sequence[Lane]
@@ -49,6 +50,7 @@ class Executor:
     wait: float = 0.0
     admit: Callable[[], None] = _nothing
     seal: Callable[[], None] = _nothing
+    without: Sequence[str] = ()
     operation: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     _interrupt: Interrupt = field(default_factory=Interrupt)
     _since: float = field(default_factory=now)
@@ -98,7 +100,8 @@ class Executor:
                 "reason": self._lead.reason,
             }
             hosts = {"hosts": [lane.name for lane in self.lanes]} if len(self.lanes) > 1 else {}
-            self._write("begin", {**data, **hosts})
+            left_out = {"without": list(self.without)} if self.without else {}
+            self._write("begin", {**data, **hosts, **left_out})
             for name, lanes in self._schedule():
                 able = [lane for lane in lanes if lane.name not in self._closing.left]
                 try:

@@ -6,12 +6,19 @@ from towline.config.services import Role
 from towline.engines.releases import Release, Status
 from towline.errors import UsageError
 from towline.release.version import parse
-from towline.rollout import arrivals, hold, interrupted, renewal
-from towline.rollout.candidates import before_of, from_kept, kept_version, promoted, read_manifest
+from towline.rollout import arrivals, bringing, hold, interrupted, renewal
+from towline.rollout.candidates import (
+    Identifiers,
+    before_of,
+    from_kept,
+    kept_version,
+    promoted,
+    read_manifest,
+)
 from towline.rollout.executor import Executor
 from towline.rollout.journal import Unfinished
 from towline.rollout.lane import Lane
-from towline.rollout.plan import Plan
+from towline.rollout.plan import Plan, Step
 from towline.rollout.planner import (
     Scene,
     plan_deploy,
@@ -36,6 +43,7 @@ class Operation:
         hold_reason: Why no deploy may follow until someone lifts the hold; empty sets none.
         ends: What was interrupted and is ended by this.
         supersedes: Whether it may begin although something was interrupted.
+        without: Hosts that were left out; they keep what they serve.
         schema_question: What a person has to decide on first, since nothing tells the schema.
     """
 
@@ -45,6 +53,7 @@ class Operation:
     ends: Unfinished | None = None
     supersedes: bool = False
     schema_question: str = ""
+    without: tuple[str, ...] = ()
 
     @property
     def site(self) -> Site:
@@ -57,7 +66,13 @@ class Operation:
         busy = (lane.plan for lane in self.lanes if not lane.plan.nothing_to_do)
         plan = next(busy, self.lanes[0].plan)
         names = tuple(lane.name for lane in self.lanes)
-        return replace(plan, hosts=names if len(names) > 1 or self.site.remote else ())
+        left = tuple(
+            f"{host} is left out; `inv deploy --env {plan.environment}` brings it to the same "
+            "release later"
+            for host in self.without
+        )
+        hosts = names if len(names) > 1 or self.site.remote else ()
+        return replace(plan, hosts=hosts, warnings=(*plan.warnings, *left))
 
     def moved(self) -> dict[str, str]:
         """What travelled to each host that is another machine, and by how many commands."""
@@ -76,7 +91,10 @@ class Operation:
         """
         if not self.plan.nothing_to_do:
             self._refuse_held()
-        Executor(self.lanes, progress, wait=wait, admit=self._admit, seal=self._seal).run()
+        Executor(
+            self.lanes, progress,
+            wait=wait, admit=self._admit, seal=self._seal, without=self.without,
+        ).run()  # fmt: skip
 
     def _refuse_held(self) -> None:
         if self.respects_hold:
@@ -94,17 +112,65 @@ class Operation:
             hold.put(self.site.host.files, self.site.state, self.hold_reason)
 
 
-def deploy(fleet: Fleet, *, version: str = "") -> Operation:
+def deploy(fleet: Fleet, *, version: str = "", host: str = "") -> Operation:
     """Deploy the promoted release, or a kept one by its version.
 
+    Args:
+        fleet: The environment on all its hosts.
+        version: A retained release to deploy again; it is brought to hosts that lack it.
+        host: Only this host gets something: what serves on the others.
+
     Raises:
-        UsageError: When nothing was promoted, the version is not to be had, or another host than
-            the first has the journal.
+        UsageError: When nothing was promoted, or the version is not to be had.
         CheckFailed: When the deploy tree was changed by hand, or an operation was interrupted.
     """
     interrupted.refuse(fleet)
-    lanes = tuple(fleet.each(lambda site: _deploy(site, version)))
-    return Operation(_with_warnings(lanes), respects_hold=not version)
+    if host:
+        return _deploy_to(fleet, host, version)
+    if version and not _is_promoted(fleet.lead, version):
+        source, target = bringing.find(fleet, version)
+        lanes = tuple(fleet.each(lambda site: _again(site, source, target)))
+    else:
+        called = _identifiers(fleet)
+        lanes = tuple(fleet.each(lambda site: _deploy(site, "", called)))
+    return Operation(_with_warnings(lanes), respects_hold=not version, without=_left_out(fleet))
+
+
+def _deploy_to(fleet: Fleet, host: str, version: str) -> Operation:
+    """Bring one host to what serves on the others; these do nothing."""
+    site = next((item for item in fleet.sites if item.host.name == host), None)
+    if site is None:
+        raise UsageError(
+            f"--host: {host} is no host of {fleet.lead.name}",
+            remedy=f"hosts: {', '.join(item.host.name for item in fleet.sites)}",
+        )
+    if version:
+        raise UsageError(
+            "--host brings what serves elsewhere, and --version names a release",
+            remedy="leave one of them out",
+        )
+    source, target = bringing.live_elsewhere(fleet, site)
+
+    def lane(item: Site) -> Lane:
+        # Journal and lock are the lead's, whichever host gets something.
+        return _again(item, source, target) if item is site else bringing.idle(item, target)
+
+    return Operation(tuple(fleet.each(lane)), without=_left_out(fleet))
+
+
+def _is_promoted(site: Site, version: str) -> bool:
+    return str(parse(version)) == read_manifest(site).version
+
+
+def _again(site: Site, source: Site, target: Release) -> Lane:
+    """Deploy a retained release once more; from another host where this one lacks it."""
+    observed = require_managed(site)
+    own = bringing.counterpart(site, target)
+    candidate = from_kept(site, own) if own else bringing.candidate(source, target)
+    plan = plan_deploy(_scene(site, observed), candidate, site.rollout)
+    if own:
+        return Lane(site, plan, arrivals.again(site, candidate))
+    return Lane(site, plan, {"prepare": bringing.Bringing(source, target, site)})
 
 
 def resume(fleet: Fleet) -> Operation:
@@ -125,10 +191,12 @@ def resume(fleet: Fleet) -> Operation:
             lanes = fleet.each(
                 lambda site: _rollback(site, left.release, left.reason, keep_schema=True)
             )
-        return Operation(tuple(lanes), hold_reason=why, ends=left)
+        return Operation(tuple(lanes), hold_reason=why, ends=left, without=_left_out(fleet))
     kept = all(site.store.get(left.release) for site in fleet.sites)
-    lanes = fleet.each(lambda site: _deploy(site, left.release if kept else ""))
-    return Operation(interrupted.all_for(lanes, left.release), ends=left)
+    called = _identifiers(fleet)
+    lanes = fleet.each(lambda site: _deploy(site, left.release if kept else "", called))
+    whole = interrupted.all_for(lanes, left.release)
+    return Operation(whole, ends=left, without=_left_out(fleet))
 
 
 def abort(fleet: Fleet) -> Operation:
@@ -138,7 +206,8 @@ def abort(fleet: Fleet) -> Operation:
         UsageError: When there is none.
     """
     left = interrupted.require(fleet)
-    return Operation(tuple(fleet.each(interrupted.abort_lane(left))), ends=left)
+    lanes = fleet.each(interrupted.abort_lane(left))
+    return Operation(tuple(lanes), ends=left, without=_left_out(fleet))
 
 
 def reload_certificates(fleet: Fleet, *, force: bool = False) -> Operation:
@@ -163,7 +232,7 @@ def migrate(fleet: Fleet) -> Operation:
         CheckFailed: When a deploy or rollback was interrupted: its end comes first.
     """
     interrupted.refuse(fleet)
-    return Operation(tuple(fleet.each(_migrate)))
+    return Operation(tuple(fleet.each(_migrate)), without=_left_out(fleet))
 
 
 def rollback(
@@ -195,22 +264,34 @@ def rollback(
     target = first.plan.release
     question = "" if keep_schema else _judge(fleet.lead, first.plan).question
 
+    wanted = fleet.lead.store.get(target)
+
     def lane(site: Site) -> Lane:
-        if site is fleet.lead:
+        if site is fleet.lead or wanted is None:
             return first
-        return _rollback(site, target, reason, keep_schema=keep_schema)
+        return _rollback_to(site, fleet.lead, wanted, reason, keep_schema=keep_schema)
 
     why = hold.after_rollback(first.plan.live, reason)
     lanes = tuple(fleet.each(lane))
     if force:
         lanes = tuple(replace(lane, plan=_without_settling(lane.plan)) for lane in lanes)
-    return Operation(lanes, hold_reason=why, supersedes=True, schema_question=question)
+    return Operation(
+        lanes,
+        hold_reason=why,
+        supersedes=True,
+        schema_question=question,
+        without=_left_out(fleet),
+    )
 
 
 def _judge(site: Site, plan: Plan) -> SchemaVerdict:
     """What the schema guard says to a planned rollback."""
     releases = {item.id: item for item in site.store.all()}
     return judge_rollback(releases.get(plan.live), releases[plan.release], [*releases.values()])
+
+
+def _left_out(fleet: Fleet) -> tuple[str, ...]:
+    return tuple(item.host for item in fleet.away)
 
 
 def _commands(site: Site) -> str:
@@ -239,13 +320,20 @@ def _with_warnings(lanes: tuple[Lane, ...]) -> tuple[Lane, ...]:
     )
 
 
-def _deploy(site: Site, version: str) -> Lane:
+def _identifiers(fleet: Fleet) -> Identifiers:
+    """What releases are called; the lead's identifiers count where hosts differ."""
+    found = fleet.each(lambda site: site.store.all())
+    known = {item.fingerprint: item.id for items in reversed(found) for item in items}
+    return Identifiers(known, frozenset(item.id for items in found for item in items))
+
+
+def _deploy(site: Site, version: str, called: Identifiers | None = None) -> Lane:
     observed = require_managed(site)
     if version and str(parse(version)) != read_manifest(site).version:
         again = from_kept(site, kept_version(site, version))
         plan = plan_deploy(_scene(site, observed), again, site.rollout)
         return Lane(site, plan, arrivals.again(site, again))
-    found = promoted(site, observed.live, resolve=False)
+    found = promoted(site, observed.live, resolve=False, identifiers=called)
     plan = plan_deploy(_scene(site, observed), found.candidate, site.rollout)
     if found.candidate.kept:
         return Lane(site, plan, arrivals.again(site, found.candidate))
@@ -301,6 +389,24 @@ def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> La
     return Lane(site, plan, arrivals.again(site, candidate), reason=reason)
 
 
+def _rollback_to(
+    site: Site, source: Site, target: Release, reason: str, *, keep_schema: bool
+) -> Lane:
+    """What another host than the first does: it may serve that release, or lack it."""
+    observed, own = require_managed(site), bringing.counterpart(site, target)
+    live = observed.live
+    if live and own and live.id == own.id:
+        return bringing.idle(site, own)
+    if own:
+        return _rollback(site, own.id, reason, keep_schema=keep_schema)
+    candidate = bringing.candidate(source, target)
+    plan = plan_rollback(_scene(site, observed), candidate, target)
+    bring = Step("prepare", f"bring {target.id} from {source.host.name}")
+    plan = replace(plan, steps=(bring, *plan.steps))
+    actions = {"prepare": bringing.Bringing(source, target, site)}
+    return Lane(site, plan, actions, reason=reason)
+
+
 def _scene(site: Site, observed: Observed) -> Scene:
     name = site.project.settings.project
     live = observed.live
@@ -315,7 +421,7 @@ def _previous(site: Site, live: Release | None) -> Release:
     older = [item for item in good if live is None or item.order < live.order]
     if not older:
         raise UsageError(
-            f"there is no good release to go back to in {site.name}",
+            f"there is no good release to roll back to in {site.name} on {site.host.name}",
             remedy=f"`inv rollback --env {site.name} --list-versions` shows what is kept",
         )
     return older[-1]

@@ -22,7 +22,7 @@ class Killed(BaseException):
 def make(tmp_path, monkeypatch):
     """1.0.0 is live, 1.0.1 is kept; plans are made without the deploy tree of a project."""
 
-    def plain(site, version):
+    def plain(site, version, *_):
         release = site.store.get(version)
         return Lane(site, plan_deploy(scene(site), candidate(release), site.rollout))
 

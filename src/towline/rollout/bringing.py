@@ -1,0 +1,197 @@
+"""Bring a retained release to a host that lacks it: one that was added, replaced or away.
+
+Its files come from a host that has the release, and its images from there too, or by digest from
+their registry. So the release is the same, whatever is promoted by now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from towline.config.units import format_size
+from towline.engines import live, transfer
+from towline.engines.archives import Archives
+from towline.engines.placed import walk
+from towline.engines.registry import repository, split
+from towline.engines.releases import Release, Status
+from towline.engines.render import mounts
+from towline.engines.shipping import ship
+from towline.errors import TowlineError, UsageError
+from towline.hosts.reading import read_tree
+from towline.release.tree import MANIFEST_FILE
+from towline.rollout.candidates import from_kept, kept_manifest, kept_version
+from towline.rollout.lane import Lane
+from towline.rollout.plan import Plan
+from towline.rollout.planner import Candidate
+from towline.rollout.site import Fleet, Site, observe
+
+_MODELS = ("blue.json", "green.json", "kept.json")
+
+
+def counterpart(site: Site, release: Release) -> Release | None:
+    """The same release on a host, which may have another identifier there."""
+    same = [item for item in site.store.all() if item.fingerprint == release.fingerprint]
+    return next((item for item in same if item.id == release.id), same[-1] if same else None)
+
+
+def find(fleet: Fleet, version: str) -> tuple[Site, Release]:
+    """A retained release by its version, and a host that has it; the lead is asked first.
+
+    Raises:
+        UsageError: When no host has it.
+    """
+    errors = []
+    for site in fleet.sites:
+        try:
+            return site, kept_version(site, version)
+        except UsageError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def live_elsewhere(fleet: Fleet, site: Site) -> tuple[Site, Release]:
+    """What serves on the other hosts, and one of these.
+
+    Raises:
+        UsageError: When nothing serves there, or they differ.
+    """
+    others = [item for item in fleet.sites if item is not site]
+    found = [(item, seen.live) for item in others if (seen := observe(item)).live]
+    served = {release.fingerprint: release.id for _, release in found if release}
+    if len(served) != 1:
+        what = " and ".join(sorted(served.values())) or "nothing"
+        raise UsageError(
+            f"{what} serves on the other hosts of {site.name}, so nobody knows what "
+            f"{site.host.name} is to get",
+            remedy=f"`inv deploy --env {site.name}` brings all hosts to the promoted release",
+        )
+    source, release = found[0]
+    assert release is not None  # noqa: S101 - only hosts where one serves were taken
+    return source, release
+
+
+def candidate(source: Site, release: Release) -> Candidate:
+    """A release of another host as what is to be deployed; it is not retained here yet."""
+    return replace(from_kept(source, release), kept=None, to_pull=(), to_ship=())
+
+
+def idle(site: Site, release: Release) -> Lane:
+    """A host that does nothing; it may still have the journal."""
+    seen = observe(site)
+    plan = Plan(
+        kind="deploy",
+        project=site.project.settings.project,
+        environment=site.name,
+        release=release.id,
+        version=release.version,
+        commit=release.commit,
+        live=seen.live.id if seen.live else "",
+        colour=seen.colour or "blue",
+        old_colour=seen.colour,
+        old=seen.live,
+        strategy="idle",
+    )
+    return Lane(site, plan)
+
+
+@dataclass(frozen=True)
+class Bringing:
+    """The step that brings a release from one host to another.
+
+    Attributes:
+        source: The environment on the host that has the release.
+        release: The release there.
+        site: The environment on the host that is to have it.
+    """
+
+    source: Site
+    release: Release
+    site: Site
+
+    def __call__(self) -> str:
+        """Bring it over; returns the figures.
+
+        Raises:
+            TowlineError: When the host has another release of that name, or an image is gone.
+        """
+        there = self.site.store.get(self.release.id)
+        if there and there.fingerprint != self.release.fingerprint:
+            raise TowlineError(
+                f"{self.site.host.name} retains another release {there.id} than "
+                f"{self.source.host.name}",
+                remedy=f"remove {there.folder} there, if nothing runs of it",
+            )
+        sent = sum(self._image(image) for image in sorted(set(self.release.images.values())))
+        self.site.moved.sent += sent
+        if there is None:
+            self._folder()
+        self._host_files()
+        return f"from {self.source.host.name}, {format_size(sent)} of images"
+
+    def _image(self, image: str) -> int:
+        if self.site.engine.image(image) is not None:
+            return 0
+        if "@" in image:
+            auth = self.site.registries.authentication(image)
+            return transfer.pull(self.site.host, image, auth, self.site.listing(image))
+        archives = Archives(self.source.host.docker().api)
+        archives.expect(image)
+        try:
+            sent = ship(archives, self.site.host.docker().api, image, self.site.layers).sent
+        finally:
+            archives.done(image)
+        self._name(image)
+        return sent
+
+    def _name(self, image: str) -> None:
+        """An image that came by its id gets the names that it has at the source."""
+        found = self.source.host.docker().api.inspect_image(image)
+        for reference in found.get("RepoTags") or []:
+            tag = split(reference).tag
+            self.site.host.docker().api.tag(image, repository(reference), tag)
+
+    def _folder(self) -> None:
+        own, old = self.site.state.releases / self.release.id, self.release.folder
+        modes, files = self._modes(), {}
+        for path, data in read_tree(self.source.host.files, old).items():
+            inside = path.relative_to(old)
+            if inside.parts[0] not in ("logs", "release.json"):
+                files[str(inside)] = (self._placed(inside, data), modes.get(str(inside), 0o600))
+        release = replace(self.release, folder=own, status=Status.NEW, reason="")
+        self.site.store.add(release, files)
+
+    def _modes(self) -> dict[str, int]:
+        """Modes of the promoted files, and of the keys and secrets among them."""
+        promoted = kept_manifest(self.source.host.files, self.release).files
+        modes = {f"tree/{name}": int(record.mode, 8) for name, record in promoted.items()}
+        modes[f"tree/{MANIFEST_FILE}"] = 0o644
+        for name, record in self.release.host_files.items():
+            modes[f"tree/{name}"] = int(record["mode"], 8)
+        return modes
+
+    def _placed(self, inside: Path, data: bytes) -> bytes:
+        """A file of the release as it must be on this host."""
+        if inside.name not in _MODELS:
+            return data
+        was, now = (f"{site.state.root}/".encode() for site in (self.source, self.site))
+        data = data.replace(was, now)
+        old, new = self.source.host.user_id(), self.site.host.user_id()
+        if old and new:
+            was, now = (f'"user": "{uid}:{uid}"'.encode() for uid in (old, new))
+            data = data.replace(was, now)
+        return data
+
+    def _host_files(self) -> None:
+        """Certificates and secret files, which belong to no release, where this host lacks them."""
+        files = self.source.host.files
+        model = live.read_model(files, self.release.kept_file)
+        there, tree = files.folder(self.source.state.live), files.folder(self.release.tree)
+        self.site.files.mkdir(self.site.state.live)
+        own = self.site.files.folder(self.site.state.live)
+        for path in {path for paths in mounts(model, self.source.state.live).values()
+                     for path in paths}:  # fmt: skip
+            for item in walk(there, path):
+                entry = there.entry(item)
+                if entry and tree.entry(item) is None and own.entry(item) is None:
+                    own.overwrite(item, there.read(item), entry.mode, entry.owner)

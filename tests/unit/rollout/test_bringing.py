@@ -1,0 +1,111 @@
+"""A host that was added, wiped or left out gets the release that serves elsewhere, and no other."""
+
+from dataclasses import replace
+
+import pytest
+from fakes import FakeEngine, FakeSite, release
+from test_executor import candidate
+
+from towline.engines.releases import Status
+from towline.errors import UsageError
+from towline.rollout import bringing, operations
+from towline.rollout.candidates import Identifiers
+from towline.rollout.planner import Before
+from towline.rollout.progress import Silent
+from towline.rollout.site import Away, Fleet, Moved
+
+
+@pytest.fixture
+def sites(tmp_path, monkeypatch):
+    """1.0.1 is live on two hosts, 1.0.0 is retained; the third was wiped."""
+    monkeypatch.setattr(bringing, "from_kept", lambda _, item: candidate(item))
+    monkeypatch.setattr(operations, "from_kept", lambda _, item: candidate(item))
+    monkeypatch.setattr(operations, "before_of", lambda *_: Before({}, {}))
+    monkeypatch.setattr(FakeEngine, "image", lambda *_: object(), raising=False)
+    monkeypatch.setattr(bringing.Bringing, "_host_files", lambda _: None)
+    monkeypatch.setattr(bringing.Bringing, "_modes", lambda _: {"tree/x": 0o644})
+    found = []
+    for name in ("web1", "web2", "web3"):
+        site = FakeSite(tmp_path / name, host_name=name)
+        site.remote = True
+        site.moved = Moved()
+        found.append(site)
+    for site in found[:2]:
+        old = site.keep("1.0.0", status=Status.GOOD)
+        model = f'"{site.folder}/live"'.encode()
+        files = {"tree/x": (b"config", 0o644), "blue.json": (model, 0o600)}
+        site.store.add(release("1.0.1", site.folder, created="2026-02-01"), files)
+        site.serve(site.store.get("1.0.1"), "green")
+        site.engine.containers["blue", "api"] = (old.id, False)
+    return found
+
+
+def live(site):
+    slot = next(iter(site.engine.shares), None)
+    return site.engine.containers[slot, "api"][0] if slot else None
+
+
+def test_only_the_named_host_gets_what_serves_on_the_others(sites):
+    operation = operations.deploy(Fleet(tuple(sites)), host="web3")
+    assert [lane.plan.nothing_to_do for lane in operation.lanes] == [True, True, False]
+    operation.run(Silent())
+    assert [live(site) for site in sites] == ["1.0.1"] * 3
+    assert [site.engine.calls for site in sites[:2]] == [[], []]
+    brought = sites[2].store.get("1.0.1")
+    assert brought.fingerprint == sites[0].store.get("1.0.1").fingerprint
+    assert (brought.tree / "x").read_bytes() == b"config"
+    # Paths in rendered files are those of the host that has them.
+    assert (brought.folder / "blue.json").read_text() == f'"{sites[2].folder}/live"'
+    assert brought.status is Status.GOOD
+    # The journal is the lead's.
+    begin = sites[0].journal.entries()[0]["data"]
+    assert (begin["kind"], begin["release"]) == ("deploy", "1.0.1")
+
+
+def test_where_the_others_differ_nobody_knows_what_it_is_to_get(sites):
+    sites[1].engine.shares = {"blue": 100}
+    with pytest.raises(UsageError, match=r"1\.0\.0 and 1\.0\.1 serves on the other hosts"):
+        operations.deploy(Fleet(tuple(sites)), host="web3")
+    with pytest.raises(UsageError, match="--host: web9 is no host of prod"):
+        operations.deploy(Fleet(tuple(sites)), host="web9")
+
+
+def test_a_rollback_brings_the_retained_release_to_a_host_that_lacks_it(sites):
+    operations.deploy(Fleet(tuple(sites)), host="web3").run(Silent())
+    operation = operations.rollback(Fleet(tuple(sites)), keep_schema=True)
+    assert operation.lanes[2].plan.steps[0].title == "bring 1.0.0 from web1"
+    operation.run(Silent())
+    assert [live(site) for site in sites] == ["1.0.0"] * 3
+
+
+def test_a_host_that_was_left_out_and_serves_the_target_does_nothing(sites):
+    one, two, three = sites
+    three.serve(three.keep("1.0.0", status=Status.GOOD))
+    away = (Away("web3", "left out"),)
+    operation = operations.rollback(Fleet((one, two), away), keep_schema=True)
+    assert "web3 is left out" in operation.plan.warnings[-1]
+    operation = operations.rollback(Fleet((one, two, three)), keep_schema=True)
+    operation.run(Silent())
+    assert [live(site) for site in sites] == ["1.0.0"] * 3
+    assert three.engine.calls == []
+
+
+def test_hosts_that_are_left_out_are_in_the_journal(sites):
+    fleet = Fleet(tuple(sites[:2]), (Away("web3", "left out"),))
+    operations.rollback(fleet, keep_schema=True).run(Silent())
+    assert sites[0].journal.entries()[0]["data"]["without"] == ["web3"]
+
+
+def test_the_message_names_the_host_that_has_nothing_to_go_back_to(sites):
+    with pytest.raises(UsageError, match="no good release to roll back to in prod on web3"):
+        operations.rollback(Fleet((sites[2],)))
+
+
+def test_one_release_has_one_identifier_on_all_hosts(sites):
+    called = Identifiers({"print": "2+r2"}, frozenset({"2", "2+r2"}))
+    assert called.choose(sites[2], "2", "print") == "2+r2"
+    # Something else has that name here: then none that any host uses.
+    other = release("2.0.0", sites[2].folder, id="2+r2")
+    sites[2].store.add(replace(other, folder=sites[2].state.releases / "2+r2"), {})
+    assert called.choose(sites[2], "2", "print") == "2+r3"
+    assert Identifiers().choose(sites[0], "2", "new") == "2"
