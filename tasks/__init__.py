@@ -9,6 +9,7 @@ from . import (
     build,
     certificate,
     check,
+    command,
     deploy,
     down,
     health,
@@ -17,6 +18,7 @@ from . import (
     hosts,
     init,
     lab,
+    listing,
     logs,
     migrate,
     promote,
@@ -49,4 +51,7 @@ ns = Collection(
     provision.ns,
     lab.ns,
 )
-ns.add_task(promote.promote_to_deploy, name="promote-to-deploy")
+# No default of the root: a bare `inv` must not promote.
+ns.add_task(promote.promote_to_deploy, name="promote-to-deploy", default=False)
+ns.add_task(listing.help_)
+command.adopt(ns)

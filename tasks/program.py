@@ -1,10 +1,20 @@
 """The `towline` binary: the same tasks without a tasks.py."""
 
-from invoke import Program
+import invoke
 
 import towline
 
-from . import ns
+from . import command, ns
+
+
+class Program(invoke.Program):
+    """Invoke's program, which answers a word that it does not know with the nearest one."""
+
+    def parse_tasks(self) -> None:
+        """See `invoke.Program.parse_tasks`."""
+        command.check_line(self)
+        super().parse_tasks()
+
 
 program = Program(name="towline", namespace=ns, version=towline.__version__)
 

@@ -30,7 +30,7 @@ YES_HELP = "Do not ask. Required where no one can be asked. Default: off."
 def outcome() -> Iterator[None]:
     """Turn errors that Towline knows into a message on stderr and the documented exit code.
 
-    `inv --debug` shows the traceback of those too.
+    `--verbose` shows the traceback of those too.
     """
     from towline.errors import TowlineError
     from towline.rollout.interrupts import cleaning
@@ -63,7 +63,7 @@ def _trace(error: Exception) -> None:
 
 
 def verbose() -> bool:
-    """Whether more is to be told: `inv --debug`, or LOG_LEVEL=DEBUG."""
+    """Whether more is to be told: `--verbose`, LOG_LEVEL=DEBUG, or Invoke's own `--debug`."""
     if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
         return True
     return logging.getLogger("invoke").isEnabledFor(logging.DEBUG)

@@ -6,6 +6,7 @@ What is printed leaves by `output.write`, which masks secrets.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -70,6 +71,23 @@ _MARKS = {"ok": "green", "good": "green", "healthy": "green", "error": "red", "f
 def _marked(line: str) -> str:
     word = line.split(" ", 1)[0]
     return paint(word, _MARKS[word]) + line[len(word) :] if word in _MARKS else line
+
+
+class _Exit(logging.Handler):
+    """Hands what the library logs to the exit."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        tell(paint(f"debug  {record.getMessage()}", "dim", sys.stderr))
+
+
+def log_to_stderr() -> None:
+    """Tell what the library logs, such as each command that it runs."""
+    log = logging.getLogger("towline")
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    if not any(isinstance(item, _Exit) for item in log.handlers):
+        log.addHandler(_Exit())
 
 
 class Steps:

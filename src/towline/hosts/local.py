@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -19,6 +21,8 @@ from towline.hosts.local_folder import LocalFolder, narrow
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+_LOG = logging.getLogger(__name__)
 
 # What a command inherits. Nothing else: a variable of somebody's shell must not change a release.
 _INHERITED = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -211,6 +215,7 @@ class LocalHost:
             UsageError: When the program is not installed.
             TowlineError: When it does not end in time.
         """
+        started = time.monotonic()
         try:
             done = subprocess.run(
                 list(argv),
@@ -229,6 +234,8 @@ class LocalHost:
             ) from None
         except subprocess.TimeoutExpired:
             raise TowlineError(f"{argv[0]} did not end within {timeout:.0f} s") from None
+        took = time.monotonic() - started
+        _LOG.debug("%s: code %d after %.2f s", shlex.join(argv), done.returncode, took)
         return Result(tuple(argv), done.returncode, done.stdout, done.stderr)
 
     def docker(self) -> DockerClient:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import shlex
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from paramiko import Channel, Transport
 
+_LOG = logging.getLogger(__name__)
 _TIMEOUT = 120.0
 _SYSTEM_STATE = Path("/var/lib/towline")
 # One question instead of many: who we are there and what is installed.
@@ -113,7 +117,11 @@ class RemoteHost:
             UsageError: When the program is not installed.
             TowlineError: When it does not end in time, or the connection is lost.
         """
+        started = time.monotonic()
         result = self.link.run(argv, env=env, timeout=timeout)
+        took = time.monotonic() - started
+        said = "%s: %s: code %d after %.2f s"
+        _LOG.debug(said, self.name, shlex.join(argv), result.code, took)
         if result.code == 127:
             raise UsageError(
                 f"{argv[0]} is not installed on {self.name}", remedy=f"install {argv[0]} there"
