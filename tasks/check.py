@@ -25,24 +25,28 @@ def pre_deploy_check(c: Context, env: str = "local", json: bool = False) -> None
 
         findings = examine(seam.open_fleet(env))
         show(findings, json)
-        stop_on_errors(findings)
+        command = f"inv pre-deploy-check --env {env}"
+        stop_on_errors(findings, command=command, shown=not json)
 
 
 def show(findings: list[Finding], json: bool) -> None:
-    """Print findings, and the remedies of those that want one."""
+    """Print each finding once: those that want something with details and remedy."""
     from towline.findings import Severity
 
     if json:
         terminal.say_json([vars_of(finding) for finding in findings])
         return
-    terminal.table(
-        ["result", "check", "finding"],
-        [[item.severity.value, item.check, item.message] for item in findings],
-    )
+    width = max((len(item.check) for item in findings), default=0)
+    style = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.OK: "green"}
     for item in findings:
-        if item.severity is not Severity.OK and item.remedy:
-            lines = [f"\n{item.check}: {item.message}", *(f"     {x}" for x in item.details)]
-            terminal.say("\n".join([*lines, f"  -> {item.remedy}"]))
+        mark = terminal.paint(f"{item.severity.value:<7}", style[item.severity])
+        terminal.say(f"{mark}  {item.check:<{width}}  {item.message}")
+        if item.severity is not Severity.OK:
+            indent = " " * (11 + width)
+            for line in item.details:
+                terminal.say(f"{indent}  {line}")
+            if item.remedy:
+                terminal.say(f"{indent}-> {item.remedy}")
 
 
 def vars_of(finding: object) -> dict[str, Any]:

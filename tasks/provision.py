@@ -101,7 +101,12 @@ def check_(c: Context, env: str = "local", login: str = "", json: bool = False) 
 
         findings = examine(seam.open_project(), env, login=login)
         checks.show(findings, json)
-        stop_on_errors(findings)
+        stop_on_errors(
+            findings,
+            check="check of the hosts",
+            command=f"inv provision.check --env {env}",
+            shown=not json,
+        )
 
 
 def _takeback(found: list[Surveyed], *, force: bool) -> list[Prepared]:

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,10 +70,19 @@ def verbose() -> bool:
 
 
 def open_project() -> Project:
-    """The project at or above the working folder."""
+    """The project at or above the working folder; its secrets are masked from here on."""
+    from towline.config.environments import read_values
     from towline.config.loading import load
+    from towline.engines.secret_files import learn_declared
+    from towline.errors import TowlineError
 
-    return load(Path.cwd())
+    project = load(Path.cwd())
+    for name in project.settings.environments:
+        # What is wrong with a file is told by the command that needs it.
+        with suppress(TowlineError):
+            read_values(project, name)
+    learn_declared(project.compose_file)
+    return project
 
 
 def open_site(env: str, *, strategy: str = "") -> Site:

@@ -36,7 +36,7 @@ def refused(project, *arguments, code=2, env=None):
     assert "next   " in done.err
     assert project.containers() == ""
     assert not project.folder.exists() or not list(project.folder.rglob("release.json"))
-    return done.err
+    return done.text
 
 
 def edit(project, old, new):
@@ -172,6 +172,38 @@ def test_a_compose_file_that_compose_refuses(project):
     finally:
         file.write_text(content)
         project.inv("promote", "--version", "1.0.2", "--no-tests", "--allow-dirty").ok()
+
+
+@contextlib.contextmanager
+def edited(path, old, new):
+    content = path.read_text()
+    assert old in content
+    path.write_text(content.replace(old, new))
+    try:
+        yield
+    finally:
+        path.write_text(content)
+
+
+def test_a_configuration_that_nginx_refuses(project):
+    file = project.root / "deploy/security/nginx/nginx.conf"
+    with edited(file, "http {", "http {\n    sever_tokens off;"):
+        said = refused(project, "pre-deploy-check", code=3)
+    assert "nginx refuses nginx's configuration: unknown directive" in said
+    assert "security/nginx/nginx.conf:" in said
+    assert str(project.root) not in said
+    assert said.count("unknown directive") == 1
+    left = subprocess.run(
+        ["docker", "ps", "-aq", "--filter", "label=towline.check"], capture_output=True, check=True
+    )
+    assert left.stdout == b""
+
+
+def test_the_check_knows_that_blue_green_needs_a_router(project):
+    file = project.root / "deploy/docker/docker-compose.prod.yml"
+    with edited(file, "role: router", "role: backing"):
+        said = refused(project, "pre-deploy-check", code=3)
+    assert "blue-green needs a router, and the compose file has none" in said
 
 
 def test_no_terminal_and_no_yes(project):

@@ -6,7 +6,6 @@ includes, profiles. Towline works on what it prints and re-implements none of it
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from towline.config.envfile import write_env
 from towline.config.loading import describe
 from towline.config.redaction import KNOWN
 from towline.config.services import Role, Service, service_settings
+from towline.engines.secret_files import learn_secrets
 from towline.errors import UsageError
 from towline.hosts.base import Host
 
@@ -112,20 +112,9 @@ def resolve(
         )
     model = yaml.load(result.out, Loader=_LOADER)  # noqa: S506 - a safe one
     KNOWN.publish(model.get("services") or {})
-    _learn_secrets(model, values)
+    learn_secrets(model, values)
     unset = dict.fromkeys(match["name"] for match in _UNSET.finditer(result.err))
     return Stack(model, _services(compose_file, model), tuple(unset))
-
-
-def _learn_secrets(model: dict[str, Any], values: Mapping[str, str]) -> None:
-    """What the file's `secrets` section gives to containers and builds is masked in output."""
-    for options in (model.get("secrets") or {}).values():
-        # One that cannot be read is for the check to tell.
-        with suppress(OSError):
-            if options.get("file"):
-                KNOWN.learn_file(Path(options["file"]).read_text("utf-8", "replace"))
-        if options.get("environment"):
-            KNOWN.learn_file(values.get(options["environment"], ""))
 
 
 def _services(compose_file: Path, model: dict[str, Any]) -> dict[str, Service]:

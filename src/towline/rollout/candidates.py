@@ -228,6 +228,11 @@ def kept_version(site: Site, version: str, *, other_than: str = "") -> Release:
         found.sort(key=lambda item: item.status is not Status.BAD)
         wanted = found[-1] if found else None
     if wanted is None:
+        if other_than and text == getattr(site.store.get(other_than), "version", ""):
+            raise UsageError(
+                f"{other_than} is live already",
+                remedy="`inv rollback --list-versions` shows what else there is",
+            )
         kept = ", ".join(item.id for item in reversed(site.store.all())) or "none"
         raise UsageError(
             f"release {version} is not kept in {site.name}",

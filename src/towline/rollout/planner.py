@@ -130,6 +130,15 @@ def fingerprint(
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def require_router(rollout: Rollout, has_router: bool) -> None:
+    """Raise UsageError when the strategy needs a router and the compose file has none."""
+    if rollout.strategy == "blue-green" and not has_router:
+        raise UsageError(
+            "blue-green needs a router, and the compose file has none",
+            remedy="give one service `x-towline: {role: router}`, or use `strategy: recreate`",
+        )
+
+
 def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
     """The plan of a deploy; it has no steps when the release serves already.
 
@@ -138,11 +147,7 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
     """
     observed = scene.observed
     live = observed.live
-    if rollout.strategy == "blue-green" and not candidate.named(Role.ROUTER):
-        raise UsageError(
-            "blue-green needs a router, and the compose file has none",
-            remedy="give one service `x-towline: {role: router}`, or use --strategy recreate",
-        )
+    require_router(rollout, bool(candidate.named(Role.ROUTER)))
     stages = STRATEGIES[rollout.strategy](rollout.replicas, rollout)
     colour: str = other(observed.colour)
     old, old_colour = live, observed.colour

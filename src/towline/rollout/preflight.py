@@ -6,6 +6,7 @@ from dataclasses import replace
 from towline.checks.exposure import check_exposure
 from towline.checks.machine import check_disk, check_engine, check_name, check_ports, check_reach
 from towline.checks.mounted import check_mounted
+from towline.checks.router import check_router
 from towline.checks.services import check_services, check_variables
 from towline.config.envfile import differences, read_env
 from towline.config.environments import default_env_file, env_file, example_file
@@ -20,6 +21,7 @@ from towline.rollout.host_file_checks import (
     check_host_files,
     local_certificates,
 )
+from towline.rollout.planner import require_router
 from towline.rollout.site import Fleet, Site, observe
 
 
@@ -44,7 +46,8 @@ def examine(fleet: Fleet) -> list[Finding]:
         found += findings
     found += check_name(site.environment.url)
     order = (Severity.ERROR, Severity.WARNING, Severity.OK)
-    return sorted(found, key=lambda finding: order.index(finding.severity))
+    found.sort(key=lambda finding: order.index(finding.severity))
+    return [_relative(finding, f"{site.project.root}/") for finding in found]
 
 
 def require(fleet: Fleet) -> list[Finding]:
@@ -58,11 +61,28 @@ def require(fleet: Fleet) -> list[Finding]:
     return [finding for finding in found if finding.severity is Severity.WARNING]
 
 
-def stop_on_errors(findings: list[Finding]) -> None:
-    """Raise CheckFailed, with every error and its remedy, when there is one."""
+def stop_on_errors(
+    findings: list[Finding],
+    *,
+    check: str = "pre-deploy check",
+    command: str = "inv pre-deploy-check",
+    shown: bool = False,
+) -> None:
+    """Raise CheckFailed when there is an error.
+
+    Args:
+        findings: What the check found.
+        check: What it is called.
+        command: What runs it alone.
+        shown: The findings were printed already, each with its remedy.
+    """
     wrong = errors(findings)
     if not wrong:
         return
+    noun = "error" if len(wrong) == 1 else "errors"
+    message = f"the {check} found {len(wrong)} {noun}; nothing was changed"
+    if shown:
+        raise CheckFailed(message, remedy=f"fix what is listed above, then `{command}` again")
     details = [
         line
         for finding in wrong
@@ -72,11 +92,18 @@ def stop_on_errors(findings: list[Finding]) -> None:
             f"    -> {finding.remedy}",
         )
     ]
-    noun = "error" if len(wrong) == 1 else "errors"
     raise CheckFailed(
-        f"the pre-deploy check found {len(wrong)} {noun}; nothing was changed",
-        details=details,
-        remedy="mend them; `inv pre-deploy-check` runs the check alone",
+        message, details=details, remedy=f"fix them; `{command}` runs the check alone"
+    )
+
+
+def _relative(finding: Finding, root: str) -> Finding:
+    """The finding with the paths of the project as people in it know them."""
+    return replace(
+        finding,
+        message=finding.message.replace(root, ""),
+        remedy=finding.remedy.replace(root, ""),
+        details=tuple(line.replace(root, "") for line in finding.details),
     )
 
 
@@ -109,6 +136,12 @@ def _stack(site: Site, stack: Stack) -> Iterator[Finding]:
     yield from check_services(stack, tree)
     yield from check_variables(stack, str(example_file(site.project)))
     yield from check_exposure(stack, site.values, site.project.settings.secrets)
+    try:
+        require_router(site.rollout, stack.router is not None)
+    except UsageError as error:
+        yield Finding("services", Severity.ERROR, error.message, error.remedy)
+    hosts = (site.host, site.here)
+    yield from check_router(hosts, stack, tree, site.state.routes)
 
 
 def _host(site: Site, stack: Stack | None) -> list[Finding]:

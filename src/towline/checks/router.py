@@ -1,0 +1,192 @@
+"""Does nginx accept the deploy tree's configuration? Asked before anything is changed.
+
+A container of the router's image gets the files that the router would mount, and `nginx -t`
+instead of its command. It has no network, no volume of anybody and no label of an environment, and
+it is removed when it has answered.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from towline.config.redaction import KNOWN
+from towline.config.services import Role
+from towline.engines.stack import Stack
+from towline.engines.world import COLOURS
+from towline.findings import Finding, Severity
+from towline.hosts.base import Host
+from towline.routing import nginx
+from towline.routing.nginx import Backend, Routes
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+CHECK = "router"
+_SECONDS = 30
+# More than configuration: pages that the router serves itself.
+_LARGEST = 5_000_000
+_EMERGENCY = re.compile(r"\[emerg\] (?:\d+#\d+: )?(?P<why>.*)")
+# True of the container that asks, and perhaps not of the router.
+_ELSEWHERE = re.compile(r"host not found|Permission denied|bind\(\)", re.I)
+
+
+def check_router(hosts: Sequence[Host], stack: Stack, tree: Path, routes: Path) -> list[Finding]:
+    """What `nginx -t` says, on the first of the hosts that has the router's image.
+
+    Args:
+        hosts: Where to ask.
+        stack: The resolved Compose file; one without a router needs no answer.
+        tree: The deploy tree.
+        routes: What the file mounts as the folder of routes.
+    """
+    name = stack.router
+    if name is None:
+        return []
+    definition = stack.definition(name)
+    image = str(definition.get("image") or "")
+    host = next((host for host in hosts if _has(host, image)), None)
+    if host is None:
+        return [_ok(f"{name}'s configuration is tested by the deploy: {image} is not there yet")]
+    archive = _Archive(tree, str(definition.get("user") or ""))
+    for source, target in _mounted(definition, stack.model):
+        if source == routes:
+            archive.add(f"{target}/{nginx.ROUTES_FILE}", _routes(stack).encode())
+        elif source.is_relative_to(tree):
+            archive.add_path(source, target)
+    code, said = _asked(host.docker().api, definition, stack, archive)
+    found = [match["why"] for line in said if (match := _EMERGENCY.search(line))]
+    if code == 0:
+        return [_ok(f"nginx accepts {name}'s configuration")]
+    if not found or _ELSEWHERE.search(found[0]):
+        why = found[0] if found else f"exit code {code}"
+        return [_ok(f"{name}'s configuration is tested by the deploy: {KNOWN.redact(why)}")]
+    return [
+        Finding(
+            CHECK,
+            Severity.ERROR,
+            f"nginx refuses {name}'s configuration: {archive.named(found[0])}",
+            "fix the file in the deploy tree, then `inv promote`",
+        )
+    ]
+
+
+def _ok(message: str) -> Finding:
+    return Finding(CHECK, Severity.OK, message)
+
+
+def _has(host: Host, image: str) -> bool:
+    from docker.errors import APIError
+
+    try:
+        host.docker().api.inspect_image(image)
+    except APIError:
+        return False
+    return True
+
+
+def _mounted(definition: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Source and target of everything that the service mounts from files."""
+    for volume in definition.get("volumes") or []:
+        if volume.get("type") == "bind":
+            yield Path(volume["source"]), str(volume["target"])
+    for kind, folder in (("configs", "/"), ("secrets", "/run/secrets/")):
+        for used in definition.get(kind) or []:
+            declared = (model.get(kind) or {}).get(used.get("source")) or {}
+            if declared.get("file"):
+                target = str(used.get("target") or used["source"])
+                yield Path(declared["file"]), target if target[0] == "/" else f"{folder}{target}"
+
+
+def _routes(stack: Stack) -> str:
+    backends = {
+        name: Backend(stack.services[name].port or 0, {COLOURS[0]: 100})
+        for name in stack.named(Role.APP)
+    }
+    return nginx.render(Routes("check", backends))
+
+
+def _asked(
+    api: APIClient, definition: Mapping[str, Any], stack: Stack, archive: _Archive
+) -> tuple[int, list[str]]:
+    """Exit code and lines of `nginx -t` in a container of its own."""
+    from docker.errors import APIError
+
+    names = [*stack.services, *(f"{name}-{slot}" for name in stack.services for slot in COLOURS)]
+    made = api.create_container(
+        definition["image"],
+        command=_command(definition),
+        user=str(definition.get("user") or "") or None,
+        environment={k: v or "" for k, v in (definition.get("environment") or {}).items()},
+        labels={"towline.check": "router"},
+        host_config=api.create_host_config(
+            network_mode="none",
+            # The names that it will find in its network.
+            extra_hosts=dict.fromkeys(names, "127.0.0.1"),
+        ),
+    )
+    try:
+        api.put_archive(made["Id"], "/", archive.data())
+        api.start(made["Id"])
+        code = int(api.wait(made["Id"], timeout=_SECONDS)["StatusCode"])
+        said = api.logs(made["Id"]).decode("utf-8", "replace").splitlines()
+    except APIError as error:
+        return -1, [str(error.explanation)]
+    finally:
+        with suppress(APIError):
+            api.remove_container(made["Id"], force=True, v=True)
+    return code, said
+
+
+def _command(definition: Mapping[str, Any]) -> list[str]:
+    given = definition.get("command")
+    words = given.split() if isinstance(given, str) else [str(word) for word in given or []]
+    return [*words, "-t"] if words[:1] == ["nginx"] else ["nginx", "-t"]
+
+
+@dataclass
+class _Archive:
+    """The files of the deploy tree, where the container has them."""
+
+    tree: Path
+    user: str
+    _files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+    _places: dict[str, str] = field(default_factory=dict)
+
+    def add(self, target: str, data: bytes, mode: int = 0o644) -> None:
+        """Put a file into the container."""
+        self._files[target] = (data, mode)
+
+    def add_path(self, source: Path, target: str) -> None:
+        """Put a file or a folder of the deploy tree into the container."""
+        self._places[target] = str(source.relative_to(self.tree))
+        files = [source] if source.is_file() else sorted(source.rglob("*"))
+        for file in files:
+            if file.is_file() and file.stat().st_size <= _LARGEST:
+                inside = "" if file == source else f"/{file.relative_to(source)}"
+                self.add(f"{target}{inside}", file.read_bytes(), file.stat().st_mode & 0o777)
+
+    def data(self) -> bytes:
+        """All of it, as the engine takes it."""
+        user = self.user.partition(":")[0]
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            for target, (data, mode) in self._files.items():
+                info = tarfile.TarInfo(target.lstrip("/"))
+                info.size, info.mode = len(data), mode
+                # Whoever the router runs as can read its files.
+                info.uid = info.gid = int(user) if user.isdigit() else 0
+                tar.addfile(info, io.BytesIO(data))
+        return buffer.getvalue()
+
+    def named(self, message: str) -> str:
+        """A message of nginx with the paths of the deploy tree in place of the container's."""
+        for target, source in sorted(self._places.items(), key=lambda pair: -len(pair[0])):
+            message = message.replace(target, source)
+        return message

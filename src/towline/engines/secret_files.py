@@ -1,0 +1,44 @@
+"""The content of Compose's `secrets`, which is masked like the value of a secret variable."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from towline.config.redaction import KNOWN
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def learn_secrets(
+    model: Mapping[str, Any], values: Mapping[str, str], folder: Path | None = None
+) -> None:
+    """Have what the `secrets` section gives to containers and builds masked from now on.
+
+    Args:
+        model: A Compose file as data.
+        values: The environment's variables, for secrets that are taken from one.
+        folder: Where relative paths begin.
+    """
+    declared = model.get("secrets")
+    for options in declared.values() if isinstance(declared, Mapping) else ():
+        if not isinstance(options, Mapping):
+            continue
+        # One that cannot be read is for the check to tell.
+        with suppress(OSError, ValueError):
+            if options.get("file"):
+                path = (folder or Path()) / str(options["file"])
+                KNOWN.learn_file(path.read_text("utf-8", "replace"))
+        if options.get("environment"):
+            KNOWN.learn_file(values.get(str(options["environment"]), ""))
+
+
+def learn_declared(compose_file: Path) -> None:
+    """The same for a Compose file as it is written, where Compose is not asked to resolve it."""
+    # A file that cannot be read is for whoever needs it.
+    with suppress(OSError, ValueError, yaml.YAMLError):
+        model = yaml.load(compose_file.read_text("utf-8"), Loader=_LOADER)  # noqa: S506 - a safe one
+        if isinstance(model, Mapping):
+            learn_secrets(model, {}, compose_file.parent)
