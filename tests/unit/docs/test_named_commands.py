@@ -9,6 +9,8 @@ from invoke.exceptions import ParseError
 from invoke.parser import Parser
 
 from towline.tasks import ns
+from towline.tasks.program import program
+from towline.tasks.words import NotUnderstoodError, understand
 
 ROOT = Path(__file__).resolve().parents[3]
 PLACES = (
@@ -17,6 +19,7 @@ PLACES = (
     "src/towline/**/*.py", "src/towline/templates/**/*.j2", "tasks/*.py",
 )  # fmt: skip
 FILES = sorted(path for place in PLACES for path in ROOT.glob(place) if path.is_file())
+CORE = program.initial_context.flags
 QUOTED = re.compile(r"`inv ([^`\n]+)`")
 TYPED = re.compile(r"^ *(?:\$ |# |- run: |cd .* && exec )?inv (.+)$", re.M)
 # What stands for a value: fields of templates, variables of a shell, an ellipsis.
@@ -46,8 +49,9 @@ def refusal(command):
     if not given or given[0] == "x" or not re.fullmatch(r"[a-z][a-z.-]+", given[0]):
         return ""  # `inv --list`, `inv TASK`, `inv version.*`
     try:
-        Parser(contexts=ns.to_contexts()).parse_argv(given)
-    except ParseError as error:
+        meant = understand(given, ns, CORE)
+        Parser(contexts=ns.to_contexts()).parse_argv(meant)
+    except (NotUnderstoodError, ParseError) as error:
         return f"inv {command}: {error}"
     return ""
 
