@@ -143,8 +143,8 @@ def missing_or_placeholder(
     """What the committed example names and the environment does not have.
 
     A variable whose example value is a secret or a placeholder must be set: an error. Any other
-    example value is a default that is worth stating: a warning when it is missing. A variable
-    with an empty example is optional.
+    example value is a default that is worth stating: a warning when it is missing, as is a variable
+    whose example is empty, and an empty secret.
 
     Args:
         values: The environment's variables.
@@ -167,7 +167,7 @@ def missing_or_placeholder(
                     f"put the real value into {file}; `inv init.secrets` makes random ones",
                 )
             )
-        elif name not in values and shown:
+        elif name not in values or (named and not value):
             found.append(
                 Finding(CHECK, Severity.WARNING, f"{name} is not set", f"set {name} in {file}")
             )

@@ -3,11 +3,14 @@
 from datetime import datetime
 from itertools import islice
 
+from towline.config.redaction import excerpt
 from towline.config.units import format_duration
 from towline.errors import TowlineError
 from towline.rollout.journal import Entry
 from towline.rollout.repair import find_damage
 from towline.rollout.site import Fleet, Site
+
+_SHOWN = 300
 
 
 def operations(site: Site, *, last: int) -> list[dict[str, str]]:
@@ -54,7 +57,8 @@ def _row(entries: list[Entry]) -> dict[str, str]:
         "from": str(begin.get("live", "")),
         "at": entries[0]["at"][:19].replace("T", " "),
         "took": format_duration(max(0.0, took.total_seconds())),
-        "reason": str(reason),
+        # A page that a probe was answered, perhaps; all of it is in the journal.
+        "reason": excerpt(str(reason), _SHOWN),
     }
 
 

@@ -170,7 +170,14 @@ def gather(link: Link, user: str, packages: Sequence[str] = ()) -> Facts:
         )
     there = int(said["time"])
     skew = max(there - ended, 0.0) or min(there + 1 - began, 0.0)
-    return understood(said, user, skew)
+    try:
+        return understood(said, user, skew)
+    except ValueError:
+        # Numbers or base64 that are none: something else printed in between.
+        raise TowlineError(
+            f"{link.address.short} does not answer as expected: {excerpt(answer.out, 200)!r}",
+            remedy="its login shell must be one like sh, and print nothing by itself",
+        ) from None
 
 
 def understood(said: Mapping[str, str], user: str, skew: float = 0.0) -> Facts:

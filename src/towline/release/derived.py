@@ -99,7 +99,9 @@ def _services(project: Project) -> dict[str, Any]:
         said = " ".join(str(error).split())
         raise UsageError(f"{project.compose_file} is not valid YAML: {said}") from None
     services = data.get("services") if isinstance(data, dict) else None
-    return services if isinstance(services, dict) else {}
+    # `web: nginx:1.27` is no service; Compose says so where it is deployed.
+    found = services if isinstance(services, dict) else {}
+    return {name: given for name, given in found.items() if isinstance(given, dict)}
 
 
 def _loader() -> Any:

@@ -5,11 +5,13 @@ import json
 import shutil
 import subprocess
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from towline.errors import UsageError
+from towline.errors import TowlineError, UsageError
 from towline.findings import Severity
+from towline.provision import facts as facts_of_hosts
 from towline.provision.facts import Container, Engine, Facts, understood
 from towline.provision.findings import examine
 from towline.provision.plan import KEYRING, SOURCES, Wanted, notes, plan
@@ -268,3 +270,12 @@ def test_a_ready_host_has_no_finding_that_matters():
 def test_an_answer_without_anything_is_a_bare_host():
     facts = understood({}, "deploy")
     assert (facts.docker, facts.daemon, facts.deployed, facts.record) == ("", None, (), Record())
+
+
+@pytest.mark.parametrize("line", ["listening zz", "containers abc", "keys =abc"])
+def test_garbled_facts_of_a_host_are_one_message(monkeypatch, line):
+    answer = SimpleNamespace(out=f"time 1\n{line}\nend yes\n", err="")
+    monkeypatch.setattr(facts_of_hosts, "ask", lambda *_: answer)
+    link = SimpleNamespace(address=SimpleNamespace(short="web1"))
+    with pytest.raises(TowlineError, match="web1 does not answer as expected"):
+        facts_of_hosts.gather(link, "deploy")

@@ -261,3 +261,13 @@ def test_without_a_compose_file_there_is_little(root, wheels):
     write(root, {"deploy/docker/docker-compose.prod.yml": "a: [\n"})
     with pytest.raises(UsageError, match="is not valid YAML"):
         derived_files(load(root), "1.0.0")
+
+
+def test_a_service_that_is_no_mapping_is_left_to_compose(tmp_path):
+    from types import SimpleNamespace
+
+    from towline.release.derived import _services
+
+    file = tmp_path / "compose.yml"
+    file.write_text("services: {web: 'nginx:1.27', api: {image: x}}\n")
+    assert _services(SimpleNamespace(compose_file=file)) == {"api": {"image": "x"}}
