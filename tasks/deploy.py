@@ -34,6 +34,7 @@ _WAIT_HELP = "Wait so long, such as 5m, for others to end, then plan. Default: d
         **_HELP,
         "yes": seam.YES_HELP,
         "dry_run": seam.DRY_RUN_HELP,
+        "allow_restart": seam.ALLOW_RESTART_HELP,
         "skip_check": "Do not run the pre-deploy check first. Default: off.",
         "resume": "First go on with what was interrupted. Default: off.",
         "abort": "First go back from what was interrupted. Default: off.",
@@ -47,6 +48,7 @@ def run(
     strategy: str = "",
     yes: bool = False,
     dry_run: bool = False,
+    allow_restart: bool = False,
     skip_check: bool = False,
     resume: bool = False,
     abort: bool = False,
@@ -73,7 +75,9 @@ def run(
             if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
                 show(operation.plan, json)
                 return
-            _approve(fleet, operation, skip_check=skip_check, yes=yes)
+            _check(fleet, operation, skip_check=skip_check)
+            question = f"Deploy {operation.plan.release} to {env}?"
+            approve(operation, question, yes, allow_restart)
             try:
                 carry_out(operation, json, wait=turn.left)
             except PlanOutdated as outdated:
@@ -84,18 +88,18 @@ def run(
                 return
 
 
-def _approve(fleet: Fleet, operation: Operation, *, skip_check: bool, yes: bool) -> None:
-    """Check what a deploy needs, and ask a person where the environment wants that."""
+def _check(fleet: Fleet, operation: Operation, *, skip_check: bool) -> None:
+    """Check what a deploy needs, and show the plan where a person is asked."""
     if not skip_check:
-        from towline.rollout.preflight import require
+        from towline.rollout.preflight import RESTARTS, require
 
         for finding in require(fleet):
-            terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {finding.message}")
+            # What restarts is told once, beside the plan.
+            if finding.check != RESTARTS:
+                terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {finding.message}")
     if fleet.lead.environment.confirm:
         for line in operation.plan.lines():
             terminal.tell(line)
-        question = f"Deploy {operation.plan.release} to {operation.plan.environment}?"
-        seam.confirm(question, yes=yes)
 
 
 @task(name="plan", auto_shortflags=False, iterable=["without"], help=_HELP)
@@ -228,11 +232,25 @@ def show(plan: Plan, json: bool) -> None:
             terminal.say(line)
 
 
+def approve(
+    operation: Operation, question: str, yes: bool, allow_restart: bool, option: str = "--yes"
+) -> None:
+    """Ask where the environment wants that; what users will feel needs an option of its own."""
+    if not operation.site.environment.confirm:
+        return
+    if operation.interruptions and not allow_restart:
+        options = "--allow-restart" if yes else f"{option} --allow-restart"
+        felt = "; ".join(operation.interruptions)
+        seam.confirm(f"It {felt}. {question}", yes=False, option=options)
+    else:
+        seam.confirm(question, yes=yes, option=option)
+
+
 def carry_out(operation: Operation, json: bool, *, wait: float = 0.0) -> None:
     """Carry a plan out, showing each step, and say what serves now."""
     plan = operation.plan
     terminal.tell(f"{plan.kind} {plan.project} {plan.release} to {plan.environment}")
-    for warning in plan.warnings:
+    for warning in dict.fromkeys((*plan.warnings, *operation.interruptions)):
         terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {warning}")
     operation.run(terminal.Steps(), wait=wait)
     if json:

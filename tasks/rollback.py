@@ -17,6 +17,7 @@ from . import seam, terminal
         "list_versions": "List the kept releases and change nothing. Default: off.",
         "keep_schema": "Go back although the schema changed, or nobody knows. Default: off.",
         "force": "Emergency: skip all checks but the old release's health. Default: off.",
+        "allow_restart": seam.ALLOW_RESTART_HELP,
         "auto_approve": "Do not ask. Required where no one can be asked. Default: off.",
         "without": seam.WITHOUT_HELP,
         "dry_run": seam.DRY_RUN_HELP,
@@ -31,6 +32,7 @@ def rollback(
     list_versions: bool = False,
     keep_schema: bool = False,
     force: bool = False,
+    allow_restart: bool = False,
     auto_approve: bool = False,
     without: list[str] | None = None,
     dry_run: bool = False,
@@ -41,7 +43,7 @@ def rollback(
         from towline.rollout import operations
         from towline.rollout.repair import repair_journal
 
-        from .deploy import carry_out, show
+        from .deploy import approve, carry_out, show
 
         fleet = seam.open_fleet(env, without=without)
         if list_versions:
@@ -64,7 +66,10 @@ def rollback(
                 yes=keep_schema,
                 option="--keep-schema",
             )
-        seam.confirm(question, yes=auto_approve, option="--auto-approve")
+        if operation.site.environment.confirm and operation.interruptions:
+            approve(operation, question, auto_approve, allow_restart, "--auto-approve")
+        else:
+            seam.confirm(question, yes=auto_approve, option="--auto-approve")
         if force and (damaged := repair_journal(fleet, say=terminal.tell)):
             terminal.tell(
                 f"  {terminal.paint('!', 'yellow', sys.stderr)}  the journal was damaged; "

@@ -23,6 +23,10 @@ ENV_HELP = "Environment of towline.yaml. Default: local."
 DRY_RUN_HELP = "Print what would be done and change nothing. Default: off."
 WITHOUT_HELP = "Leave these hosts out, separated by commas. Default: none."
 JSON_HELP = "Print JSON on standard output. Default: off."
+ALLOW_RESTART_HELP = (
+    "Agree that backing services or the router restart, where the environment has "
+    "`confirm: true`. Default: off."
+)
 YES_HELP = "Do not ask. Required where no one can be asked. Default: off."
 
 

@@ -81,7 +81,8 @@ def test_changed_configuration_reaches_a_backing_service(make, reload, restarts)
     notes.write_text("# two\n")
     release(project, "1.1.0")
     done = project.inv("deploy").ok()
-    assert f"notes {'restarted' if restarts else 'reloaded'}: new configuration" in done.err
+    act = "restarted" if restarts else "reloaded"
+    assert f"notes {act} (docker/notes/default.conf changed)" in done.err
     now = docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", name)
     assert now.split()[0] == started.split()[0]
     assert (now != started) == restarts

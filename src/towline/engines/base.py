@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from towline.engines.effects import Effect
+from towline.engines.persistent import Rendered
 from towline.engines.releases import Release
 from towline.engines.world import Container, World
 from towline.hosts.base import Host
@@ -54,14 +56,36 @@ class Engine(Protocol):
         """All containers of the environment, as they are now."""
         ...
 
+    def forecast(
+        self,
+        wanted: Release | Rendered,
+        was: Mapping[str, str],
+        now: Mapping[str, str],
+        renewed: Mapping[str, Sequence[Path]],
+    ) -> list[Effect]:
+        """What `settle` would do to each service, and why; changes nothing.
+
+        Args:
+            wanted: A retained release, or one that is only rendered yet.
+            was: Path in the deploy tree -> digest, as the live release has it.
+            now: The same, as the wanted release has it.
+            renewed: Service -> host files that it reads and that will change.
+        """
+        ...
+
     def settle(
-        self, release: Release, renewed: Mapping[str, Sequence[Path]] | None = None
+        self,
+        release: Release,
+        renewed: Mapping[str, Sequence[Path]] | None = None,
+        *,
+        spare: bool = False,
     ) -> list[str]:
         """Bring backing services and the router to a release's description.
 
         Args:
             release: The release.
             renewed: Service -> files that it reads and that changed already.
+            spare: Leave backing services that are well as they are, however they differ.
 
         Returns:
             What was done, a line each; empty when all was as described.

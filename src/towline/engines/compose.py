@@ -18,9 +18,9 @@ from towline.engines import (
     mounted,
     registration,
     shared,
-    signals,
     users,
 )
+from towline.engines.effects import Effect
 from towline.engines.names import Names
 from towline.engines.ownership import (
     CONTENT,
@@ -30,6 +30,7 @@ from towline.engines.ownership import (
     names_in_use,
     refuse_foreign,
 )
+from towline.engines.persistent import Persistent, Rendered, reload_signals
 from towline.engines.registry import repository, split
 from towline.engines.releases import Release, StateFolder
 from towline.engines.router import Router
@@ -88,34 +89,40 @@ class ComposeEngine:
         """See `Engine.observe`; one question to the engine."""
         return from_listing(self._api.containers(all=True, filters=self.owner.filters))
 
+    @cached_property
+    def persistent(self) -> Persistent:
+        """Its backing services and its router."""
+        return Persistent(self.host, self.state, self.owner, self._compose)
+
+    def forecast(
+        self,
+        wanted: Release | Rendered,
+        was: Mapping[str, str],
+        now: Mapping[str, str],
+        renewed: Mapping[str, Sequence[Path]],
+    ) -> list[Effect]:
+        """See `Engine.forecast`."""
+        if isinstance(wanted, Release):
+            model = live.read_model(self.host.files, wanted.kept_file)
+            wanted = Rendered(self.names().current(model), reload_signals(wanted))
+        return self.persistent.forecast(wanted, self.observe(), was, now, renewed)
+
     def settle(
-        self, release: Release, renewed: Mapping[str, Sequence[Path]] | None = None
+        self,
+        release: Release,
+        renewed: Mapping[str, Sequence[Path]] | None = None,
+        *,
+        spare: bool = False,
     ) -> list[str]:
         """See `Engine.settle`."""
         model = self._model(release.kept_file)
-        before = self.observe()
-        router = release.router
-        # The router's own files move with the switch, but for one that never sent anybody anywhere:
-        # it may not even start with the files that it has.
-        is_idle = not before.role(Role.ROUTER) or self.router.read(before).live_colour() is None
-        laid = [name for name in model["services"] if name != router or is_idle]
-        synced = live.sync(self.host.files, self.state, model, laid, release)
         self.router.prepare(release)
-        done = synced.said
-        gone = [item for item in before.kept() if item.service not in model["services"]]
-        self._clear(gone)
-        done += [f"{item.service} removed: the release has none" for item in gone]
-        if self._kept_differs(release, before):
-            self._create_shared(model)
-            self._compose(settle_command(release.kept_file))
-            self.host.files.write(self._applied, self.host.files.read(release.kept_file), 0o600)
-            done.append("backing services brought to the release's description")
-        after = self.observe()
-        changed = {name: list(paths) for name, paths in (renewed or {}).items()}
-        for name, paths in synced.changed.items():
-            changed.setdefault(name, []).extend(paths)
-        done += self._reload(release, before, after, changed)
-        return done
+        there = self.observe()
+        # A router that never sent anybody anywhere may not even start with the files that it has.
+        is_idle = not there.role(Role.ROUTER) or self.router.read(there).live_colour() is None
+        return self.persistent.bring_up(
+            release, model, there, renewed or {}, spare=spare, is_idle=is_idle
+        )
 
     def renew(self, release: Release, renewed: Mapping[str, Sequence[Path]]) -> list[str]:
         """See `Engine.renew`."""
@@ -126,7 +133,7 @@ class ComposeEngine:
             self.router.reload(there)
             files = ", ".join(str(path) for path in renewed[release.router])
             done.append(f"{release.router} reloaded" + (f": {files}" if files else ""))
-        return done + self._reload(release, there, there, renewed)
+        return done + self.persistent.renew(release, there, renewed)
 
     def user_id(self, definition: Mapping[str, Any]) -> int | None:
         """See `Engine.user_id`."""
@@ -370,53 +377,6 @@ class ComposeEngine:
             return [f"(no logs: {error.explanation})"]
         return raw.decode("utf-8", "replace").splitlines()
 
-    @property
-    def _applied(self) -> Path:
-        return self.state.live / ".kept.json"
-
-    def _kept_differs(self, release: Release, world: World) -> bool:
-        files = self.host.files
-        wanted = set(release.named(Role.BACKING, Role.ROUTER))
-        if not wanted:
-            return False  # Compose refuses a file without services
-        running = {item.service for item in world.kept() if item.running}
-        if running != wanted or not files.exists(self._applied):
-            return True
-        return files.read(self._applied) != files.read(release.kept_file)
-
-    def _reload(
-        self, release: Release, before: World, after: World, changed: Mapping[str, Sequence[Path]]
-    ) -> list[str]:
-        """Let backing services read changed configuration; fresh containers have read it."""
-        known = {item.id for item in before.containers if item.running}
-        done = []
-        for item in after.kept():
-            if item.service not in changed:
-                continue
-            if item.role == Role.ROUTER:
-                # Nobody is served by it; see `settle`.
-                done += self._restart_idle(item, before)
-                continue
-            if item.id not in known:
-                continue
-            signal = release.settings(item.service).reload
-            if signal:
-                # Any image that may have a shell, should its own have none.
-                signals.send(self._api, item.id, signal, sorted(set(release.images.values())))
-            else:
-                self._api.restart(item.id)
-            done.append(
-                f"{item.service} {'reloaded' if signal else 'restarted'}: new configuration"
-            )
-        return done
-
-    def _restart_idle(self, router: Container, before: World) -> list[str]:
-        """Let a router that was there before read its files, well or not."""
-        if not any(item.id == router.id for item in before.containers):
-            return []
-        self._api.restart(router.id)
-        return [f"{router.service} restarted: new configuration"]
-
     def _model(self, file: Path) -> dict[str, Any]:
         """A rendered file of a retained release, under the names that are in use today."""
         found = live.read_model(self.host.files, file)
@@ -459,11 +419,6 @@ class ComposeEngine:
 def compose_command(file: Path, *arguments: str) -> list[str]:
     """The argument list of one Compose call on a rendered file."""
     return ["docker", "compose", "--file", str(file), *arguments]
-
-
-def settle_command(file: Path) -> list[str]:
-    """What brings backing services and the router up."""
-    return compose_command(file, "up", "--detach", "--no-build")
 
 
 def job_command(file: Path, service: str) -> list[str]:

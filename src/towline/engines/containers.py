@@ -24,6 +24,20 @@ def stop(api: APIClient, container: str) -> None:
         return
 
 
+def restart(api: APIClient, container: str, grace: int | None = None) -> None:
+    """Stop and start a container, which gives it its restart policy back.
+
+    Args:
+        api: The engine's client.
+        container: Its id.
+        grace: Seconds it may take to stop; its own grace period where it has one.
+    """
+    own = api.inspect_container(container)["Config"].get("StopTimeout")
+    seconds = next(item for item in (own, grace, _GRACE) if item is not None)
+    # Restarted with no time at all, engines of 20.10 start a container that takes no `exec`.
+    api.restart(container, timeout=max(1, seconds))
+
+
 def remove(api: APIClient, container: str) -> None:
     """Stop a container, then remove it; its volumes stay."""
     from docker.errors import APIError

@@ -19,8 +19,10 @@ from towline.config.loading import describe
 from towline.config.redaction import KNOWN
 from towline.config.services import Role, Service, service_settings
 from towline.engines.secret_files import learn_secrets
+from towline.engines.world import COLOURS
 from towline.errors import UsageError
 from towline.hosts.base import Host
+from towline.routing import nginx
 
 # Stands for the colour while a file is resolved; a release does not know its colour yet.
 COLOUR = "towline-colour-of-this-slot"
@@ -140,7 +142,28 @@ def _services(compose_file: Path, model: dict[str, Any]) -> dict[str, Service]:
                 f"{compose_file}: service {name} has role app but no port",
                 remedy="add `port: NUMBER` to its x-towline section",
             )
+    _require_plain_names(compose_file, services)
     return services
+
+
+def _require_plain_names(compose_file: Path, services: Mapping[str, Service]) -> None:
+    """Names that are made from the names of services must not meet."""
+    remedy = "rename it in the compose file"
+    if any(service.role is Role.ROUTER for service in services.values()):
+        try:
+            apps = (name for name, service in services.items() if service.role is Role.APP)
+            nginx.require_variables(apps)
+        except ValueError as error:
+            raise UsageError(f"{compose_file}: {error}", remedy=remedy) from None
+    for name, service in services.items():
+        slot, _, rest = name.partition("-")
+        beside = services.get(rest)
+        if service.role in KEPT and slot in COLOURS and beside and beside.role in REPLACED:
+            raise UsageError(
+                f"{compose_file}: containers of service {name} would have the names of those of "
+                f"service {rest} in slot {slot}",
+                remedy=remedy,
+            )
 
 
 def _reason(stderr: str) -> str:

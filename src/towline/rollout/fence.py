@@ -26,6 +26,7 @@ ENGINE_LOOKS = frozenset(
         "host",
         "wait",
         "observe",
+        "forecast",
         "routes",
         "open_on_old_routes",
         "missing_images",

@@ -158,13 +158,21 @@ class Lane:
         # First: the router must not refuse its way back for a certificate.
         with if_possible():
             renewed = renewal.revert(self.site)
+        done: list[str] = []
         if old:
             # Backing services, workers and logs have time; users have none.
             self.stand_in()
-            self._settle_to(old, renewed)
-        figures = self._stages(_never).reach(restore(old.replicas if old else 0))
+            # A database that is well is not restarted once more on the way back.
+            done = self.engine.settle(old, renewed, spare=True)
+        try:
+            figures = self._stages(_never).reach(restore(old.replicas if old else 0))
+        except TowlineError:
+            # Unless the old release cannot live with it as it is.
+            if old is None or not self.engine.settle(old, renewed):
+                raise
+            figures = self._stages(_never).reach(restore(old.replicas))
         serving = f"{old.id} serves" if old else "the new release is stopped"
-        return "; ".join(filter(None, [serving, figures, self._stop_jobs()]))
+        return "; ".join(filter(None, [serving, *done, figures, self._stop_jobs()]))
 
     def keep_logs(self) -> list[str]:
         """Save what the new containers printed; returns the last lines to show."""

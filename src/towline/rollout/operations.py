@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from towline.config.services import Role
 from towline.engines.releases import Release, Status
+from towline.engines.stack import Stack
 from towline.errors import UsageError
 from towline.release.version import parse
 from towline.rollout import arrivals, bringing, hold, interrupted, renewal
@@ -16,10 +17,12 @@ from towline.rollout.candidates import (
     read_manifest,
 )
 from towline.rollout.executor import Executor
+from towline.rollout.forecast import find_effects
 from towline.rollout.journal import Unfinished
 from towline.rollout.lane import Lane
 from towline.rollout.plan import Plan, Step
 from towline.rollout.planner import (
+    Candidate,
     Scene,
     plan_deploy,
     plan_migration,
@@ -31,6 +34,8 @@ from towline.rollout.prepare import preparation
 from towline.rollout.progress import Progress
 from towline.rollout.schema_guard import SchemaVerdict, judge_rollback
 from towline.rollout.site import Fleet, Observed, Site, observe, require_managed
+
+_ON = "; only on "
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,22 @@ class Operation:
             "release later"
             for host in self.without
         )
+        # What happens on some hosts only is not told by the steps of one of them.
+        partly = tuple(line for line in self.interruptions if _ON in line)
         hosts = names if len(names) > 1 or self.site.remote else ()
-        return replace(plan, hosts=hosts, warnings=(*plan.warnings, *left))
+        return replace(plan, hosts=hosts, warnings=(*plan.warnings, *left, *partly))
+
+    @property
+    def interruptions(self) -> tuple[str, ...]:
+        """What is restarted or recreated, and why, a line each; with the hosts, if not on all."""
+        found: dict[str, list[str]] = {}
+        for lane in self.lanes:
+            for item in lane.plan.interruptions:
+                found.setdefault(str(item), []).append(lane.name)
+        return tuple(
+            line if len(hosts) == len(self.lanes) else f"{line}{_ON}{', '.join(hosts)}"
+            for line, hosts in found.items()
+        )
 
     def moved(self) -> dict[str, str]:
         """What travelled to each host that is another machine, and by how many commands."""
@@ -331,10 +350,11 @@ def _deploy(site: Site, version: str, called: Identifiers | None = None) -> Lane
     observed = require_managed(site)
     if version and str(parse(version)) != read_manifest(site).version:
         again = from_kept(site, kept_version(site, version))
-        plan = plan_deploy(_scene(site, observed), again, site.rollout)
+        plan = plan_deploy(_scene(site, observed, again), again, site.rollout)
         return Lane(site, plan, arrivals.again(site, again))
     found = promoted(site, observed.live, resolve=False, identifiers=called)
-    plan = plan_deploy(_scene(site, observed), found.candidate, site.rollout)
+    scene = _scene(site, observed, found.candidate, found.stack)
+    plan = plan_deploy(scene, found.candidate, site.rollout)
     if found.candidate.kept:
         return Lane(site, plan, arrivals.again(site, found.candidate))
     return Lane(site, plan, preparation(site, found).actions())
@@ -364,7 +384,8 @@ def _migrate(site: Site) -> Lane:
             "no service has role `job`",
             remedy="give your migration service `x-towline: {role: job}`",
         )
-    plan = plan_migration(_scene(site, observed), found.candidate)
+    scene = _scene(site, observed, found.candidate, found.stack)
+    plan = plan_migration(scene, found.candidate)
     again = arrivals.again(site, found.candidate)
     prepared = again if found.candidate.kept else preparation(site, found).actions()
     return Lane(site, plan, prepared)
@@ -384,7 +405,7 @@ def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> La
     if not keep_schema:
         schema.refuse_changed()
     candidate = from_kept(site, target)
-    plan = plan_rollback(_scene(site, observed), candidate, target)
+    plan = plan_rollback(_scene(site, observed, candidate), candidate, target)
     plan = replace(plan, warnings=(*plan.warnings, *schema.warnings()))
     return Lane(site, plan, arrivals.again(site, candidate), reason=reason)
 
@@ -407,12 +428,15 @@ def _rollback_to(
     return Lane(site, plan, actions, reason=reason)
 
 
-def _scene(site: Site, observed: Observed) -> Scene:
+def _scene(
+    site: Site, observed: Observed, candidate: Candidate | None = None, stack: Stack | None = None
+) -> Scene:
     name = site.project.settings.project
     live = observed.live
     found = renewal.find(site, live) if live else renewal.Renewal()
-    before, notes = before_of(site, live), tuple(found.said)
-    return Scene(name, site.name, site.state, observed, before, found.services(), notes)
+    before, notes, renewed = before_of(site, live), tuple(found.said), found.services()
+    effects = find_effects(site, observed, candidate, stack, renewed) if candidate else ()
+    return Scene(name, site.name, site.state, observed, before, effects, renewed, notes)
 
 
 def _previous(site: Site, live: Release | None) -> Release:

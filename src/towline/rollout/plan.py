@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from towline.engines.effects import Effect
 from towline.engines.releases import Release
 from towline.rollout.strategies import Stage
 
@@ -20,6 +21,7 @@ class Step:
         commands: The commands it runs on the host, as they would be typed.
         stage: The desired state, for steps that bring the environment to a stage.
         estimate: About how much it moves; the outcome says how much it was.
+        effects: What it does to backing services, the router and workers, and why.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Step:
     commands: tuple[str, ...] = ()
     stage: Stage | None = None
     estimate: str = ""
+    effects: tuple[Effect, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,11 @@ class Plan:
         """Whether the environment is already as wished."""
         return not self.steps
 
+    @property
+    def interruptions(self) -> tuple[Effect, ...]:
+        """What stops a backing service or the router for a while: users notice."""
+        return tuple(item for step in self.steps for item in step.effects if item.interrupts)
+
     def data(self) -> dict[str, Any]:
         """The plan for machines; it holds no secret."""
         data = {name: value for name, value in asdict(self).items() if name not in ("old", "steps")}
@@ -107,5 +115,7 @@ class Plan:
             yield f"  {number}. {', '.join(filter(None, [step.title, step.estimate]))}"
             if step.stage and step.stage.gates:
                 yield f"       gates: {', '.join(step.stage.gates)}"
+            for effect in step.effects:
+                yield f"       {'!' if effect.interrupts else '-'} {effect}"
             for command in step.commands:
                 yield f"       $ {command}"

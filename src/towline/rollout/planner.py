@@ -10,7 +10,9 @@ from pathlib import Path
 from towline.config.models import Rollout
 from towline.config.services import Role
 from towline.config.units import format_size
-from towline.engines.compose import compose_command, job_command, settle_command, start_commands
+from towline.engines.compose import compose_command, job_command, start_commands
+from towline.engines.effects import Act, Effect
+from towline.engines.persistent import shown_commands
 from towline.engines.registry import split
 from towline.engines.releases import Release, StateFolder, Status
 from towline.engines.world import other
@@ -95,9 +97,12 @@ class Before:
 
 @dataclass(frozen=True)
 class Scene:
-    """Where a plan is made for: names, what is there, and what the live release was made of.
+    """Where a plan is made for.
 
     Attributes:
+        observed: What is there.
+        before: What the live release was made of.
+        effects: What happens to backing services and the router.
         renewed: Backing service or router -> host files, such as a certificate, that differ here.
         notes: What the plan warns of besides.
     """
@@ -107,6 +112,7 @@ class Scene:
     state: StateFolder
     observed: Observed
     before: Before
+    effects: tuple[Effect, ...] = ()
     renewed: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -160,12 +166,12 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
         finished = live.status is Status.GOOD and not any(item.running for item in beside)
         stages = [] if finished else [stage for stage in stages if stage.share == 100]
     else:
-        steps = _preparations(candidate, colour, scene.state)
+        steps = _preparations(candidate, colour, scene.state, scene.effects)
     if old is None:
         # There is nothing beside it, and nothing to stop, neither before nor after.
         stages = [stage for stage in stages if stage.name not in ("stop", "finish")]
         stages = [replace(stage, title=_FIRST.get(stage.name, stage.title)) for stage in stages]
-    steps += [_stage_step(stage, candidate, colour, scene.state) for stage in stages]
+    steps += [_stage_step(stage, candidate, colour, scene) for stage in stages]
     if live and not steps and scene.renewed:
         return plan_renewal(scene, live)
     if steps:
@@ -191,11 +197,14 @@ def plan_renewal(scene: Scene, live: Release) -> Plan:
     It is no deploy: when it fails it has put back what was there, and nothing else is to be done.
     """
     router = live.router
-    done = []
+    done, effects = [], []
     for name, paths in sorted(scene.renewed.items()):
         how = "reload" if name == router or live.settings(name).reload else "restart"
         files = ", ".join(str(path) for path in paths)
         done.append(f"{how} {name}: {files}" if files else f"{how} {name}")
+        if how == "restart":
+            changed = tuple(f"{path} changed" for path in paths)
+            effects.append(Effect(name, live.settings(name).role, Act.RESTART, changed))
     commands = ("nginx -t -q", "nginx -s reload") if router in scene.renewed else ()
     renewed = dict.fromkeys(path for paths in scene.renewed.values() for path in paths)
     return Plan(
@@ -210,7 +219,7 @@ def plan_renewal(scene: Scene, live: Release) -> Plan:
         old_colour=None,
         old=None,
         strategy="no container is replaced",
-        steps=(Step("renew", "; ".join(done), commands),),
+        steps=(Step("renew", "; ".join(done), commands, effects=tuple(effects)),),
         changes=tuple(Change("file", str(path), "set", "renewed") for path in renewed),
         images=live.images,
         warnings=scene.notes,
@@ -224,8 +233,12 @@ def plan_rollback(scene: Scene, candidate: Candidate, target: Release) -> Plan:
     left = f" and {live.id} bad" if live else ""
     steps = [
         *_transfers(candidate),
-        Step("settle", "bring backing services and router to that release's description"),
-        *(_stage_step(stage, candidate, colour, scene.state) for stage in stages),
+        _settle_step(
+            "bring backing services and router to that release's description",
+            scene.state.releases / candidate.id,
+            scene.effects,
+        ),
+        *(_stage_step(stage, candidate, colour, scene) for stage in stages),
         Step("keep", f"mark {target.id} good{left}"),
     ]
     return _plan(scene, candidate, "rollback", "rollback", steps)
@@ -233,7 +246,7 @@ def plan_rollback(scene: Scene, candidate: Candidate, target: Release) -> Plan:
 
 def plan_migration(scene: Scene, candidate: Candidate) -> Plan:
     """The plan of running the migration jobs alone: no stage, so no traffic moves."""
-    steps = _preparations(candidate, other(scene.observed.colour), scene.state)
+    steps = _preparations(candidate, other(scene.observed.colour), scene.state, scene.effects)
     return _plan(scene, candidate, "migrate", "jobs only", steps)
 
 
@@ -327,7 +340,9 @@ def _whole(observed: Observed, live: Release) -> bool:
     return all((name, "") in running for name in live.named(Role.BACKING, Role.ROUTER))
 
 
-def _preparations(candidate: Candidate, colour: str, state: StateFolder) -> list[Step]:
+def _preparations(
+    candidate: Candidate, colour: str, state: StateFolder, effects: Sequence[Effect]
+) -> list[Step]:
     steps = []
     folder = state.releases / candidate.id
     if candidate.to_build:
@@ -337,22 +352,33 @@ def _preparations(candidate: Candidate, colour: str, state: StateFolder) -> list
     steps += _transfers(candidate)
     if candidate.kept is None:
         steps.append(Step("prepare", f"write the release to {folder}"))
-    kept = folder / "kept.json"
-    steps.append(
-        Step(
-            "settle",
-            "bring backing services and router up: "
-            + (", ".join(candidate.named(Role.BACKING, Role.ROUTER)) or "there are none"),
-            (shlex.join(settle_command(kept)),)
-            if candidate.named(Role.BACKING, Role.ROUTER)
-            else (),
-        )
-    )
+    names = ", ".join(candidate.named(Role.BACKING, Role.ROUTER)) or "there are none"
+    steps.append(_settle_step(f"bring backing services and router up: {names}", folder, effects))
     jobs = candidate.named(Role.JOB)
     if jobs:
         commands = tuple(shlex.join(job_command(folder / f"{colour}.json", name)) for name in jobs)
         steps.append(Step("migrate", f"run {', '.join(jobs)} in the new image", commands))
     return steps
+
+
+def _settle_step(title: str, folder: Path, effects: Sequence[Effect]) -> Step:
+    commands = shown_commands(folder / "kept.json", effects)
+    return Step("settle", title, commands, effects=tuple(effects))
+
+
+def _hand_over(candidate: Candidate, stage: Stage, live: Release | None) -> tuple[Effect, ...]:
+    """Workers that stop before those of the new release start: what is queued waits."""
+    if stage.name not in ("start", "switch") or stage.workers is not Workers.NEW or live is None:
+        return ()
+    if stage.name == "switch" and not stage.old:
+        return ()  # handed over at the start
+    ours = set(live.named(Role.WORKER))
+    reason = ("the old one stops before the new one starts",)
+    return tuple(
+        Effect(name, Role.WORKER, Act.HAND_OVER, reason)
+        for name in candidate.named(Role.WORKER)
+        if name in ours and not live.settings(name).overlap
+    )
 
 
 def _transfers(candidate: Candidate) -> Iterable[Step]:
@@ -388,8 +414,8 @@ def _amount(transfers: Iterable[Transfer]) -> str:
     return f"about {format_size(sum(known))}{more}"
 
 
-def _stage_step(stage: Stage, candidate: Candidate, colour: str, state: StateFolder) -> Step:
-    file = state.releases / candidate.id / f"{colour}.json"
+def _stage_step(stage: Stage, candidate: Candidate, colour: str, scene: Scene) -> Step:
+    file = scene.state.releases / candidate.id / f"{colour}.json"
     named, commands = candidate.named, []
     if stage.new and stage.name == "start":
         needed = start_commands(file, named(Role.APP), named(Role.WORKER))
@@ -399,7 +425,8 @@ def _stage_step(stage: Stage, candidate: Candidate, colour: str, state: StateFol
         commands += [f"docker start ({name})" for name in named(Role.WORKER)]
     if stage.name == "switch" and named(Role.ROUTER):
         commands += ["nginx -t -q", "nginx -s reload"]
-    return Step(stage.name, stage.title, tuple(commands), stage)
+    effects = _hand_over(candidate, stage, scene.observed.live)
+    return Step(stage.name, stage.title, tuple(commands), stage, effects=effects)
 
 
 def _shown(file: Path, *arguments: str) -> str:

@@ -14,8 +14,9 @@ from towline.config.secrets import missing_or_placeholder
 from towline.engines.stack import KEPT, Stack
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.findings import Finding, Severity, errors
-from towline.rollout import rendering
-from towline.rollout.candidates import read_manifest
+from towline.rollout import rendering, renewal
+from towline.rollout.candidates import promoted, read_manifest
+from towline.rollout.forecast import find_effects
 from towline.rollout.host_file_checks import (
     check_certificates,
     check_host_files,
@@ -23,6 +24,9 @@ from towline.rollout.host_file_checks import (
 )
 from towline.rollout.planner import require_router
 from towline.rollout.site import Fleet, Site, observe
+
+# The check that names what restarts.
+RESTARTS = "restarts"
 
 
 def examine(fleet: Fleet) -> list[Finding]:
@@ -45,6 +49,7 @@ def examine(fleet: Fleet) -> list[Finding]:
     for findings in fleet.each(lambda site: _host(site, stack)):
         found += findings
     found += check_name(site.environment.url)
+    found += dict.fromkeys(item for items in fleet.each(_restarts) for item in items)
     order = (Severity.ERROR, Severity.WARNING, Severity.OK)
     found.sort(key=lambda finding: order.index(finding.severity))
     return [_relative(finding, f"{site.project.root}/") for finding in found]
@@ -160,3 +165,24 @@ def _host(site: Site, stack: Stack | None) -> list[Finding]:
     if not site.remote:
         return found
     return [replace(item, message=f"{site.host.name}: {item.message}") for item in found]
+
+
+def _restarts(site: Site) -> list[Finding]:
+    """What a deploy of the promoted release would restart; nothing when there is none."""
+    try:
+        observed = observe(site)
+        found = promoted(site, observed.live, resolve=False)
+        kept = found.candidate.kept
+        if kept and observed.live and kept.id == observed.live.id:
+            return []
+        live = observed.live
+        renewed = renewal.find(site, live).services() if live else {}
+        effects = find_effects(site, observed, found.candidate, found.stack, renewed)
+    except TowlineError:
+        return []  # other findings say why
+    remedy = "deploy when that does no harm; with `confirm: true` it needs --allow-restart"
+    return [
+        Finding(RESTARTS, Severity.WARNING, f"the deploy {effect}", remedy)
+        for effect in effects
+        if effect.interrupts
+    ]

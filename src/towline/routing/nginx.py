@@ -7,7 +7,8 @@ another address, and the router must follow without being told.
 
 import http.client
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 ROUTES_FILE = "routes.conf"
@@ -55,6 +56,26 @@ class Routes:
 def variable(service: str) -> str:
     """The nginx variable that holds the address of a service."""
     return "$towline_" + service.replace("-", "_")
+
+
+def require_variables(services: Iterable[str]) -> None:
+    """Make sure that each service has a variable of its own.
+
+    Raises:
+        ValueError: When nginx cannot have one of its name, or two would share one.
+    """
+    taken: dict[str, str] = {}
+    for name in sorted(services):
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise ValueError(
+                f"nginx can have no variable for service {name}: its name may only have letters, "
+                "digits, - and _"
+            )
+        # To nginx, variables that differ in case only are the same.
+        one = variable(name).lower()
+        if one in taken:
+            raise ValueError(f"services {taken[one]} and {name} would share nginx's {one}")
+        taken[one] = name
 
 
 def render(routes: Routes, *, nginx_version: tuple[int, ...] = (0,)) -> str:

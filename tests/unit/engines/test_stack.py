@@ -66,6 +66,17 @@ def test_profiles_come_from_the_environment_file(tmp_path):
         ("port: 8000,", "prot: 8000,", "unknown key `prot`; did you mean `port`?"),
         ("port: 8000,", "", "service api has role app but no port"),
         ("image: postgres", "image: p\n    x-towline: {role: router}", "more than one router"),
+        ("  api:", "  my.svc:", "nginx can have no variable for service my.svc"),
+        (
+            "  db:\n",
+            "  blue-api:\n",
+            "service blue-api would have the names of",
+        ),
+        (
+            "  db:\n    image: postgres",
+            "  Api:\n    image: p\n    x-towline: {role: app, port: 1}",
+            "services Api and api would share nginx's $towline_api",
+        ),
         ("drain: 10s", "drain: soon", "'soon' is not a duration"),
     ],
 )

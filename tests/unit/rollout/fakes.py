@@ -111,7 +111,10 @@ class FakeEngine:
         ]  # fmt: skip
         return World(tuple(found))
 
-    def settle(self, release, renewed=None):
+    def forecast(self, wanted, was, now, renewed):
+        return []
+
+    def settle(self, release, renewed=None, *, spare=False):
         self._called(f"settle {release.id}")
         self.router = True
         return []

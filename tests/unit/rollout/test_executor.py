@@ -183,9 +183,9 @@ def test_asking_again_does_not_interrupt_the_way_back(site):
     plan = deploy_plan(site, site.store.get("1.0.1"))
     settle = site.engine.settle
 
-    def interrupted(release):
+    def interrupted(release, *rest, **how):
         signal.raise_signal(signal.SIGINT)
-        return settle(release)
+        return settle(release, *rest, **how)
 
     site.engine.settle = interrupted
     with pytest.raises(RolledBack, match="interrupted by SIGINT"):

@@ -29,6 +29,7 @@ def make(tmp_path, monkeypatch):
     monkeypatch.setattr(operations, "_deploy", plain)
     monkeypatch.setattr(operations, "from_kept", lambda _, release: candidate(release))
     monkeypatch.setattr(operations, "before_of", lambda *_: scene(made[-1]).before)
+    monkeypatch.setattr(operations, "find_effects", lambda *_: ())
     made = []
 
     def build(number):
