@@ -61,6 +61,76 @@ def test_one_file(files, root):
     assert files.free_bytes(root / "nowhere") > 10**6
 
 
+def test_a_folder_follows_no_link(files, root):
+    """S10: what a container plants there leads nowhere."""
+    inside, outside = root / "live", root / "etc"
+    files.write(outside / "passwd", b"precious")
+    folder = files.folder(inside)
+    path = Path("conf/sub/a")
+    assert folder.entry(path) is None
+    with pytest.raises(FileNotFoundError):
+        folder.read(path)
+    folder.overwrite(path, b"long one", 0o644)
+    folder.overwrite(path, b"one", 0o640, os.getuid())
+    assert folder.read(path) == b"one"
+    assert folder.names(Path("conf")) == ["sub"]
+    entry = folder.entry(path)
+    assert (entry.kind, entry.mode) == ("file", 0o640)
+    assert not folder.remove(Path("conf/sub"))
+    # The file, and then a folder on the way, become links.
+    for link, target in (("conf/sub/a", outside / "passwd"), ("conf/sub", outside)):
+        folder.remove(path)
+        folder.remove(Path(link))
+        link_to(files, inside / link, target)
+        folder = files.folder(inside)
+        at = Path(link) if link.endswith("a") else Path(link) / "passwd"
+        with pytest.raises(TowlineError, match="is a symbolic link"):
+            folder.read(at)
+        with pytest.raises(TowlineError, match="is a symbolic link"):
+            folder.overwrite(at, b"evil")
+        assert folder.entry(Path(link)).kind == "link"
+    with pytest.raises(TowlineError, match="is a symbolic link"):
+        folder.remove(Path("conf/sub/passwd"))
+    # The link itself may go.
+    assert folder.remove(Path("conf/sub"))
+    assert files.read(outside / "passwd") == b"precious"
+
+
+def link_to(files, link, target):
+    if isinstance(files, LocalFiles):
+        link.symlink_to(target)
+    else:
+        with files._client() as client:
+            client.symlink(str(target), str(link))
+
+
+def test_new_files_are_private_from_their_first_byte(files, root, monkeypatch):
+    """S5: whoever opens one before its permissions are set could read it."""
+    seen = []
+    if isinstance(files, LocalFiles):
+        chmod = os.fchmod
+
+        def looking(handle, mode):
+            seen.append(os.fstat(handle).st_mode & 0o777)
+            chmod(handle, mode)
+
+        monkeypatch.setattr(os, "fchmod", looking)
+    else:
+        from paramiko import SFTPClient
+
+        chmod = SFTPClient.chmod
+
+        def looking(self, path, mode):
+            seen.append(self.stat(path).st_mode & 0o777)
+            chmod(self, path, mode)
+
+        monkeypatch.setattr(SFTPClient, "chmod", looking)
+    files.overwrite(root / "a", b"secret", 0o640)
+    files.folder(root).overwrite(Path("b"), b"secret", 0o640)
+    assert seen
+    assert set(seen) == {0o600}
+
+
 def test_only_one_creates(files, root):
     path = root / "lock"
     assert files.create(path, b"mine")

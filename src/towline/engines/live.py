@@ -175,6 +175,11 @@ def sync(
         for path in found.get(service, []):
             job.compare(service, path, owner, path in written)
     job.carry_out(path for paths in found.values() for path in paths)
+    entry = job.placed.folder.entry(Path())
+    if entry and entry.mode & 0o077:
+        # An older Towline left it open, with keys in it.
+        with suppress(PermissionError):
+            files.chmod(state.live, 0o700)
     return job.done
 
 

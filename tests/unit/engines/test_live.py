@@ -236,3 +236,9 @@ def test_a_torn_record_is_named(host):
     FILES.write(host.root / "placed.json", b"{")
     with pytest.raises(TowlineError, match=r"placed\.json cannot be read"):
         Placed.read(FILES, host.state)
+
+
+def test_a_folder_that_an_older_towline_left_open_is_closed(host):
+    host.live.mkdir(mode=0o755)
+    host.sync(host.release("1.0.0", {"a": b"1"}), "a")
+    assert host.live.stat().st_mode & 0o777 == 0o700
