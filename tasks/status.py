@@ -44,9 +44,11 @@ def _show_unfinished(data: dict[str, Any]) -> None:
     """What was begun, is held, or was left to a person."""
     if data["manual"]:
         terminal.say(f"  {terminal.paint('failed  ', 'red')}  {data['manual']}")
-    for word, style in (("interrupted", "red"), ("hold", "yellow"), ("lock", "yellow")):
+    if data["interrupted"]:
+        terminal.say(f"  {terminal.paint('state   ', 'red')}  interrupted: {data['interrupted']}")
+    for word in ("hold", "lock"):
         if data[word]:
-            terminal.say(f"  {terminal.paint(f'{word:<8}', style)}  {data[word]}")
+            terminal.say(f"  {terminal.paint(f'{word:<8}', 'yellow')}  {data[word]}")
     if data["interrupted"]:
         terminal.say(
             f"  next      `inv deploy.resume --env {data['environment']}` goes on, "

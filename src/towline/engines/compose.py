@@ -362,7 +362,8 @@ class ComposeEngine:
         if state["OOMKilled"]:
             return f"ran out of memory (exit code {state['ExitCode']})"
         if restarts:
-            return f"restarted {restarts} times, last exit code {state['ExitCode']}"
+            code = containers.last_exit(self._api, container.id, state)
+            return f"restarted {restarts} times, last exit code {code}"
         if state["Status"] in ("exited", "dead"):
             return f"exited with code {state['ExitCode']}"
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,6 +49,24 @@ def remove(api: APIClient, container: str) -> None:
     except APIError as error:
         if error.status_code not in (404, 409):  # gone, or going already
             raise
+
+
+def last_exit(api: APIClient, container: str, state: Mapping[str, Any]) -> int:
+    """The exit code with which a container last ended; of one that runs again, 0 is told.
+
+    Args:
+        api: Its engine.
+        container: Its id.
+        state: Its state, as the engine inspects it.
+    """
+    if not state.get("Running") or state.get("Restarting"):
+        return int(state["ExitCode"])
+    # By the engine's own clock: it tells the second in which the container ended.
+    ended = int(datetime.fromisoformat(f"{state['FinishedAt'][:19]}+00:00").timestamp())
+    filters = {"container": container, "event": "die"}
+    told = list(api.events(since=ended - 1, until=ended + 1, filters=filters, decode=True))
+    codes = [int(event["Actor"]["Attributes"]["exitCode"]) for event in told]
+    return codes[-1] if codes else int(state["ExitCode"])
 
 
 def retire(api: APIClient, container: str) -> None:

@@ -208,4 +208,7 @@ def _words(lane: Lane, error: Exception) -> tuple[str, str, list[str]]:
     if cut(error):
         host = lane.site.host.name
         return f"the connection to the engine of {host} broke ({type(error).__name__})", "", []
+    explained = getattr(error, "explanation", None)
+    if explained and type(error).__module__.startswith("docker."):
+        return redact(f"the engine of {lane.site.host.name} refused: {explained}"), "", []
     return redact(f"{type(error).__name__}: {error}"), "", []

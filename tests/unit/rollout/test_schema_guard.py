@@ -145,7 +145,7 @@ def test_the_plan_of_a_deploy_names_migrations_changed_after_they_were_applied(t
 
 def test_in_a_non_interactive_shell_keep_schema_is_needed(tmp_path, monkeypatch, capsys):
     site = serving(tmp_path, {}, {})
-    monkeypatch.setattr(seam, "open_fleet", lambda env: Fleet((site,)))
+    monkeypatch.setattr(seam, "open_fleet", lambda env, **_: Fleet((site,)))
     monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: PTH123, SIM115
     with pytest.raises(Exit) as end:
         rollback_task.rollback(Context(), auto_approve=True)
@@ -154,3 +154,10 @@ def test_in_a_non_interactive_shell_keep_schema_is_needed(tmp_path, monkeypatch,
     assert "begin" not in [entry["event"] for entry in site.journal.entries()]
     rollback_task.rollback(Context(), dry_run=True)
     assert "this rollback is not guarded" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("version", ["1.1.0", "v1.1.0"])
+def test_what_is_live_is_no_unknown_release(tmp_path, version):
+    site = serving(tmp_path, {"migrations": ONE}, {"migrations": ONE})
+    with pytest.raises(UsageError, match=r"^1\.1\.0 is live already$"):
+        go_back(site, version=version)
