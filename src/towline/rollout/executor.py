@@ -6,7 +6,6 @@ On several hosts each step is one step: it is done when every host has done it. 
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from towline.errors import TowlineError
@@ -84,9 +83,8 @@ class Executor:
         purpose = f"{plan.kind} {plan.release}"
         sites = [lane.site for lane in self.lanes]
         with (
-            lead.held(sites, purpose, wait=self.wait, say=self.progress.say) as holder,
+            lead.held(sites, purpose, wait=self.wait, say=self.progress.say),
             deferred(self.progress.say) as self._interrupt,
-            self._fenced(holder),
         ):
             self.admit()
             self._check()
@@ -171,20 +169,6 @@ class Executor:
                 self._switched |= {lane.name for lane in lanes}
             outcome["note"] = told(lanes, notes)
             fill(note, lanes, notes)
-
-    @contextmanager
-    def _fenced(self, holder: lock.Holder) -> Iterator[None]:
-        """While the body runs, no host is changed without a proof that the lock is held."""
-        site = self._lead.site
-        files, path, limit = site.host.files, site.state.lock, site.rollout.reconnect
-
-        def check() -> None:
-            lock.check(files, path, holder, limit=limit)
-
-        with ExitStack() as stack:
-            for fence in {id(lane.site.fence): lane.site.fence for lane in self.lanes}.values():
-                stack.enter_context(fence.armed(check))
-            yield
 
     def _tick(self) -> None:
         self._lead.site.fence.prove(_LOOK_AGAIN)

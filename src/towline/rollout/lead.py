@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
@@ -168,6 +168,8 @@ def held(
 ) -> Iterator[lock.Holder]:
     """Hold the lock of an environment; it is one, whatever hosts somebody's list names.
 
+    While the body runs, no host is changed without a proof that the lock is held.
+
     Args:
         sites: The environment on its hosts, the lead first.
         operation: What it is for, for others to read.
@@ -191,12 +193,27 @@ def held(
         if now:
             spread(sites, now)
         try:
-            yield holder
+            with _fenced(sites, holder):
+                yield holder
         finally:
             # Under the lock, and only by whoever can prove that it is still held.
             with suppress(OSError, TowlineError):
                 lock.check(lead.host.files, lead.state.lock, holder, limit=0.0)
                 journal_anchor.leave(sites, lead.journal)
+
+
+@contextmanager
+def _fenced(sites: Sequence[Site], holder: lock.Holder) -> Iterator[None]:
+    lead = sites[0]
+    files, path, limit = lead.host.files, lead.state.lock, lead.rollout.reconnect
+
+    def check() -> None:
+        lock.check(files, path, holder, limit=limit)
+
+    with ExitStack() as stack:
+        for fence in {id(site.fence): site.fence for site in sites}.values():
+            stack.enter_context(fence.armed(check))
+        yield
 
 
 def claim(sites: Sequence[Site]) -> Record | None:

@@ -21,6 +21,7 @@ def sites(tmp_path, monkeypatch):
     monkeypatch.setattr(bringing, "from_kept", lambda _, item: candidate(item))
     monkeypatch.setattr(operations, "from_kept", lambda _, item: candidate(item))
     monkeypatch.setattr(operations, "before_of", lambda *_: Before({}, {}))
+    monkeypatch.setattr(operations, "find_effects", lambda *_: ())
     monkeypatch.setattr(FakeEngine, "image", lambda *_: object(), raising=False)
     monkeypatch.setattr(bringing.Bringing, "_host_files", lambda _: None)
     monkeypatch.setattr(bringing.Bringing, "_modes", lambda _: {"tree/x": 0o644})

@@ -105,6 +105,15 @@ def test_a_host_that_comes_later_learns_who_leads(deployed, tmp_path):
         assert lead.read(new).host == "web1"
 
 
+def test_whoever_lost_the_one_lock_changes_nothing_more(deployed):
+    files, path = deployed[0].host.files, deployed[0].state.lock
+    with lead.held(deployed, "down"):
+        files.remove(path)
+        with lock.held(files, path, "rollback"), pytest.raises(lock.Fenced):
+            deployed[2].files.write(deployed[2].state.root / "x", b"")
+    assert not (deployed[2].state.root / "x").exists()
+
+
 def test_down_takes_the_one_lock(deployed):
     one, two, three = deployed
     ordered = Fleet((lead.find([two, one, three]), two, three))
