@@ -124,11 +124,24 @@ def test_a_host_that_is_not_there_stops_it_before_anything_changes(project, lab)
     docker("pause", lab.hosts[2].container)
     try:
         said = project.inv("deploy")
+        assert said.code == 1, said.text
+        assert "lab3 cannot be reached" in said.err
+        assert "--without lab3" in said.err
+        # It blocks nobody: the others are shown, and deployed to by whoever leaves it out.
+        status = project.inv("status")
+        assert status.code == 1, status.text
+        assert "lab3 is away" in status.err
+        assert "lab2" in status.out
+        logs = project.inv("logs", "--lines", "1").ok()
+        assert "--- lab3 away" in logs.err
+        assert "--- lab2 " in logs.err
+        project.inv("deploy", "--without", "lab3").ok()
     finally:
         docker("unpause", lab.hosts[2].container)
-    assert said.code == 1, said.text
-    assert "lab3 cannot be reached" in said.err
-    assert serving(lab) == ["1.1.0"] * 3
+    assert serving(lab) == ["1.2.0", "1.2.0", "1.1.0"]
+    differ = project.inv("status", "--json")
+    assert differ.code == 1, differ.text
+    assert differ.json["versions"] == ["1.1.0", "1.2.0"]
 
 
 def test_it_goes_on_when_the_hosts_are_well_again(project, lab):
@@ -138,9 +151,45 @@ def test_it_goes_on_when_the_hosts_are_well_again(project, lab):
 
 
 def test_a_rollback_takes_every_host_back(project, lab):
+    # lab3 was away when this release was deployed to the others.
     said = project.inv("rollback", "--auto-approve").ok()
-    assert serving(lab) == ["1.1.0"] * 3
+    assert serving(lab) == ["1.2.0"] * 3
     assert said.seconds < 60
+
+
+def test_a_wiped_host_gets_what_serves_on_the_others(project, lab):
+    host, live = lab.hosts[2].container, version_on(lab.hosts[0])
+    docker(
+        "exec",
+        host,
+        "sh",
+        "-c",
+        "docker rm -f $(docker ps -aq); docker image prune -af; rm -rf /var/lib/towline/*",
+    )
+    write(project, "1.3.0")
+    status = project.inv("status")
+    assert status.code == 1, status.text
+    assert f"nothing serves on lab3, and {live} serves elsewhere" in status.err
+    project.inv("deploy", "--host", "lab3").ok()
+    assert serving(lab) == [live] * 3
+    assert project.inv("status", "--json").ok().json["problems"] == []
+
+
+def test_the_lead_moves_and_no_order_of_the_hosts_begins_a_second_journal(project, lab):
+    config = project.root / "towline.yaml"
+    text = config.read_text()
+    config.write_text(text.replace("[lab1, lab2, lab3]", "[lab3, lab2, lab1]"))
+    before = project.inv("history", "--json").ok().json
+    assert before[0]["operation"] == "deploy"
+    config.write_text(text.replace("[lab1, lab2, lab3]", "[lab2, lab3]"))
+    refused = project.inv("down", "--yes")
+    assert refused.code == 2, refused.text
+    assert "lab1 is the lead of local" in refused.err
+    config.write_text(text)
+    project.inv("hosts.lead", "--host", "lab2").ok()
+    assert "lab2 is the lead" in project.inv("hosts.lead").ok().out
+    assert "the chain is whole" in project.inv("history", "--verify").ok().out
+    assert project.inv("history", "--json").ok().json[1:] == before
 
 
 def test_no_secret_file_of_a_host_is_readable_by_others(lab):

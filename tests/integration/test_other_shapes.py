@@ -176,6 +176,30 @@ def test_the_state_of_an_environment_is_one_folder_whoever_comes(make, tmp_path)
     project.environ |= elsewhere
 
 
+def test_after_the_state_is_restored_from_a_backup_the_router_mounts_it_again(make, tmp_path):
+    project = make()
+    release(project, "1.0.0")
+    project.inv("deploy").ok()
+    assert project.inv("status", "--json").ok().json["served"] is True
+    shutil.copytree(project.folder, tmp_path / "backup")
+    shutil.rmtree(project.folder)
+    shutil.copytree(tmp_path / "backup", project.folder)
+    said = project.inv("status")
+    assert said.code == 1, said.text
+    assert "mounts a folder that was deleted" in said.err
+    release(project, "1.1.0")
+    assert (
+        "restart nginx, notes: what they mount was deleted" in project.inv("deploy.plan").ok().out
+    )
+    project.inv("deploy").ok()
+    assert ask(project)["version"] == "1.1.0"
+    project.inv("status").ok()
+    docker("kill", f"{project.name}-local-nginx-1")
+    dead = project.inv("status")
+    assert dead.code == 1, dead.text
+    assert "users are not served: the router is not running" in dead.err
+
+
 def test_a_container_that_restarts_under_another_address_is_found_again(make):
     project = make()
     release(project, "1.0.0")
