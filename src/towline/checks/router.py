@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from towline.config.redaction import KNOWN
 from towline.config.services import Role
+from towline.engines.placed import walk
 from towline.engines.stack import Stack
 from towline.engines.world import COLOURS
+from towline.errors import TowlineError
 from towline.findings import Finding, Severity
-from towline.hosts.base import Host
+from towline.hosts.base import Folder, Host
+from towline.release.tree import is_host_file
 from towline.routing import nginx
 from towline.routing.nginx import Backend, Routes
 
@@ -37,7 +40,9 @@ _EMERGENCY = re.compile(r"\[emerg\] (?:\d+#\d+: )?(?P<why>.*)")
 _ELSEWHERE = re.compile(r"host not found|Permission denied|bind\(\)", re.I)
 
 
-def check_router(hosts: Sequence[Host], stack: Stack, tree: Path, routes: Path) -> list[Finding]:
+def check_router(
+    hosts: Sequence[Host], stack: Stack, tree: Path, routes: Path, live: Folder
+) -> list[Finding]:
     """What `nginx -t` says, on the first of the hosts that has the router's image.
 
     Args:
@@ -45,6 +50,7 @@ def check_router(hosts: Sequence[Host], stack: Stack, tree: Path, routes: Path) 
         stack: The resolved Compose file; one without a router needs no answer.
         tree: The deploy tree.
         routes: What the file mounts as the folder of routes.
+        live: What the host has; certificates that are not here come from it.
     """
     name = stack.router
     if name is None:
@@ -60,6 +66,7 @@ def check_router(hosts: Sequence[Host], stack: Stack, tree: Path, routes: Path) 
             archive.add(f"{target}/{nginx.ROUTES_FILE}", _routes(stack).encode())
         elif source.is_relative_to(tree):
             archive.add_path(source, target)
+            archive.add_private(live, source, target)
     code, said = _asked(host.docker().api, definition, stack, archive)
     found = [match["why"] for line in said if (match := _EMERGENCY.search(line))]
     if code == 0:
@@ -171,6 +178,15 @@ class _Archive:
             if file.is_file() and file.stat().st_size <= _LARGEST:
                 inside = "" if file == source else f"/{file.relative_to(source)}"
                 self.add(f"{target}{inside}", file.read_bytes(), file.stat().st_mode & 0o777)
+
+    def add_private(self, live: Folder, source: Path, target: str) -> None:
+        """Put the certificates and keys there that only the host has, as after a fresh clone."""
+        mounted = source.relative_to(self.tree)
+        with suppress(TowlineError):  # another check names the link that a container planted
+            for path in walk(live, mounted):
+                if is_host_file(path.as_posix()) and not (self.tree / path).exists():
+                    inside = "" if path == mounted else f"/{path.relative_to(mounted)}"
+                    self.add(f"{target}{inside}", live.read(path), 0o600)
 
     def data(self) -> bytes:
         """All of it, as the engine takes it."""

@@ -31,6 +31,7 @@ def read_record(content: bytes) -> dict[str, Any]:
     fields["images"] = _texts(data, "images")
     fields["services"] = _services(data)
     fields["migrations"] = _migrations(data)
+    fields["host_files"] = _host_files(data)
     return fields
 
 
@@ -62,6 +63,18 @@ def _services(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             key = ".".join(map(str, ("services", name, *first["loc"])))
             raise ValueError(f"{key}: {first['msg']}; does a newer Towline use this?") from None
     return found
+
+
+def _host_files(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Keys and secrets of app services; records before 0.7 have none."""
+    found = data.get("host_files", {})
+    kinds = {"sha256": str, "mode": str, "owner": int}
+    if isinstance(found, dict) and all(
+        isinstance(item, dict) and all(isinstance(item.get(key), kinds[key]) for key in kinds)
+        for item in found.values()
+    ):
+        return found
+    raise ValueError("`host_files` is no mapping of digest, mode and owner")
 
 
 def _migrations(data: Mapping[str, Any]) -> dict[str, str]:

@@ -146,7 +146,8 @@ def _stack(site: Site, stack: Stack) -> Iterator[Finding]:
     except UsageError as error:
         yield Finding("services", Severity.ERROR, error.message, error.remedy)
     hosts = (site.host, site.here)
-    yield from check_router(hosts, stack, tree, site.state.routes)
+    live = site.host.files.folder(site.state.live)
+    yield from check_router(hosts, stack, tree, site.state.routes, live)
 
 
 def _host(site: Site, stack: Stack | None) -> list[Finding]:

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from fakes import release
@@ -26,6 +26,20 @@ def test_what_was_added_comes_back_whole(store):
     assert added.folder.stat().st_mode & 0o077 == 0
     assert added.router == "nginx"
     assert added.colour_file("blue").name == "blue.json"
+
+
+def test_no_field_of_a_record_is_lost(store):
+    """One that the reader forgets would be dropped for good by the next mark."""
+    record = {"security/secrets/a": {"sha256": "0" * 64, "mode": "0600", "owner": 1000}}
+    odd = {int: 7, str: "odd"}
+    plain = release("1.0.0", store.state.root, host_files=record, migrations={"m.py": "0" * 64})
+    given = {item.name: odd[item.type] for item in fields(plain) if item.type in odd}
+    assert len(given) > 5
+    given["id"] = plain.id
+    full = store.add(replace(plain, **given), {})
+    marked = again(store).mark(again(store).get("1.0.0"), Status.GOOD, "why")
+    assert marked == replace(full, status=Status.GOOD, reason="why")
+    assert again(store).get("1.0.0") == marked
 
 
 def test_a_release_that_was_written_half_is_not_there(store):
