@@ -6,6 +6,9 @@ from invoke import Context, task
 
 from . import seam, terminal
 
+# The service is part of the name, and the state of the status.
+_COLUMNS = ("name", "role", "slot", "release", "status")
+
 
 @task(auto_shortflags=False, help={"env": seam.ENV_HELP, "json": seam.JSON_HELP})
 def status(c: Context, env: str = "local", json: bool = False) -> None:
@@ -33,8 +36,9 @@ def _show(data: dict[str, Any]) -> None:
         terminal.say(f"  {terminal.paint('problem ', 'red')}  {problem}")
     if len(data["versions"]) > 1:
         terminal.say(f"  next      `inv deploy --env {data['environment']}` brings them to one")
-    for title, key in (("hosts", "hosts"), ("containers", "containers"), ("kept releases", "kept")):
-        rows = data[key]
+    containers = [{name: row[name] for name in _COLUMNS} for row in data["containers"]]
+    tables = {"hosts": data["hosts"], "containers": containers, "kept releases": data["kept"]}
+    for title, rows in tables.items():
         if rows:
             terminal.say(f"\n{title}")
             terminal.table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])
@@ -69,7 +73,20 @@ def _show_live(data: dict[str, Any]) -> None:
         terminal.say(f"  since     {since['at'][:19].replace('T', ' ')} UTC, for {since['for']}")
     terminal.say(f"  slot      {data['slot']}")
     for service, shares in data["traffic"].items():
-        split = ", ".join(f"{colour} {share} %" for colour, share in shares.items() if share)
+        split = ", ".join(
+            f"{colour} {share} % ({_running(data, service, colour)})"
+            for colour, share in shares.items()
+            if share
+        )
         terminal.say(f"  traffic   {service}: {split or 'nowhere'}")
     if data["url"]:
         terminal.say(f"  address   {data['url']}")
+
+
+def _running(data: dict[str, Any], service: str, colour: str) -> str:
+    """How many containers of a service run in a slot."""
+    found = [
+        row for row in data["containers"] if (row["service"], row["slot"]) == (service, colour)
+    ]
+    running = sum(row["state"] == "running" for row in found)
+    return f"{running} of {len(found)} running"

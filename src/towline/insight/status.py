@@ -134,6 +134,7 @@ def status(site: Site, seen: Observed | None = None, *, is_lead: bool = True) ->
         },
         "containers": [
             {
+                "name": item.name,
                 "service": item.service,
                 "role": item.role,
                 "slot": item.colour or "shared",

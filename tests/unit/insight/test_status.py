@@ -122,3 +122,12 @@ def test_what_was_left_to_a_person_is_said_until_the_next_operation(sites):
     journal.write("2", "end", data={"ok": True})
     assert status.fleet_status(Fleet(tuple(sites)))["manual"] is None
     assert sites[0].store.get("1.0.0").status is Status.GOOD
+
+
+def test_people_read_which_containers_serve_and_how_many(sites, monkeypatch, capsys):
+    from towline.tasks.status import _show
+
+    _show(status.fleet_status(Fleet(tuple(sites))))
+    said = capsys.readouterr().out
+    assert "traffic   api: blue 100 % (1 of 1 running)" in said
+    assert "blue-api-1" in said
