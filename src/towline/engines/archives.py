@@ -16,6 +16,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+from towline.errors import TowlineError
+
 if TYPE_CHECKING:
     from docker import APIClient
 
@@ -112,19 +114,32 @@ class Archives:
         """An image that was expected; the first who asks saves it, others wait.
 
         Raises:
+            TowlineError: When this machine has no room for it.
             docker.errors.APIError: When the engine refuses.
         """
         saving = self._saved[reference]
         with saving.lock:
             if saving.archive is None:
-                with ExitStack() as unless_whole:
-                    file = unless_whole.enter_context(tempfile.TemporaryFile())
-                    for chunk in self.source.get_image(reference, _CHUNK):
-                        file.write(chunk)
-                    file.flush()
-                    saving.archive = Archive(file)
-                    unless_whole.pop_all()
+                saving.archive = self._save(reference)
             return saving.archive
+
+    def _save(self, reference: str) -> Archive:
+        with ExitStack() as unless_whole:
+            file = unless_whole.enter_context(tempfile.TemporaryFile())
+            for chunk in self.source.get_image(reference, _CHUNK):
+                try:
+                    file.write(chunk)
+                    file.flush()
+                except OSError as error:
+                    # Each host that waits for the image would be blamed for it.
+                    raise TowlineError(
+                        f"this machine cannot save {reference}: {error.strerror}",
+                        remedy=f"free space in {tempfile.gettempdir()}, or set TMPDIR to another "
+                        "folder",
+                    ) from None
+            archive = Archive(file)
+            unless_whole.pop_all()
+        return archive
 
     def done(self, reference: str) -> None:
         """Say that one host has an image."""

@@ -7,10 +7,13 @@ import tarfile
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from towline.engines.archives import Archive, Archives
+from towline.errors import TowlineError
 
 LAYERS = {"a/layer.tar": b"1" * 700, "b/layer.tar": b"2" * 512, "c/layer.tar": b"3" * 900_000}
 
@@ -122,3 +125,13 @@ def test_what_could_not_be_saved_is_tried_again_by_the_next_host():
         archives.get("shop:1.0.0")
     engine.broken = False
     assert archives.get("shop:1.0.0").without(3).left_out == 3
+
+
+def test_a_full_disk_of_this_machine_is_blamed_on_no_host(monkeypatch):
+    monkeypatch.setattr(tempfile, "TemporaryFile", partial(Path("/dev/full").open, "w+b"))
+    archives = Archives(Engine())
+    archives.expect("shop:1.0.0")
+    with pytest.raises(TowlineError, match="this machine cannot save") as error:
+        archives.get("shop:1.0.0")
+    assert "No space left" in error.value.message
+    assert "TMPDIR" in error.value.remedy
