@@ -120,7 +120,7 @@ def test_an_environment_that_version_0_6_made_goes_on_as_it_is(make):
     assert names == [f"/{own}-nginx-1", f"/{own}-notes-1"]
     project.inv("rollback", "--auto-approve").ok()
     assert [item.partition(" ")[0] for item in persistent(project)] == names
-    volumes = docker("volume", "ls", "-q", "--filter", f"label=towline.project={project.name}")
+    volumes = docker("volume", "ls", "-q", "--filter", f"name={project.name}-local")
     assert volumes.split() == [f"{early}_uploads"]
 
 
