@@ -221,9 +221,12 @@ def test_a_router_configuration_that_nginx_refuses_changes_nothing(project):
     conf.write_text(good.replace("gzip on;", "gzip on; nonsense on;"))
     project.promote("1.5.0")
     with Load(project.url + "/api/news") as load:
-        done = project.inv("deploy")
+        checked = project.inv("deploy")
+        done = project.inv("deploy", "--skip-check")
         tally = load.stop()
     conf.write_text(good)
+    assert checked.code == 3, checked.text
+    assert 'unknown directive "nonsense" in' in checked.err
     assert done.code == 4, done.text
     assert 'nginx refuses the new configuration: unknown directive "nonsense" in' in done.err
     assert_lossless(tally)

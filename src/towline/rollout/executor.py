@@ -59,6 +59,8 @@ class Executor:
     def __post_init__(self) -> None:
         """Whoever listens has no say in what is done."""
         self.progress = Unfailing(self.progress)
+        for lane in self.lanes:
+            lane.say = self.progress.say
         self._closing = Closing(self.lanes)
 
     @property

@@ -19,7 +19,13 @@ from towline.rollout.serving import container_answer, restart_router, router_fau
 _POLL = 0.05
 _WATCH_POLL = 0.25
 _SHOWN_LINES = 8
+# Seconds after which people are told what a release answers that is not healthy yet.
+SILENCE = 5.0
 _NOT_WELL = (Outcome.FAILURE, Outcome.ERROR)
+
+
+def silent(_: str) -> None:
+    """Nobody is told."""
 
 
 class GateFailed(TowlineError):
@@ -38,6 +44,7 @@ class Gates:
 
     Attributes:
         tick: Called in every wait; raises when the operation is to stop.
+        say: Tells people, while they wait, what a gate waits for.
     """
 
     engine: Engine
@@ -45,6 +52,7 @@ class Gates:
     smoke_tests: Smoke
     folder: Path
     tick: Callable[[], None]
+    say: Callable[[str], None] = silent
 
     def health(self, release: Release, colour: str, roles: tuple[Role, ...] = (Role.APP,)) -> str:
         """Wait until every container of a slot is healthy; a crash ends the wait at once.
@@ -58,15 +66,19 @@ class Gates:
         names = release.named(*roles)
         started = time.monotonic()
         deadline = started + self.rollout.health_timeout
+        told = ""
         while True:
             self.tick()
             answers = self._ask(release, self.engine.observe(), colour, names)
             took = time.monotonic() - started
             if all(answer.healthy for answer in answers.values()):
                 return f"{len(answers)} of {len(answers)} healthy after {format_duration(took)}"
+            name, worst = next((n, a) for n, a in answers.items() if not a.healthy)
+            if took > SILENCE and worst.detail != told:
+                told = worst.detail
+                self.say(f"waiting for {name}: {'; '.join(filter(None, (told, worst.hint)))}")
             if time.monotonic() > deadline:
                 healthy = sum(answer.healthy for answer in answers.values())
-                worst = next(a for a in answers.values() if not a.healthy)
                 raise GateFailed(
                     "health",
                     f"{healthy} of {len(answers)} containers healthy after "

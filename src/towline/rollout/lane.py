@@ -11,7 +11,7 @@ from towline.errors import TowlineError, UsageError
 from towline.hosts.waiting import insist
 from towline.rollout import renewal
 from towline.rollout.fence import fenced, if_possible
-from towline.rollout.gates import GateFailed, Gates
+from towline.rollout.gates import GateFailed, Gates, silent
 from towline.rollout.host_files import own
 from towline.rollout.plan import Plan, Step
 from towline.rollout.renewal import Renewal
@@ -47,6 +47,7 @@ class Lane:
         preparations: Actions for the steps of `HARMLESS`.
         reason: Why a person rolls back; kept with the release that is left.
         tick: Called in every wait; raises when the operation is to stop.
+        say: Tells people what it waits for.
         touched: Whether anything on the host may have changed.
         renewed: What of the host's own files to renew; all that differ when not given.
     """
@@ -56,6 +57,7 @@ class Lane:
     preparations: Mapping[str, Action] = field(default_factory=dict)
     reason: str = ""
     tick: Callable[[], None] = _never
+    say: Callable[[str], None] = silent
     touched: bool = False
     renewed: Renewal | None = None
 
@@ -209,7 +211,10 @@ class Lane:
     def _gates(self, tick: Callable[[], None]) -> Gates:
         site = self.site
         smoke = site.project.settings.smoke
-        return Gates(self.engine, site.rollout, smoke, site.project.deploy_tree, tick)
+        return Gates(self.engine, site.rollout, smoke, site.project.deploy_tree, tick, self._tell)
+
+    def _tell(self, text: str) -> None:
+        self.say(f"{self.name}: {text}" if self.site.remote else text)
 
     def _settle(self) -> str:
         release, renewed = self._release, renewal.Services()
