@@ -1,5 +1,8 @@
 """What the tests on a real engine share, so that they start it once."""
 
+import signal
+import threading
+
 import pytest
 
 
@@ -11,3 +14,9 @@ def lab(tmp_path_factory):
 
     with a_lab(tmp_path_factory.mktemp("lab"), hosts=3) as made:
         yield made
+
+
+def pytest_configure():
+    """Whoever runs the tests may ignore signals (`nohup`, a background job); they must not."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -29,12 +29,15 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def holder(place):
-    """A process that holds a folder, and the folder."""
+def holder(place, *before):
+    """A process that holds a folder, and the folder; `before` starts it."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER],
-        env={**os.environ, "TMPDIR": str(place)}, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [*before, sys.executable, "-c", HOLDER],
+        env={**os.environ, "TMPDIR": str(place)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     return process, Path(process.stdout.readline().strip())
 
 
@@ -85,3 +88,18 @@ def test_of_another_boot_only_what_is_old_is_removed(place):
     with scratch.folder():
         assert not old.exists()
         assert young.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "ends"), [(signal.SIGHUP, False), (signal.SIGTERM, True)], ids=["HUP", "TERM"]
+)
+def test_under_nohup_a_closed_terminal_ends_nothing(place, number, ends):
+    process, folder = holder(place, "nohup")
+    process.send_signal(number)
+    if ends:
+        assert process.wait(10) == 128 + number
+    else:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+    assert folder.exists() == (not ends)
+    end(process, signal.SIGTERM)

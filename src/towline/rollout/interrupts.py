@@ -70,11 +70,13 @@ def deferred(say: Callable[[str], None]) -> Iterator[Interrupt]:
 def _handling(
     act: Callable[[int, FrameType | None], None], *numbers: signal.Signals
 ) -> Iterator[None]:
-    """Handle signals while the body runs, but for one that is ignored, as `nohup` does it."""
+    """Handle signals while the body runs; a closed terminal means nothing under `nohup`."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Python lets no other thread handle signals
         return
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    is_deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    # A shell lets its background jobs ignore SIGINT; whoever sends one to us means it all the same.
+    heard = [number for number in numbers if not (is_deaf and number == signal.SIGHUP)]
     before = {number: signal.signal(number, act) for number in heard}
     try:
         yield
