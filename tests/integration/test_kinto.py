@@ -15,7 +15,8 @@ RECORD = "/v1/buckets/default/collections/notes/records/first"
 @pytest.fixture(scope="module")
 def kinto(tmp_path_factory):
     made = App.copy("kinto", tmp_path_factory.mktemp("kinto"))
-    made.variables(DB_PASSWORD="w0rd-of-the-database", HMAC_SECRET="h" * 40, HTTPS_PORT=made.https)
+    secrets = {"DB_PASSWORD": "w0rd-of-the-db", "HMAC_SECRET": "h" * 40, "BUCKET_SECRET": "b" * 40}
+    made.variables(**secrets, HTTPS_PORT=made.https)
     made.inv("init.certificate").ok()
     yield made
     remove(made)
