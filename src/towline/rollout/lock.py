@@ -25,7 +25,7 @@ __all__ = ["LEASE", "Fenced", "Holder", "Unproven", "check", "free", "held", "la
 
 # Seconds; each fourth part of it the lock is renewed.
 LEASE = 60.0
-_POLL = 0.25
+_POLL = 0.1
 # Between two questions to a host that does not answer.
 _ASK_AGAIN = 0.5
 
