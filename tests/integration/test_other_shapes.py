@@ -91,7 +91,7 @@ def test_changed_configuration_reaches_a_backing_service(make, reload, restarts)
     assert docker("exec", name, "cat", "/notes/default.conf") == "# one\n"
     # Neither a reload nor a switch has taken the restart policy of a service away.
     for crashed in (name, f"{project.name}-local-nginx-1"):
-        docker("exec", crashed, "sh", "-c", "kill -TERM 1")
+        docker("exec", "--detach", crashed, "sh", "-c", "kill -TERM 1")
         wait_until(lambda item=crashed: restarted(item), f"{crashed} did not come back")
     wait_until(lambda: ask_or_none(project) == "1.0.0", "nobody is served after the crash")
 

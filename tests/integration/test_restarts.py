@@ -96,7 +96,7 @@ def test_a_router_that_is_recreated_or_healed_says_how_long_it_is_away(project):
     assert "! restarts nginx (router): its restart policy was disabled" in plan.out
     assert f"({away} s the last time)" in plan.out
     project.inv("deploy", "--yes", "--allow-restart").ok()
-    docker("exec", f"{project.name}-local-nginx-1", "sh", "-c", "kill -TERM 1")
+    docker("exec", "--detach", f"{project.name}-local-nginx-1", "sh", "-c", "kill -TERM 1")
     restarts = "{{.RestartCount}} {{.State.Running}}"
     name = f"{project.name}-local-nginx-1"
     wait_until(lambda: docker("inspect", "-f", restarts, name) == "1 true\n", "it stays down")

@@ -39,5 +39,6 @@ def test_a_container_without_a_shell_is_told_from_beside(container):
     assert name[:12] in before
     beside = docker("ps", "--all", "--quiet", "--filter", f"ancestor={image}").split()
     assert name[:12] in beside
-    docker("exec", name, "python3", "-c", "import os; os.kill(1, 15)")
+    # Detached: its own process may go down with the container.
+    docker("exec", "--detach", name, "python3", "-c", "import os; os.kill(1, 15)")
     wait_until(lambda: docker("inspect", "-f", "{{.RestartCount}}", name) == "1\n", "not restarted")
