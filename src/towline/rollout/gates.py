@@ -14,6 +14,7 @@ from towline.engines.world import Container, World
 from towline.errors import TowlineError
 from towline.health.probes import Answer, Outcome
 from towline.health.smoke import run_smoke
+from towline.rollout.lock import silent
 from towline.rollout.serving import container_answer, restart_router, router_fault, routing_fault
 
 _POLL = 0.05
@@ -22,10 +23,6 @@ _SHOWN_LINES = 8
 # Seconds after which people are told what a release answers that is not healthy yet.
 SILENCE = 5.0
 _NOT_WELL = (Outcome.FAILURE, Outcome.ERROR)
-
-
-def silent(_: str) -> None:
-    """Nobody is told."""
 
 
 class GateFailed(TowlineError):

@@ -11,8 +11,9 @@ from towline.errors import TowlineError, UsageError
 from towline.hosts.waiting import insist
 from towline.rollout import renewal
 from towline.rollout.fence import fenced, if_possible
-from towline.rollout.gates import GateFailed, Gates, silent
+from towline.rollout.gates import GateFailed, Gates
 from towline.rollout.host_files import own
+from towline.rollout.lock import silent
 from towline.rollout.plan import Plan, Step
 from towline.rollout.renewal import Renewal
 from towline.rollout.retention import prune
