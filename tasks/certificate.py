@@ -8,8 +8,10 @@ from . import seam
 @task(
     name="reload",
     auto_shortflags=False,
+    iterable=["without"],
     help={
         "env": seam.ENV_HELP,
+        "without": seam.WITHOUT_HELP,
         "force": "Also where the host's was issued later, or changed there. Default: off.",
         "wait": "Wait so long, such as 5m, for someone else to end. Default: do not wait.",
         "dry_run": seam.DRY_RUN_HELP,
@@ -19,6 +21,7 @@ from . import seam
 def reload_(
     c: Context,
     env: str = "local",
+    without: list[str] | None = None,
     force: bool = False,
     wait: str = "0",
     dry_run: bool = False,
@@ -30,7 +33,8 @@ def reload_(
 
         from .deploy import carry_out, show
 
-        operation = operations.reload_certificates(seam.open_fleet(env), force=force)
+        fleet = seam.open_fleet(env, without=without)
+        operation = operations.reload_certificates(fleet, force=force)
         if seam.is_dry(c, dry_run):
             show(operation.plan, json)
             return

@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     name="pre-deploy-check",
     aliases=["check"],
     auto_shortflags=False,
-    help={"env": seam.ENV_HELP, "json": seam.JSON_HELP},
+    iterable=["without"],
+    help={"env": seam.ENV_HELP, "without": seam.WITHOUT_HELP, "json": seam.JSON_HELP},
 )
-def pre_deploy_check(c: Context, env: str = "local", json: bool = False) -> None:
+def pre_deploy_check(
+    c: Context, env: str = "local", without: list[str] | None = None, json: bool = False
+) -> None:
     """Check all that a deploy needs: files, secrets, certificates, disk, ports, engine."""
     with seam.outcome():
         from towline.rollout.preflight import examine, stop_on_errors
 
-        findings = examine(seam.open_fleet(env))
+        findings = examine(seam.open_fleet(env, without=without))
         show(findings, json)
         command = f"inv pre-deploy-check --env {env}"
         stop_on_errors(findings, command=command, shown=not json)

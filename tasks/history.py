@@ -47,14 +47,26 @@ def show(
 
 @task(
     auto_shortflags=False,
-    help={"env": seam.ENV_HELP, "yes": seam.YES_HELP, "dry_run": seam.DRY_RUN_HELP},
+    iterable=["without"],
+    help={
+        "env": seam.ENV_HELP,
+        "without": seam.WITHOUT_HELP,
+        "yes": seam.YES_HELP,
+        "dry_run": seam.DRY_RUN_HELP,
+    },
 )
-def repair(c: Context, env: str = "local", yes: bool = False, dry_run: bool = False) -> None:
+def repair(
+    c: Context,
+    env: str = "local",
+    without: list[str] | None = None,
+    yes: bool = False,
+    dry_run: bool = False,
+) -> None:
     """Put a damaged journal aside, or note what it lacks; what serves stays as it is."""
     with seam.outcome():
         from towline.rollout.repair import find_damage, repair_journal
 
-        fleet = seam.open_fleet(env)
+        fleet = seam.open_fleet(env, without=without)
         wrong = find_damage(fleet)
         if not wrong:
             terminal.say(f"the journal of {env} needs no repair")

@@ -1,10 +1,16 @@
 """`inv rollback`."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING
 
 from invoke import Context, task
 
 from . import seam, terminal
+
+if TYPE_CHECKING:
+    from towline.rollout.site import Fleet
 
 
 @task(
@@ -14,7 +20,7 @@ from . import seam, terminal
         "env": seam.ENV_HELP,
         "version": "Kept release to go back to. Default: the previous good one.",
         "reason": "Why; kept in the journal and with the release that is left.",
-        "list_versions": "List the kept releases and change nothing. Default: off.",
+        "list_versions": "List the kept releases, by host where they differ. Default: off.",
         "keep_schema": "Go back although the schema changed, or nobody knows. Default: off.",
         "force": "Emergency: skip all checks but the old release's health. Default: off.",
         "allow_restart": seam.ALLOW_RESTART_HELP,
@@ -45,11 +51,10 @@ def rollback(
 
         from .deploy import approve, carry_out, show
 
-        fleet = seam.open_fleet(env, without=without)
+        # One that only lists shows the others where a host is away.
+        fleet = seam.open_fleet(env, without=without, only_look=list_versions)
         if list_versions:
-            from towline.insight.status import kept_rows
-
-            _list(kept_rows(fleet.lead), json)
+            _list(fleet, json)
             return
         operation = operations.rollback(
             fleet, version=version, reason=reason, keep_schema=keep_schema, force=force
@@ -78,10 +83,15 @@ def rollback(
         carry_out(operation, json)
 
 
-def _list(rows: list[dict[str, str]], json: bool) -> None:
+def _list(fleet: Fleet, json: bool) -> None:
+    from towline.insight.retained import retained
+
+    found = retained(fleet)
+    for item in found.away:
+        terminal.tell(f"{item.host} is not shown: {item.why}")
     if json:
-        terminal.say_json(rows)
-    elif not rows:
-        terminal.say("no release is kept")
-    else:
+        terminal.say_json(found.rows)
+    elif rows := found.table():
         terminal.table(list(rows[0]), [list(row.values()) for row in rows])
+    else:
+        terminal.say("no release is kept")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from towline.errors import TowlineError
+from towline.insight.retained import kept_rows
 from towline.insight.served import expected, why_unserved
 from towline.insight.since import since
 from towline.rollout import hold, lock
@@ -168,30 +169,3 @@ def _manual(site: Site) -> str:
         f"({end.get('error', 'no reason was noted')}) and its rollback also failed: "
         f"{end['restore']}"
     )
-
-
-def kept_rows(site: Site) -> list[dict[str, str]]:
-    """The kept releases, newest first."""
-    seen = observe(site)
-    rows = []
-    releases = site.store.all()
-    images = {image for release in releases for image in release.images.values()}
-    missing = site.engine.missing_images(images)
-    for release in reversed(releases):
-        place = (
-            "live" if seen.live and seen.live.id == release.id
-            else "image missing" if missing & set(release.images.values())
-            else "ready to start" if seen.standby and seen.standby.id == release.id
-            else "kept"
-        )  # fmt: skip
-        rows.append(
-            {
-                "status": release.status.value,
-                "release": release.id,
-                "commit": release.commit[:8],
-                "deployed": release.created[:19].replace("T", " "),
-                "where": place,
-                "reason": release.reason,
-            }
-        )
-    return rows

@@ -13,6 +13,7 @@ from towline.hosts.waiting import cut
 from towline.rollout.lane import Lane
 from towline.rollout.lock import Fenced
 from towline.rollout.parallel import HostFailed, on_all
+from towline.rollout.unreachable import unreachable, works_without
 
 
 @dataclass
@@ -23,14 +24,17 @@ class Closing:
         lanes: Its hosts.
         left: Host -> what could not be done there, and why.
         away: Host -> why its users do not get the release.
+        lost: Hosts that could not be reached.
     """
 
     lanes: Sequence[Lane]
     left: dict[str, str] = field(default_factory=dict)
     away: dict[str, str] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
 
     def leave(self, name: str, failure: HostFailed) -> None:
         """Leave a step to the next command, on the hosts where it failed."""
+        self.lost |= unreachable(failure)
         for lane, error in failure.failed or [(failure.lane, failure.error)]:
             step = lane.step(name)
             reason = lane.site.redactor.redact(str(error) or type(error).__name__)
@@ -48,6 +52,8 @@ class Closing:
                 raise
             except Exception as error:
                 why = f"{lane.name} cannot be asked: {error or type(error).__name__}"
+                if cut(error):
+                    self.lost.add(lane.name)
             if why:
                 self.away[lane.name] = lane.site.redactor.redact(why)
             return ""
@@ -72,12 +78,15 @@ class Closing:
         """
         plan = self.lanes[0].plan
         left = "; ".join(f"{host}: {what}" for host, what in self.left.items())
-        again = f"`inv deploy --env {plan.environment}`"
+        command = f"inv deploy --env {plan.environment}"
+        again = f"`{command}`"
         if self._is_dark():
+            remedy = f"check `inv status --env {plan.environment}`, fix it, then {again}"
+            without = works_without(self.lanes, self.lost, command)
             raise NeedsPerson(
                 f"{plan.release} is live, but not served everywhere: {self._dark()}",
                 details=[f"left to do: {left}"] if left else [],
-                remedy=f"check `inv status --env {plan.environment}`, fix it, then {again}",
+                remedy="; ".join(filter(None, [remedy, without])),
             )
         raise TowlineError(
             f"{plan.release} is live; left to do: {left}",

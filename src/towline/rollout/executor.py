@@ -75,7 +75,7 @@ class Executor:
                 when nobody can say whether somebody did.
             PlanOutdated: When the environment changed since the plan was made.
             RolledBack: When a step failed and the old release serves again.
-            NeedsPerson: When going back failed too.
+            NeedsPerson: When the rollback also failed.
             TowlineError: When a step failed before anything was touched, or there was no old
                 release to go back to.
         """

@@ -19,7 +19,7 @@ from towline.hosts.remote import RemoteHost
 from towline.rollout import lead, place
 from towline.rollout.fence import Fence
 from towline.rollout.memo import Memo
-from towline.rollout.site import Away, Fleet, Site
+from towline.rollout.site import Away, Fleet, Site, name_without
 
 LEFT_OUT = "left out"
 
@@ -187,12 +187,8 @@ def _unreachable(
     environment: str, address: Address, error: TowlineError, *, alone: bool
 ) -> TowlineError:
     """The error of one host, with what the others can do without it."""
-    if alone or isinstance(error, UsageError):
-        return error
-    error.remedy = "; ".join(filter(None, [
-        error.remedy,
-        f"`--without {address.short}` works on the other hosts of {environment}",
-    ]))  # fmt: skip
+    if not alone and not isinstance(error, UsageError):
+        name_without(error, environment, address.short)
     return error
 
 

@@ -240,7 +240,8 @@ def reload_certificates(fleet: Fleet, *, force: bool = False) -> Operation:
         UsageError: When nothing is live, or it has no router.
     """
     interrupted.refuse(fleet)
-    return Operation(tuple(fleet.each(lambda site: _reload_certificates(site, force))))
+    lanes = tuple(fleet.each(lambda site: _reload_certificates(site, force)))
+    return Operation(lanes, without=_left_out(fleet))
 
 
 def migrate(fleet: Fleet) -> Operation:

@@ -49,6 +49,13 @@ def examine(fleet: Fleet) -> list[Finding]:
     for findings in fleet.each(lambda site: _host(site, stack)):
         found += findings
     found += check_name(site.environment.url)
+    found += [
+        Finding(
+            "hosts", Severity.WARNING, f"{item.host} was not checked: {item.why}",
+            f"`inv deploy --env {site.name}` brings it to the same release later",
+        )
+        for item in fleet.away
+    ]  # fmt: skip
     found += dict.fromkeys(item for items in fleet.each(_restarts) for item in items)
     order = (Severity.ERROR, Severity.WARNING, Severity.OK)
     found.sort(key=lambda finding: order.index(finding.severity))

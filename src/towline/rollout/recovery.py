@@ -20,6 +20,7 @@ from towline.rollout.lock import Fenced
 from towline.rollout.parallel import HostFailed, fill, on_all, told
 from towline.rollout.plan import Plan
 from towline.rollout.progress import Progress
+from towline.rollout.unreachable import unreachable, works_without
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Recovery:
         Raises:
             RolledBack: The old release serves again, on every host.
             Fenced: The lock was lost; nothing more was done.
-            NeedsPerson: Going back failed too.
+            NeedsPerson: The rollback also failed.
             TowlineError: Nothing was touched, or nothing served before.
         """
         error = failure.error
@@ -118,11 +119,13 @@ class Recovery:
         self._end({"error": said.reason, "restore": why})
         where = f" on {lane.name}" if len(self.lanes) > 1 else ""
         env, old = f"--env {self._plan.environment}", self._plan.old
-        back = f"`inv deploy {env} --version {old.id}`" if old else f"`inv down {env}`"
+        back = f"inv deploy {env} --version {old.id}" if old else f"inv down {env}"
+        remedy = f"look at `inv status {env}`, fix the cause, then `{back}`"
+        without = works_without(self.lanes, unreachable(second), back)
         raise NeedsPerson(
-            f"{said.what}; going back failed too{where}: {why}",
+            f"{said.what}; its rollback also failed{where}: {why}",
             details=details,
-            remedy=f"look at `inv status {env}`, mend the cause, then {back}",
+            remedy="; ".join(filter(None, [remedy, without])),
         ) from error
 
     def _serving(self, touched: Sequence[Lane]) -> str:

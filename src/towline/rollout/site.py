@@ -22,7 +22,7 @@ from towline.engines.registry import Listing
 from towline.engines.releases import Release, ReleaseStore, StateFolder
 from towline.engines.stack import Stack, resolve
 from towline.engines.world import World
-from towline.errors import TowlineError, UsageError
+from towline.errors import HostLost, TowlineError, UsageError
 from towline.hosts.base import Files, Host
 from towline.hosts.guard import guarded_files, guarded_host
 from towline.hosts.local import LocalHost
@@ -245,8 +245,23 @@ class Fleet:
         """Do something on every host at once; the first error wins when all are done."""
         if len(self.sites) == 1:
             return [act(self.lead)]
+
+        def one(site: Site) -> T:
+            try:
+                return act(site)
+            except HostLost as error:
+                name_without(error, site.name, site.host.name)
+                raise
+
         with ThreadPoolExecutor(max_workers=self.lead.rollout.parallel) as pool:
-            return [item.result() for item in [pool.submit(act, site) for site in self.sites]]
+            return [item.result() for item in [pool.submit(one, site) for site in self.sites]]
+
+
+def name_without(error: TowlineError, environment: str, host: str) -> None:
+    """Let the error of one host that cannot be reached say what works on the others."""
+    without = f"`--without {host}` works on the other hosts of {environment}"
+    if without not in error.remedy:
+        error.remedy = "; ".join(filter(None, [error.remedy, without]))
 
 
 def observe(site: Site) -> Observed:

@@ -128,7 +128,7 @@ def test_a_crash_is_told_with_the_last_lines_without_secrets(site):
 def test_when_going_back_fails_too_a_person_is_asked(site):
     plan = deploy_plan(site, site.store.get("1.0.1"))
     site.engine.fail_on = {"start 1.0.1 api", "settle 1.0.0"}
-    with pytest.raises(NeedsPerson, match="going back failed too: settle") as error:
+    with pytest.raises(NeedsPerson, match="its rollback also failed: settle") as error:
         run(site, plan)
     assert error.value.exit_code == 6
     assert not site.state.lock.exists()

@@ -7,7 +7,7 @@ from fakes import FakeSite
 from test_executor import deploy_plan
 
 from towline.engines.releases import Status
-from towline.errors import NeedsPerson, RolledBack, TowlineError, UsageError
+from towline.errors import HostLost, NeedsPerson, NoEngine, RolledBack, TowlineError, UsageError
 from towline.rollout.executor import Executor, merged
 from towline.rollout.lane import Lane
 from towline.rollout.progress import Silent
@@ -69,11 +69,41 @@ def test_a_host_that_cannot_go_back_does_not_keep_the_others_from_it(sites):
     plans = lanes(sites)
     sites[2].engine.fail_on = {"start 1.0.1 api"}
     sites[1].engine.fail_on = {"settle 1.0.0"}
-    with pytest.raises(NeedsPerson, match="going back failed too on web2: settle") as error:
+    with pytest.raises(NeedsPerson, match="its rollback also failed on web2: settle") as error:
         Executor(plans, Silent()).run()
     assert error.value.exit_code == 6
+    # Its engine answers: leaving it out would help nobody.
+    assert "--without" not in error.value.remedy
     assert sites[0].engine.shares == {"blue": 100}
     assert sites[2].engine.shares == {"blue": 100}
+
+
+@pytest.mark.parametrize(("lost", "named"), [
+    ((2,), ("while web3 cannot be reached: `inv deploy --env prod --version 1.0.0 --without web3` "
+           "works on web1, web2")),
+    ((1, 2), "`inv deploy --env prod --version 1.0.0 --without web2,web3` works on web1"),
+    ((0,), ("web1 is the lead: `inv hosts.lead --env prod --host web2` makes web2 the lead, and "
+           "then `inv deploy --env prod --version 1.0.0 --without web1` works on web2, web3")),
+    ((0, 1, 2), ""),
+])  # fmt: skip
+def test_when_hosts_cannot_be_reached_exit_6_names_what_works_on_the_others(sites, lost, named):
+    plans = lanes(sites)
+    sites[0].engine.fail_on = {"start 1.0.1 api"}
+
+    def away(release, renewed=None, *, spare=False):
+        if release.id == "1.0.0":
+            raise HostLost("no answer")
+        return []
+
+    for number in lost:
+        sites[number].rollout = sites[number].rollout.model_copy(update={"reconnect": 0.1})
+        sites[number].engine.settle = away
+    with pytest.raises(NeedsPerson, match="its rollback also failed") as error:
+        Executor(plans, Silent()).run()
+    remedy = error.value.remedy
+    assert remedy.startswith("look at `inv status --env prod`, fix the cause, then ")
+    assert named in remedy
+    assert ("--without" in remedy) is bool(named)
 
 
 def test_hosts_go_in_batches_and_those_that_switched_go_back_too(sites):
@@ -167,3 +197,17 @@ def test_the_first_error_of_a_fleet_is_told_when_all_are_done(sites):
     with pytest.raises(TowlineError, match="web2 says no"):
         Fleet(tuple(sites)).each(act)
     assert sorted(done) == ["web1", "web2", "web3"]
+
+
+def test_a_host_whose_engine_is_away_names_what_works_on_the_others(sites):
+    def gone(site):
+        if site is sites[1]:
+            raise NoEngine("no Docker engine answers on web2", remedy="start it")
+
+    with pytest.raises(NoEngine) as error:
+        Fleet(tuple(sites)).each(gone)
+    assert error.value.remedy == "start it; `--without web2` works on the other hosts of prod"
+    # Of the only host nothing else would work.
+    with pytest.raises(NoEngine) as error:
+        Fleet((sites[1],)).each(gone)
+    assert "--without" not in error.value.remedy

@@ -92,7 +92,7 @@ def test_a_host_that_is_lost_holds_no_other_back(sites):
         raise HostLost("the connection to web3 was lost")
 
     sites[2].engine.stop = lost
-    with pytest.raises(NeedsPerson, match="going back failed too on web3"):
+    with pytest.raises(NeedsPerson, match="its rollback also failed on web3"):
         Executor(plans, Silent()).run()
     assert seen[0] == [True, True]
     assert [one.engine.shares for one in sites[:2]] == [{"blue": 100}] * 2
@@ -337,3 +337,16 @@ def test_a_first_deploy_whose_router_never_starts_leaves_nothing_to_repair(tmp_p
     with pytest.raises(TowlineError, match="nothing served before, and nothing does now") as error:
         run(site, plan)
     assert error.value.exit_code == 1
+
+
+def test_a_host_that_cannot_be_asked_at_the_end_is_named_with_what_works_without_it(sites):
+    plans = lanes(sites)
+    lane = plans[1]
+
+    def nobody():
+        raise HostLost("the connection to web2 was lost")
+
+    lane.unserved = nobody
+    with pytest.raises(NeedsPerson, match="web2 cannot be asked") as error:
+        Executor(plans, Silent()).run()
+    assert "`inv deploy --env prod --without web2` works on web1, web3" in error.value.remedy
