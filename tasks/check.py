@@ -24,7 +24,7 @@ def pre_deploy_check(
 ) -> None:
     """Check all that a deploy needs: files, secrets, certificates, disk, ports, engine."""
     with seam.outcome():
-        from towline.rollout.preflight import examine, stop_on_errors
+        from towline.checks.preflight import examine, stop_on_errors
 
         findings = examine(seam.open_fleet(env, without=without))
         show(findings, json)

@@ -19,6 +19,10 @@ VERBOSE_HELP = (
 )
 
 
+# The first is Towline's own collection, and those inside it follow.
+_adopted: list[Collection] = []
+
+
 class Command(Task[Any]):
     """A task with `--environment` for `--env`, and with `--verbose`."""
 
@@ -45,6 +49,7 @@ class Command(Task[Any]):
 
 def adopt(collection: Collection) -> Collection:
     """Make every task of a collection a `Command`; returns the collection."""
+    _adopted.append(collection)
     for name, task in list(collection.tasks.items()):
         if not isinstance(task, Command):
             made = Command.__new__(Command)
@@ -57,10 +62,8 @@ def adopt(collection: Collection) -> Collection:
 
 def collection() -> Collection:
     """All tasks of the program that runs, those of the project's own tasks.py too."""
-    from . import ns
-
     program = _running()
-    return program.collection if program is not None else ns
+    return program.collection if program is not None else _adopted[0]
 
 
 def check_running() -> None:

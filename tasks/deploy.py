@@ -10,9 +10,9 @@ from invoke import Collection, Context, task
 from . import seam, terminal
 
 if TYPE_CHECKING:
+    from towline.environments.site import Fleet
     from towline.rollout.operations import Operation
     from towline.rollout.plan import Plan
-    from towline.rollout.site import Fleet
 
 _HELP = {
     "env": seam.ENV_HELP,
@@ -91,7 +91,7 @@ def run(
 def _check(fleet: Fleet, operation: Operation, *, skip_check: bool) -> None:
     """Check what a deploy needs, and show the plan where a person is asked."""
     if not skip_check:
-        from towline.rollout.preflight import RESTARTS, require
+        from towline.checks.preflight import RESTARTS, require
 
         for finding in require(fleet):
             # What restarts is told once, beside the plan.

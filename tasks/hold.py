@@ -18,7 +18,7 @@ def put(c: Context, env: str = "local", reason: str = "", dry_run: bool = False)
     """Hold an environment: no deploy until someone lifts it. A rollback does that by itself."""
     with seam.outcome():
         from towline.errors import UsageError
-        from towline.rollout import hold
+        from towline.state import hold
 
         if not reason:
             raise UsageError("why is it to be held?", remedy='inv hold --reason "the bug in 1.4.2"')
@@ -34,7 +34,7 @@ def put(c: Context, env: str = "local", reason: str = "", dry_run: bool = False)
 def lift(c: Context, env: str = "local", dry_run: bool = False) -> None:
     """Lift the hold of an environment."""
     with seam.outcome():
-        from towline.rollout import hold
+        from towline.state import hold
 
         site = seam.open_site(env)
         files, state = site.host.files, site.state
@@ -53,7 +53,7 @@ def lift(c: Context, env: str = "local", dry_run: bool = False) -> None:
 def unlock(c: Context, env: str = "local", yes: bool = False, dry_run: bool = False) -> None:
     """Force-unlock an environment, after showing who holds its lock."""
     with seam.outcome():
-        from towline.rollout import lock
+        from towline.state import lock
 
         site = seam.open_site(env)
         files, path = site.host.files, site.state.lock

@@ -9,7 +9,7 @@ from invoke import Collection, Context, task
 from . import seam, terminal
 
 if TYPE_CHECKING:
-    from towline.rollout.site import Fleet, Site
+    from towline.environments.site import Fleet, Site
 
 
 @task(
@@ -34,7 +34,7 @@ def lead(
 ) -> None:
     """Show which host has journal, lock and hold of an environment, or move them to another."""
     with seam.outcome():
-        from towline.rollout.opening import open_sites
+        from towline.environments.opening import open_sites
 
         fleet = open_sites(seam.open_project(), env)
         if not host:
@@ -47,14 +47,14 @@ def lead(
         if force:
             _force(fleet, target, yes=yes)
             return
-        from towline.rollout.lead_move import move
+        from towline.environments.lead_move import move
 
         old = move(fleet, target)
         terminal.say(f"{target.host.name} is the lead of {env}; the journal came from {old}")
 
 
 def _show(fleet: Fleet, json: bool) -> None:
-    from towline.rollout import lead as leads
+    from towline.environments import lead as leads
 
     away = [item.host for item in fleet.away]
     name = leads.find(fleet.sites, away).host.name
@@ -80,7 +80,7 @@ def _named(fleet: Fleet, host: str) -> Site:
 
 
 def _force(fleet: Fleet, target: Site, *, yes: bool) -> None:
-    from towline.rollout.lead_move import force
+    from towline.environments.lead_move import force
 
     seam.confirm(f"Make {target.host.name} the lead without the old lead's journal?", yes=yes)
     lost = force(fleet, target)

@@ -30,9 +30,9 @@ def scaffold(
     with seam.outcome():
         from pathlib import Path
 
-        from towline.config.scaffold import plan_scaffold, write_scaffold
-        from towline.release.convention import is_followed
-        from towline.release.repository import open_repository
+        from towline.git.convention import is_followed
+        from towline.git.repository import open_repository
+        from towline.scaffold.scaffold import plan_scaffold, write_scaffold
 
         repository = open_repository(Path.cwd())
         plan = plan_scaffold(
@@ -58,7 +58,7 @@ def secrets(c: Context, env: str = "local", dry_run: bool = False) -> None:
     """Fill an environment's file from the example, with random secrets; keeps what is set."""
     with seam.outcome():
         from towline.config.environments import default_env_file, example_file
-        from towline.config.new_secrets import fill
+        from towline.scaffold.new_secrets import fill
 
         project = seam.open_project()
         project.environment(env)

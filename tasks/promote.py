@@ -12,8 +12,8 @@ from . import seam, terminal
 
 if TYPE_CHECKING:
     from towline.config.loading import Project
-    from towline.release.promotion import Promoted, PromotionPlan
-    from towline.release.summary import Summary
+    from towline.promotion.promotion import Promoted, PromotionPlan
+    from towline.promotion.summary import Summary
 
 
 @task(
@@ -52,8 +52,9 @@ def run(
     """Make the source tree a release in the deploy tree: test, copy, stamp, record, commit."""
     with seam.outcome():
         from towline.errors import UsageError
-        from towline.release import promotion, promotion_plan
-        from towline.release.promotion_summary import summarise
+        from towline.promotion import plan as promotion_plan
+        from towline.promotion import promotion
+        from towline.promotion.plan_summary import summarise
 
         project = seam.open_project()
         dry = seam.is_dry(c, dry_run or plan)
@@ -99,7 +100,7 @@ def run(
 def drift(c: Context, json: bool = False) -> None:
     """Show what was changed in the deploy tree itself since the promotion, as a diff."""
     with seam.outcome():
-        from towline.release.drift import find
+        from towline.promotion.drift import find
 
         project = seam.open_project()
         found = find(project)
@@ -131,8 +132,8 @@ def drift(c: Context, json: bool = False) -> None:
 def backport(c: Context, branch: str = "", dry_run: bool = False) -> None:
     """Bring what was changed in the deploy tree into the source tree, as a branch."""
     with seam.outcome():
-        from towline.release import backport as backports
-        from towline.release.drift import find
+        from towline.promotion import backport as backports
+        from towline.promotion.drift import find
 
         project = seam.open_project()
         if seam.is_dry(c, dry_run):
@@ -155,8 +156,8 @@ def backport(c: Context, branch: str = "", dry_run: bool = False) -> None:
 
 
 def _on_branch(project: Project, name: str) -> AbstractContextManager[None]:
-    from towline.release.publishing import on_branch
-    from towline.release.standing import repository_of
+    from towline.git.publishing import on_branch
+    from towline.versions.version_state import repository_of
 
     return on_branch(repository_of(project), name) if name else nullcontext()
 
@@ -164,7 +165,7 @@ def _on_branch(project: Project, name: str) -> AbstractContextManager[None]:
 def _carry_out(
     project: Project, plan: PromotionPlan, *, run_tests: bool, commit: bool | None
 ) -> Promoted:
-    from towline.release import promotion
+    from towline.promotion import promotion
 
     with terminal.Steps().step(f"promote {plan.project} {plan.version}") as note:
         done = promotion.promote(project, plan, run_tests=run_tests, commit=commit)
@@ -179,9 +180,9 @@ def _show(summary: Summary) -> None:
 
 
 def _publish(project: Project, branch: str, summary: Summary, *, pr: bool) -> None:
-    from towline.release import remote as remotes
-    from towline.release.publishing import push
-    from towline.release.standing import repository_of
+    from towline.git import remote as remotes
+    from towline.git.publishing import push
+    from towline.versions.version_state import repository_of
 
     repository, settings = repository_of(project), project.settings.promote
     push(repository, settings.remote, branch)
@@ -189,7 +190,7 @@ def _publish(project: Project, branch: str, summary: Summary, *, pr: bool) -> No
     if not pr:
         terminal.say(f"next: open a pull request for {branch}")
         return
-    from towline.release.pull_request import open_pull_request
+    from towline.promotion.pull_request import open_pull_request
 
     request = open_pull_request(
         remotes.parse(repository.remote(settings.remote)),

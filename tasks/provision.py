@@ -96,8 +96,8 @@ def run(
 def check_(c: Context, env: str = "local", login: str = "", json: bool = False) -> None:
     """Say what the hosts of an environment lack, all at once."""
     with seam.outcome():
+        from towline.checks.preflight import stop_on_errors
         from towline.provision.survey import examine
-        from towline.rollout.preflight import stop_on_errors
 
         findings = examine(seam.open_project(), env, login=login)
         checks.show(findings, json)

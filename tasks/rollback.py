@@ -10,7 +10,7 @@ from invoke import Context, task
 from . import seam, terminal
 
 if TYPE_CHECKING:
-    from towline.rollout.site import Fleet
+    from towline.environments.site import Fleet
 
 
 @task(

@@ -17,7 +17,7 @@ from . import output, terminal
 
 if TYPE_CHECKING:
     from towline.config.loading import Project
-    from towline.rollout.site import Fleet, Site
+    from towline.environments.site import Fleet, Site
 
 ENV_HELP = "Environment of towline.yaml. Default: local."
 DRY_RUN_HELP = "Print what would be done and change nothing. Default: off."
@@ -77,7 +77,7 @@ def open_project() -> Project:
     """The project at or above the working folder; its secrets are masked from here on."""
     from towline.config.environments import read_values
     from towline.config.loading import load
-    from towline.engines.secret_files import learn_declared
+    from towline.engines.compose.secret_files import learn_declared
     from towline.errors import TowlineError
 
     project = load(Path.cwd())
@@ -92,7 +92,7 @@ def open_project() -> Project:
 def open_site(env: str, *, strategy: str = "") -> Site:
     """An environment of the project; `strategy` replaces the configured one."""
     from towline.config.loading import override_strategy
-    from towline.rollout.opening import open_site as open_
+    from towline.environments.opening import open_site as open_
 
     project = open_project()
     site = open_(override_strategy(project, env, strategy) if strategy else project, env)
@@ -113,7 +113,7 @@ def open_fleet(
         only_look: Whether nothing will be changed: hosts that are away are named.
     """
     from towline.config.loading import override_strategy
-    from towline.rollout.opening import open_fleet as open_
+    from towline.environments.opening import open_fleet as open_
 
     project = open_project()
     project = override_strategy(project, env, strategy) if strategy else project

@@ -104,7 +104,7 @@ class Steps:
     def step(self, title: str) -> Iterator[Any]:
         """Show a step while the body runs; the line is completed when it ends."""
         from towline.config.units import format_duration
-        from towline.rollout.progress import StepNote
+        from towline.progress import StepNote
 
         if self._live:
             output.write(f"  …          {title}", sys.stderr)

@@ -10,9 +10,9 @@ from . import seam, terminal
 
 if TYPE_CHECKING:
     from towline.config.loading import Project
-    from towline.release.changes import Change
-    from towline.release.decision import Decision
-    from towline.release.standing import Standing
+    from towline.git.changes import Change
+    from towline.versions.decision import Decision
+    from towline.versions.version_state import Standing
 
 _BRANCH = "Branch whose channel counts. Default: the one that is checked out."
 _SHOWN = 20
@@ -22,7 +22,7 @@ _SHOWN = 20
 def show(c: Context, branch: str = "", json: bool = False) -> None:
     """Show the version that is released, what came since, and what comes next."""
     with seam.outcome():
-        from towline.release.standing import examine
+        from towline.versions.version_state import examine
 
         standing = examine(seam.open_project(), branch=branch)
         decision = standing.decide()
@@ -50,7 +50,7 @@ def show(c: Context, branch: str = "", json: bool = False) -> None:
 def next_(c: Context, branch: str = "", short: bool = False, json: bool = False) -> None:
     """Show which version comes next, and the commits that decide."""
     with seam.outcome():
-        from towline.release.standing import examine
+        from towline.versions.version_state import examine
 
         standing = examine(seam.open_project(), branch=branch)
         decision = standing.decide()
@@ -75,7 +75,7 @@ def next_(c: Context, branch: str = "", short: bool = False, json: bool = False)
 def bump(c: Context, type: str = "auto", branch: str = "", dry_run: bool = False) -> None:  # noqa: A002
     """Write the next version into the version files; commit and tag nothing."""
     with seam.outcome():
-        from towline.release.standing import examine
+        from towline.versions.version_state import examine
 
         project = seam.open_project()
         decision = examine(project, branch=branch).decide(bump=type)
@@ -96,7 +96,7 @@ def set_(c: Context, version: str | None = None, dry_run: bool = False) -> None:
     """Write a version into the version files; commit and tag nothing."""
     with seam.outcome():
         from towline.errors import UsageError
-        from towline.release.version import parse
+        from towline.versions.version import parse
 
         if version in ("--help", "-h"):
             # A positional takes the flag that follows the task's name.
@@ -128,8 +128,8 @@ def prepare_release(
 ) -> None:
     """Release the project: version files, changelog, commit and annotated tag."""
     with seam.outcome():
-        from towline.release import release_commit
-        from towline.release.standing import examine
+        from towline.versions import release_commit
+        from towline.versions.version_state import examine
 
         project, dry = seam.open_project(), seam.is_dry(c, dry_run)
         settled = None if dry else release_commit.recover(project)
@@ -175,8 +175,8 @@ def changelog(
 ) -> None:
     """Bring the changelog up to date with the tags; hand-written text stays."""
     with seam.outcome():
-        from towline.release import release_notes, version_files
-        from towline.release.standing import examine
+        from towline.versions import release_notes, version_files
+        from towline.versions.version_state import examine
 
         project = seam.open_project()
         standing = examine(project, branch=branch)
@@ -200,7 +200,8 @@ def _say_released(project: Project, version: str, commit: str, tag: str) -> None
 
 
 def _stamp(project: Project, version: str, dry: bool) -> None:
-    from towline.release import release_commit, standing, version_files
+    from towline.versions import release_commit, version_files
+    from towline.versions import version_state as standing
 
     folder, files = standing.files_of(project)
     if dry:

@@ -4,8 +4,8 @@ import sys
 
 from invoke import main
 
-from towline.engines import names, ownership
-from towline.rollout import site
+from towline.engines.compose import names, ownership
+from towline.environments import site
 
 for module in (names, ownership, site):
     module.compose_project = names.early_project

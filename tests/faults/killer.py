@@ -12,8 +12,8 @@ import sys
 
 from invoke.main import program
 
-from towline.rollout import lock
-from towline.rollout.journal import Journal
+from towline.state import lock
+from towline.state.journal import Journal
 
 when, number, lease, *arguments = sys.argv[1:]
 lock.LEASE = float(lease)

@@ -10,7 +10,7 @@ from pathlib import Path
 from towline.errors import Locked
 from towline.hosts.address import parse
 from towline.hosts.remote import RemoteHost
-from towline.rollout import lock
+from towline.state import lock
 
 ROUNDS = 100
 config, number = sys.argv[1], int(sys.argv[2])

@@ -14,7 +14,7 @@ from towline.hosts.address import parse
 from towline.hosts.install import archive
 from towline.hosts.local import LocalFiles
 from towline.hosts.remote import RemoteHost
-from towline.rollout.journal import Journal
+from towline.state.journal import Journal
 
 
 @pytest.fixture(scope="module")

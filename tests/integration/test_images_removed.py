@@ -7,9 +7,9 @@ import pytest
 
 from projects import LAB, docker, remove
 from towline.config.envfile import read_env
-from towline.engines.compose import ComposeEngine
-from towline.engines.releases import StateFolder
+from towline.engines.compose.engine import ComposeEngine
 from towline.hosts.local import LocalHost
+from towline.state.releases import StateFolder
 from toy import release, toy
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from loadgen import wait_until
 from projects import docker, remove
-from towline.engines.compose import ComposeEngine
-from towline.engines.names import compose_project
-from towline.engines.releases import StateFolder
+from towline.engines.compose.engine import ComposeEngine
+from towline.engines.compose.names import compose_project
 from towline.hosts.local import LocalHost
+from towline.state.releases import StateFolder
 from toy import release, toy
 
 EARLY = str(Path(__file__).resolve().parents[1] / "early_names.py")

@@ -14,7 +14,7 @@ import pytest
 from projects import LAB, ROOT
 from towline.config.certificate import self_signed
 from towline.config.envfile import read_env
-from towline.config.scaffold import plan_scaffold, write_scaffold
+from towline.scaffold.scaffold import plan_scaffold, write_scaffold
 
 ROUTES = """
 map "" $towline_%s { default 127.0.0.1:$where; }

@@ -5,7 +5,7 @@ import pytest
 from loadgen import wait_until
 from projects import LAB, docker
 from towline.config.envfile import read_env
-from towline.engines import signals
+from towline.engines.compose import signals
 from towline.errors import TowlineError
 from towline.hosts.local import LocalHost
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from towline.config.redaction import KNOWN
 from towline.config.secrets import is_secret_name, secret_values
-from towline.engines.stack import Stack
+from towline.engines.compose.stack import Stack
 from towline.findings import Finding, Severity
 
 CHECK = "secrets"

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from towline.engines.placed import Placed
-from towline.engines.releases import StateFolder
+from towline.engines.compose.placed import Placed
 from towline.errors import TowlineError
 from towline.findings import Finding, Severity
 from towline.hosts.base import Files
+from towline.state.releases import StateFolder
 
 CHECK = "mounted"
 

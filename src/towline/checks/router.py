@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from towline.config.redaction import KNOWN
 from towline.config.services import Role
-from towline.engines.placed import walk
-from towline.engines.stack import Stack
+from towline.engines.compose.placed import walk
+from towline.engines.compose.stack import Stack
 from towline.engines.world import COLOURS
 from towline.errors import TowlineError
 from towline.findings import Finding, Severity
 from towline.hosts.base import Folder, Host
-from towline.release.tree import is_host_file
+from towline.promotion.tree import is_host_file
 from towline.routing import nginx
 from towline.routing.nginx import Backend, Routes
 

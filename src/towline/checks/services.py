@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from towline.config.services import Role
-from towline.engines.stack import Stack
+from towline.engines.compose.stack import Stack
 from towline.findings import Finding, Severity
-from towline.release.tree import is_host_file
+from towline.promotion.tree import is_host_file
 
 CHECK = "services"
 

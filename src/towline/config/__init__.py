@@ -1,1 +1,1 @@
-"""Models, loading, environments and secrets."""
+"""Models, loading, variables and secrets."""

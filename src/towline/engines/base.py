@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from towline.engines.effects import Effect
-from towline.engines.persistent import Rendered
-from towline.engines.releases import Release
+from towline.engines.compose.effects import Effect
+from towline.engines.compose.persistent import Rendered
 from towline.engines.world import Container, World
 from towline.hosts.base import Host
 from towline.routing.nginx import Routes
+from towline.state.releases import Release
 
 
 class Engine(Protocol):

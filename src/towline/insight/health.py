@@ -2,12 +2,12 @@
 
 import time
 
-from towline.engines.releases import Release
 from towline.engines.world import Container
+from towline.environments.site import Away, Fleet, Observed, Site, observe
 from towline.errors import CheckFailed
 from towline.health.probes import Answer, Outcome
 from towline.rollout.serving import container_answer
-from towline.rollout.site import Away, Fleet, Observed, Site, observe
+from towline.state.releases import Release
 
 Row = dict[str, str]
 _POLL = 0.1

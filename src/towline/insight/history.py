@@ -5,10 +5,10 @@ from itertools import islice
 
 from towline.config.redaction import excerpt
 from towline.config.units import format_duration
+from towline.environments.site import Fleet, Site
 from towline.errors import TowlineError
-from towline.rollout.journal import Entry
 from towline.rollout.repair import find_damage
-from towline.rollout.site import Fleet, Site
+from towline.state.journal import Entry
 
 _SHOWN = 300
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from towline.environments.site import Away, Fleet, Site, observe
 from towline.errors import UsageError
-from towline.rollout.site import Away, Fleet, Site, observe
 
 
 def read(site: Site, service: str, lines: int) -> Iterator[tuple[str, list[str]]]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from towline.environments.site import Away, Fleet, Site, observe
 from towline.errors import TowlineError
 from towline.rollout.executor import merged
-from towline.rollout.site import Away, Fleet, Site, observe
 
 Row = dict[str, str]
 # What may differ between hosts. Each has a clock of its own, and who deployed there another one.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from towline.config.services import Role
-from towline.engines.releases import Release
-from towline.rollout.site import Observed, Site
+from towline.environments.site import Observed, Site
+from towline.state.releases import Release
 
 
 def why_unserved(site: Site, seen: Observed) -> str:

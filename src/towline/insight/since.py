@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from towline.config.units import format_duration
-from towline.engines.releases import Release
-from towline.rollout.journal import Entry
+from towline.state.journal import Entry
+from towline.state.releases import Release
 
 
 def since(operations: Iterable[list[Entry]], live: Release | None) -> dict[str, str] | None:

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from towline.environments.site import Away, Fleet, Observed, Site, observe
 from towline.errors import TowlineError
 from towline.insight.retained import kept_rows
 from towline.insight.served import expected, why_unserved
 from towline.insight.since import since
-from towline.rollout import hold, lock
 from towline.rollout.interrupted import of_journal
-from towline.rollout.journal import Entry
-from towline.rollout.site import Away, Fleet, Observed, Site, observe
+from towline.state import hold, lock
+from towline.state.journal import Entry
 
 
 def fleet_status(fleet: Fleet) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from towline.errors import TowlineError
 from towline.hosts.base import Result
 from towline.hosts.link import Link
+from towline.progress import Progress
 from towline.provision.facts import Facts
 from towline.provision.plan import Step
 from towline.provision.record import FOLDER, PATH, Record
 from towline.provision.root import act, write_file
-from towline.rollout.progress import Progress
 
 _INSTALLED = re.compile(r"^Inst (\S+)", re.MULTILINE)
 _SHOWN_LINES = 12

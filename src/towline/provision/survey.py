@@ -14,6 +14,7 @@ from towline.errors import UsageError
 from towline.findings import Finding, Severity
 from towline.hosts.address import Address, parse
 from towline.hosts.link import Link
+from towline.progress import Progress
 from towline.provision import findings
 from towline.provision.apply import apply
 from towline.provision.docker_key import fetch
@@ -21,7 +22,6 @@ from towline.provision.facts import Facts, gather
 from towline.provision.plan import ROOT, Step, Wanted, plan
 from towline.provision.public_keys import from_files, of_operator
 from towline.provision.systems import Source
-from towline.rollout.progress import Progress
 
 T = TypeVar("T")
 R = TypeVar("R")

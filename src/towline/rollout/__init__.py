@@ -1,1 +1,1 @@
-"""Strategies, plan, executor, journal and lock."""
+"""Strategies, plan and executor: an environment brought from one release to another."""

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from towline.config.units import format_size
-from towline.engines import transfer
-from towline.engines.archives import Archives
-from towline.engines.registry import repository, split
-from towline.engines.releases import Release
-from towline.engines.shipping import ship
+from towline.environments.site import Site
 from towline.errors import TowlineError, UsageError
+from towline.images import transfer
+from towline.images.archives import Archives
+from towline.images.registry import repository, split
+from towline.images.shipping import ship
 from towline.rollout.planner import Candidate, Transfer
-from towline.rollout.site import Site
+from towline.state.releases import Release
 
 
 def _believe(_reference: str, _pinned: str) -> None:

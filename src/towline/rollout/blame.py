@@ -7,9 +7,9 @@ an engine that went away, a connection that was cut and a full disk say nothing 
 from contextlib import suppress
 from pathlib import Path
 
+from towline.environments.fence import now
 from towline.errors import TowlineError
 from towline.hosts.waiting import cut
-from towline.rollout.fence import now
 from towline.rollout.lane import Lane
 
 # Written by the engine when it starts. Where it is elsewhere, or not ours to see, nothing is known.

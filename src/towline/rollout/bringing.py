@@ -10,21 +10,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from towline.config.units import format_size
-from towline.engines import live, transfer
-from towline.engines.archives import Archives
-from towline.engines.placed import walk
-from towline.engines.registry import repository, split
-from towline.engines.releases import Release, Status
-from towline.engines.render import mounts
-from towline.engines.shipping import ship
+from towline.engines.compose import live
+from towline.engines.compose.placed import walk
+from towline.engines.compose.render import mounts
+from towline.environments.site import Fleet, Site, observe
 from towline.errors import TowlineError, UsageError
 from towline.hosts.reading import read_tree
-from towline.release.tree import MANIFEST_FILE
+from towline.images import transfer
+from towline.images.archives import Archives
+from towline.images.registry import repository, split
+from towline.images.shipping import ship
+from towline.promotion.tree import MANIFEST_FILE
 from towline.rollout.candidates import from_kept, kept_manifest, kept_version
 from towline.rollout.lane import Lane
 from towline.rollout.plan import Plan
 from towline.rollout.planner import Candidate
-from towline.rollout.site import Fleet, Site, observe
+from towline.state.releases import Release, Status
 
 _MODELS = ("blue.json", "green.json", "kept.json")
 

@@ -6,26 +6,26 @@ from dataclasses import dataclass, field
 
 from towline.config.loading import Project
 from towline.config.services import Role
-from towline.engines.compose import ComposeEngine
-from towline.engines.ownership import CONTENT
-from towline.engines.registry import Listing, repository, split
-from towline.engines.releases import Release, Status
-from towline.engines.stack import Stack
+from towline.engines.compose.engine import ComposeEngine
+from towline.engines.compose.ownership import CONTENT
+from towline.engines.compose.stack import Stack
+from towline.environments import host_files
+from towline.environments.host_files import HostFiles
+from towline.environments.retained_secrets import frozen_values
+from towline.environments.site import Site
 from towline.errors import CheckFailed, UsageError
 from towline.findings import errors
 from towline.hosts.base import Files
-from towline.release import drift
-from towline.release import manifest as manifests
-from towline.release.derived import IMAGES_FILE
-from towline.release.manifest import Manifest
-from towline.release.tree import MANIFEST_FILE
-from towline.release.version import parse
-from towline.rollout import host_files
+from towline.images.registry import Listing, repository, split
+from towline.promotion import drift
+from towline.promotion import manifest as manifests
+from towline.promotion.generated import IMAGES_FILE
+from towline.promotion.manifest import Manifest
+from towline.promotion.tree import MANIFEST_FILE
 from towline.rollout.arrivals import is_incomplete, lost
-from towline.rollout.host_files import HostFiles
 from towline.rollout.planner import Before, Candidate, Transfer, fingerprint
-from towline.rollout.retained_secrets import frozen_values
-from towline.rollout.site import Site
+from towline.state.releases import Release, Status
+from towline.versions.version import parse
 
 _DIFF_LINES = 20
 

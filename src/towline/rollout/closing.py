@@ -11,9 +11,9 @@ from typing import NoReturn
 from towline.errors import NeedsPerson, TowlineError
 from towline.hosts.waiting import cut
 from towline.rollout.lane import Lane
-from towline.rollout.lock import Fenced
 from towline.rollout.parallel import HostFailed, on_all
 from towline.rollout.unreachable import unreachable, works_without
+from towline.state.lock import Fenced
 
 
 @dataclass

@@ -3,9 +3,10 @@
 import uuid
 from collections.abc import Callable, Sequence
 
+from towline.environments import lead
+from towline.environments.site import Fleet, Site, require_managed
 from towline.errors import UsageError
-from towline.rollout import lead, lock
-from towline.rollout.site import Fleet, Site, require_managed
+from towline.state import lock
 
 
 def plan(

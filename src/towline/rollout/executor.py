@@ -8,15 +8,16 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from towline.environments import lead
+from towline.environments.fence import if_possible, now
 from towline.errors import TowlineError
-from towline.rollout import lead, lock
+from towline.progress import Progress, Unfailing
 from towline.rollout.closing import Closing
-from towline.rollout.fence import if_possible, now
 from towline.rollout.interrupts import Interrupt, Interrupted, deferred
 from towline.rollout.lane import HARMLESS, Lane
 from towline.rollout.parallel import HostFailed, Retreat, fill, on_all, told
-from towline.rollout.progress import Progress, Unfailing
 from towline.rollout.recovery import Recovery
+from towline.state import lock
 
 # Seconds for which whoever only waits does not ask again whether the lock is still held.
 _LOOK_AGAIN = 10.0

@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from towline.engines.effects import Effect
-from towline.engines.persistent import Rendered
-from towline.engines.releases import Release
-from towline.engines.render import kept_model
-from towline.engines.stack import Stack
-from towline.release.manifest import Manifest
-from towline.rollout import rendering
+from towline.engines.compose.effects import Effect
+from towline.engines.compose.persistent import Rendered
+from towline.engines.compose.render import kept_model
+from towline.engines.compose.stack import Stack
+from towline.environments import rendering
+from towline.environments.site import Observed, Site
+from towline.promotion.manifest import Manifest
 from towline.rollout.candidates import kept_manifest, read_manifest
 from towline.rollout.planner import Candidate
-from towline.rollout.site import Observed, Site
+from towline.state.releases import Release
 
 
 def find_effects(

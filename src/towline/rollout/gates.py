@@ -9,13 +9,13 @@ from towline.config.models import Rollout, Smoke
 from towline.config.services import Role
 from towline.config.units import format_duration
 from towline.engines.base import Engine
-from towline.engines.releases import Release
 from towline.engines.world import Container, World
 from towline.errors import TowlineError
 from towline.health.probes import Answer, Outcome
 from towline.health.smoke import run_smoke
-from towline.rollout.lock import silent
 from towline.rollout.serving import container_answer, restart_router, router_fault, routing_fault
+from towline.state.lock import silent
+from towline.state.releases import Release
 
 _POLL = 0.05
 _WATCH_POLL = 0.25

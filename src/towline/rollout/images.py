@@ -1,10 +1,10 @@
 """Build the images of the promoted release, and say what they are."""
 
+from towline.environments.site import Site
+from towline.progress import Progress
 from towline.rollout.candidates import promoted
 from towline.rollout.planner import short
 from towline.rollout.prepare import Preparation, preparation
-from towline.rollout.progress import Progress
-from towline.rollout.site import Site
 
 Row = dict[str, str]
 

@@ -6,12 +6,13 @@ The journal says what was begun and never ended; what serves is always one healt
 from collections.abc import Callable
 
 from towline.engines.world import COLOURS, other
+from towline.environments import lead
+from towline.environments.site import Fleet, Site, observe
 from towline.errors import CheckFailed, UsageError
-from towline.rollout import hold, lead, lock
-from towline.rollout.journal import Entry, Unfinished, unfinished
 from towline.rollout.lane import Lane, PlanOutdated
 from towline.rollout.plan import Plan, Step
-from towline.rollout.site import Fleet, Site, observe
+from towline.state import hold, lock
+from towline.state.journal import Entry, Unfinished, unfinished
 
 # Other operations leave nothing half done that a deploy would have to ask about.
 _KINDS = ("deploy", "rollback", "abort")

@@ -5,22 +5,22 @@ from dataclasses import dataclass, field
 
 from towline.config.services import Role
 from towline.engines.base import Engine
-from towline.engines.jobs import JobFailed
-from towline.engines.releases import Release, Status
+from towline.engines.compose.jobs import JobFailed
+from towline.environments import renewal
+from towline.environments.fence import fenced, if_possible
+from towline.environments.host_files import own
+from towline.environments.renewal import Renewal
+from towline.environments.site import Site, observe
 from towline.errors import TowlineError, UsageError
 from towline.hosts.waiting import insist
-from towline.rollout import renewal
-from towline.rollout.fence import fenced, if_possible
 from towline.rollout.gates import GateFailed, Gates
-from towline.rollout.host_files import own
-from towline.rollout.lock import silent
 from towline.rollout.plan import Plan, Step
-from towline.rollout.renewal import Renewal
 from towline.rollout.retention import prune
 from towline.rollout.serving import restart_router
-from towline.rollout.site import Site, observe
 from towline.rollout.stages import Side, Stages
 from towline.rollout.strategies import restore
+from towline.state.lock import silent
+from towline.state.releases import Release, Status
 
 Action = Callable[[], str]
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 
 from towline.config.services import Role
-from towline.engines.releases import Release, Status
-from towline.engines.stack import Stack
+from towline.engines.compose.stack import Stack
+from towline.environments import renewal
+from towline.environments.site import Fleet, Observed, Site, observe, require_managed
 from towline.errors import UsageError
-from towline.release.version import parse
-from towline.rollout import arrivals, bringing, hold, interrupted, renewal
+from towline.progress import Progress
+from towline.rollout import arrivals, bringing, interrupted
 from towline.rollout.candidates import (
     Identifiers,
     before_of,
@@ -18,7 +19,6 @@ from towline.rollout.candidates import (
 )
 from towline.rollout.executor import Executor
 from towline.rollout.forecast import find_effects
-from towline.rollout.journal import Unfinished
 from towline.rollout.lane import Lane
 from towline.rollout.plan import Plan, Step
 from towline.rollout.planner import (
@@ -31,9 +31,11 @@ from towline.rollout.planner import (
     short,
 )
 from towline.rollout.prepare import preparation
-from towline.rollout.progress import Progress
 from towline.rollout.schema_guard import SchemaVerdict, judge_rollback
-from towline.rollout.site import Fleet, Observed, Site, observe, require_managed
+from towline.state import hold
+from towline.state.journal import Unfinished
+from towline.state.releases import Release, Status
+from towline.versions.version import parse
 
 _ON = "; only on "
 

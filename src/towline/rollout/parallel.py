@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from towline.errors import TowlineError
 from towline.hosts.waiting import cut
+from towline.progress import StepNote
 from towline.rollout.lane import Lane
-from towline.rollout.lock import Fenced
-from towline.rollout.progress import StepNote
+from towline.state.lock import Fenced
 
 
 class Halted(TowlineError):

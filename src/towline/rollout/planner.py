@@ -10,18 +10,18 @@ from pathlib import Path
 from towline.config.models import Rollout
 from towline.config.services import Role
 from towline.config.units import format_size
-from towline.engines.compose import compose_command, job_command, start_commands
-from towline.engines.effects import Act, Effect
-from towline.engines.persistent import shown_commands
-from towline.engines.registry import split
-from towline.engines.releases import Release, StateFolder, Status
+from towline.engines.compose.effects import Act, Effect
+from towline.engines.compose.engine import compose_command, job_command, start_commands
+from towline.engines.compose.persistent import shown_commands
 from towline.engines.world import other
+from towline.environments.site import Observed
 from towline.errors import UsageError
-from towline.release.migrations import Migrations, compare_migrations
+from towline.images.registry import split
+from towline.promotion.migrations import Migrations, compare_migrations
 from towline.rollout.plan import Change, Plan, Step
 from towline.rollout.schema_guard import deploy_warnings
-from towline.rollout.site import Observed
 from towline.rollout.strategies import STRATEGIES, Stage, Workers, rollback
+from towline.state.releases import Release, StateFolder, Status
 
 _FIRST = {
     "start": "start the release, without traffic",

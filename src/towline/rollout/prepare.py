@@ -12,17 +12,18 @@ from typing import Any
 from towline import scratch
 from towline.config.envfile import write_env
 from towline.config.units import format_size
-from towline.engines import transfer
-from towline.engines.archives import Archives
-from towline.engines.placed import digest
-from towline.engines.releases import Release
-from towline.engines.render import Target, build_model, mounts
-from towline.engines.stack import Stack
+from towline.engines.compose.placed import digest
+from towline.engines.compose.render import Target, build_model, mounts
+from towline.engines.compose.stack import Stack
 from towline.engines.world import COLOURS
+from towline.environments import rendering
+from towline.environments.host_files import HostFiles, owner_of
+from towline.environments.site import Site
 from towline.errors import TowlineError
-from towline.release.manifest import Manifest
-from towline.release.tree import MANIFEST_FILE
-from towline.rollout import rendering
+from towline.images import transfer
+from towline.images.archives import Archives
+from towline.promotion.manifest import Manifest
+from towline.promotion.tree import MANIFEST_FILE
 from towline.rollout.arrivals import Arrivals, shared_archives
 from towline.rollout.candidates import (
     Promoted,
@@ -31,9 +32,8 @@ from towline.rollout.candidates import (
     other_content,
     references,
 )
-from towline.rollout.host_files import HostFiles, owner_of
 from towline.rollout.planner import Candidate, short
-from towline.rollout.site import Site
+from towline.state.releases import Release
 
 
 @dataclass

@@ -10,17 +10,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
+from towline.environments.fence import if_possible
 from towline.errors import NeedsPerson, RolledBack, TowlineError
 from towline.hosts.waiting import cut
+from towline.progress import Progress
 from towline.rollout.blame import is_infrastructure
-from towline.rollout.fence import if_possible
 from towline.rollout.interrupts import Interrupted
 from towline.rollout.lane import Lane
-from towline.rollout.lock import Fenced
 from towline.rollout.parallel import HostFailed, fill, on_all, told
 from towline.rollout.plan import Plan
-from towline.rollout.progress import Progress
 from towline.rollout.unreachable import unreachable, works_without
+from towline.state.lock import Fenced
 
 
 @dataclass(frozen=True)

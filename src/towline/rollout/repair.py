@@ -3,10 +3,10 @@
 import uuid
 from collections.abc import Callable
 
-from towline.rollout import lock
-from towline.rollout.journal import Journal, unfinished
-from towline.rollout.journal_anchor import anchors, contradictions
-from towline.rollout.site import Fleet
+from towline.environments.journal_anchor import anchors, contradictions
+from towline.environments.site import Fleet
+from towline.state import lock
+from towline.state.journal import Journal, unfinished
 
 
 def find_damage(fleet: Fleet) -> list[str]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from towline.engines.releases import Release, ReleaseStore, StateFolder, Status
+from towline.environments.site import Site
 from towline.errors import TowlineError
-from towline.rollout.site import Site
+from towline.state.releases import Release, ReleaseStore, StateFolder, Status
 
 
 def surplus(releases: list[Release], keep: int, used: set[str]) -> list[Release]:

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from towline.config.loading import FILE
-from towline.engines.releases import Release
 from towline.errors import UsageError
-from towline.release.migrations import (
+from towline.promotion.migrations import (
     SchemaDifference,
     compare_migrations,
     merge_differences,
 )
+from towline.state.releases import Release
 
 _NAMED_AT_MOST = 10
 

@@ -2,10 +2,10 @@
 
 from towline.config.services import Role
 from towline.engines.base import Engine
-from towline.engines.releases import Release
 from towline.engines.world import Container, World
 from towline.health.probes import Answer, Outcome, http_probe
 from towline.routing.nginx import ASK_PORT
+from towline.state.releases import Release
 
 
 def router_fault(engine: Engine, release: Release, world: World) -> str:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from towline.config.services import Role
 from towline.config.units import format_duration
 from towline.engines.base import Engine
-from towline.engines.releases import Release
 from towline.errors import Locked
 from towline.rollout.gates import Gates
 from towline.rollout.serving import restart_router, router_fault
 from towline.rollout.strategies import Gate, Stage, Workers
+from towline.state.releases import Release
 
 _POLL = 0.05
 

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from towline.rollout import lock
-from towline.rollout.site import Fleet
+from towline.environments.site import Fleet
+from towline.state import lock
 
 
 @dataclass

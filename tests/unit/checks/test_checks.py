@@ -10,7 +10,7 @@ from towline.checks.services import check_services, check_variables
 from towline.config.certificate import findings, self_signed
 from towline.config.redaction import KNOWN
 from towline.config.services import Service
-from towline.engines.stack import Stack
+from towline.engines.compose.stack import Stack
 from towline.engines.world import Container, World
 from towline.findings import Severity
 from towline.hosts.local import LocalFiles, LocalHost

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from towline.config.models import Versions
-from towline.release.version import parse
+from towline.versions.version import parse
 
 
 @pytest.mark.parametrize("label", ["", "rc", "beta", "pre-release", "rc1", "a.b", "0a"])

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from towline.engines.archives import Archive, Archives
 from towline.errors import TowlineError
+from towline.images.archives import Archive, Archives
 
 LAYERS = {"a/layer.tar": b"1" * 700, "b/layer.tar": b"2" * 512, "c/layer.tar": b"3" * 900_000}
 

@@ -1,6 +1,6 @@
 import pytest
 
-from towline.engines.containers import policy_of
+from towline.engines.compose.containers import policy_of
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from towline.engines.effects import Act, Baseline, changed_keys, find_effects
-from towline.engines.persistent import up_commands
+from towline.engines.compose.effects import Act, Baseline, changed_keys, find_effects
+from towline.engines.compose.persistent import up_commands
 from towline.engines.world import Container, World
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from towline.engines.containers import last_exit
+from towline.engines.compose.containers import last_exit
 
 ENDED = "2026-01-02T03:04:05.123456789Z"
 

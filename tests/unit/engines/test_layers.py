@@ -2,7 +2,7 @@
 
 from docker.errors import ImageNotFound
 
-from towline.engines.layers import Layers, layer_sizes
+from towline.images.layers import Layers, layer_sizes
 
 
 class Engine:

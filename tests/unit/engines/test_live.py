@@ -7,11 +7,11 @@ from contextlib import suppress
 import pytest
 
 from towline.checks.mounted import check_mounted
-from towline.engines import live
-from towline.engines.placed import Placed, digest
-from towline.engines.releases import Release, StateFolder
+from towline.engines.compose import live
+from towline.engines.compose.placed import Placed, digest
 from towline.errors import TowlineError
 from towline.hosts.local import LocalFiles
+from towline.state.releases import Release, StateFolder
 
 FILES = LocalFiles()
 

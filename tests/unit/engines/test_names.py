@@ -3,7 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from towline.config.models import Settings
-from towline.engines.names import SHARED, Names, compose_project
+from towline.engines.compose.names import SHARED, Names, compose_project
 
 NAME = st.from_regex(r"[a-c][ab_-]{0,4}", fullmatch=True)
 PAIR = st.tuples(NAME, NAME)

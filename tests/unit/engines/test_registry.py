@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from towline.config.models import Registry
-from towline.engines.registries import Registries
-from towline.engines.registry import (
+from towline.errors import TowlineError, UsageError
+from towline.images.registries import Registries
+from towline.images.registry import (
     Credentials,
     Layer,
     Listing,
@@ -20,7 +21,6 @@ from towline.engines.registry import (
     repository,
     split,
 )
-from towline.errors import TowlineError, UsageError
 
 OURS = Credentials("deploy", "s3cret")
 INDEX = "application/vnd.oci.image.index.v1+json"

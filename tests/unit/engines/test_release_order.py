@@ -6,10 +6,10 @@ from itertools import permutations
 import pytest
 from fakes import FakeSite, release
 
-from towline.engines.releases import ReleaseStore, Status
 from towline.errors import TowlineError, UsageError
 from towline.rollout.operations import _previous
 from towline.rollout.retention import surplus
+from towline.state.releases import ReleaseStore, Status
 
 # Three operators; the clock of one is an hour ahead, of another a day behind.
 CLOCKS = ["2026-01-02T13:00:00", "2026-01-01T12:00:01", "2026-01-02T12:00:02"]

@@ -3,9 +3,9 @@ from dataclasses import fields, replace
 import pytest
 from fakes import release
 
-from towline.engines.releases import ReleaseStore, StateFolder, Status
 from towline.errors import TowlineError
 from towline.hosts.local import LocalFiles
+from towline.state.releases import ReleaseStore, StateFolder, Status
 
 FILES = LocalFiles()
 

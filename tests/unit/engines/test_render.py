@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from towline.config.services import Service
-from towline.engines.names import Names
-from towline.engines.render import Target, build_model, colour_model, kept_model, mounts
-from towline.engines.stack import COLOUR, Stack
+from towline.engines.compose.names import Names
+from towline.engines.compose.render import Target, build_model, colour_model, kept_model, mounts
+from towline.engines.compose.stack import COLOUR, Stack
 
 HERE, TREE, LIVE = Path("/repo/deploy"), Path("/state/releases/1.0.0/tree"), Path("/state/live")
 

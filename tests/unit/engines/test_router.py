@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from towline.engines import router as module
-from towline.engines.releases import Release, StateFolder
-from towline.engines.router import Router
+from towline.engines.compose import router as module
+from towline.engines.compose.router import Router
 from towline.engines.world import Container, World
 from towline.errors import TowlineError
 from towline.hosts.local import LocalHost
 from towline.routing import nginx
+from towline.state.releases import Release, StateFolder
 
 SERVICES = {"web": {"role": "app", "port": 8000}, "nginx": {"role": "router"}}
 

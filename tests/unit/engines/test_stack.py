@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from towline.config.services import Role
-from towline.engines.stack import COLOUR, resolve
+from towline.engines.compose.stack import COLOUR, resolve
 from towline.errors import UsageError
 from towline.hosts.local import LocalHost
 

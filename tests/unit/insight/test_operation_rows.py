@@ -4,7 +4,7 @@ import pytest
 
 from towline.hosts.local import LocalFiles
 from towline.insight.history import operations
-from towline.rollout.journal import Journal
+from towline.state.journal import Journal
 
 
 class Site:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from towline.engines.releases import Status
+from towline.environments.site import Away, Fleet
 from towline.errors import HostLost, TowlineError
 from towline.insight.retained import retained
-from towline.rollout.site import Away, Fleet
+from towline.state.releases import Status
 from towline.tasks import rollback
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rollout"))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from towline.engines.releases import Status
+from towline.environments.site import Away, Fleet
 from towline.errors import CheckFailed, TowlineError
 from towline.insight import health, logs, status
-from towline.rollout.site import Away, Fleet
+from towline.state.releases import Status
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rollout"))
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from hashlib import sha1
 
-from towline.release.changelog import Section
-from towline.release.changes import Change, changes
-from towline.release.log import Commit
+from towline.changelog.changelog import Section
+from towline.git.changes import Change, changes
+from towline.git.log import Commit
 
 URL = "https://example.org/shop"
 

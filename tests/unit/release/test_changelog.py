@@ -5,13 +5,13 @@ import sys
 import pytest
 from changelog_material import URL, commit, section, sha, short
 
-from towline.release import changelog
-from towline.release.changelog import Section, headings, preview, render, section_text, update
-from towline.release.changelog_headings import identity, order, version_in
-from towline.release.changelog_inline import sentence
-from towline.release.changelog_text import Heading, outline, split_lines
-from towline.release.changes import Change
-from towline.release.commits import Message
+from towline.changelog import changelog
+from towline.changelog.changelog import Section, headings, preview, render, section_text, update
+from towline.changelog.headings import identity, order, version_in
+from towline.changelog.inline import sentence
+from towline.changelog.text import Heading, outline, split_lines
+from towline.git.changes import Change
+from towline.git.commits import Message
 
 MESSAGES = (
     "feat(basket): keep it for a day",

@@ -6,14 +6,14 @@ from changelog_material import URL
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from towline.release import changelog
-from towline.release.changelog import Section, preview, section_text, update
-from towline.release.changelog_file import parse
-from towline.release.changelog_headings import identity, order
-from towline.release.changelog_text import is_blank, outline, split_lines
-from towline.release.changes import Change
-from towline.release.commits import Footer, Message
-from towline.release.log import Commit
+from towline.changelog import changelog
+from towline.changelog.changelog import Section, preview, section_text, update
+from towline.changelog.file import parse
+from towline.changelog.headings import identity, order
+from towline.changelog.text import is_blank, outline, split_lines
+from towline.git.changes import Change
+from towline.git.commits import Footer, Message
+from towline.git.log import Commit
 
 # Pieces of Markdown that matter here, so that fences open and close and headings are met.
 PIECES = st.sampled_from(

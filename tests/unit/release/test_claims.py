@@ -5,9 +5,9 @@ from project_files import SETTINGS, git, write
 
 from towline.config.loading import load
 from towline.errors import UsageError
-from towline.release import release_commit
-from towline.release.promotion import plan_promotion, promote
-from towline.release.standing import examine
+from towline.promotion.promotion import plan_promotion, promote
+from towline.versions import release_commit
+from towline.versions.version_state import examine
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towline.release.commits import Footer, Message, parse
-from towline.release.rules import Rules
-from towline.release.squash import listed
+from towline.git.commits import Footer, Message, parse
+from towline.git.squash import listed
+from towline.versions.rules import Rules
 
 EXTENDED = """\
 feat: allow provided config object to extend other configs

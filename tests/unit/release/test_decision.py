@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from towline.config.models import Versions
 from towline.errors import UsageError
-from towline.release.changes import changes
-from towline.release.decision import Scene, decide
-from towline.release.log import Commit
-from towline.release.rules import Rules
-from towline.release.version import parse
+from towline.git.changes import changes
+from towline.git.log import Commit
+from towline.versions.decision import Scene, decide
+from towline.versions.rules import Rules
+from towline.versions.version import parse
 
 _COUNT = iter(range(10**9))
 

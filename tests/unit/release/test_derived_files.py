@@ -11,10 +11,11 @@ from project_files import git, write
 
 from towline.config.loading import load
 from towline.errors import TowlineError, UsageError
-from towline.release import bom, images, manifest, requirements, targets
-from towline.release.derived import derived_files, variables
-from towline.release.promotion import plan_promotion, promote
-from towline.release.promotion_summary import summarise
+from towline.promotion import images, manifest, requirements, targets
+from towline.promotion import sbom as bom
+from towline.promotion.generated import derived_files, variables
+from towline.promotion.plan_summary import summarise
+from towline.promotion.promotion import plan_promotion, promote
 
 COMPOSE = """\
 x-app: &app
@@ -266,7 +267,7 @@ def test_without_a_compose_file_there_is_little(root, wheels):
 def test_a_service_that_is_no_mapping_is_left_to_compose(tmp_path):
     from types import SimpleNamespace
 
-    from towline.release.derived import _services
+    from towline.promotion.generated import _services
 
     file = tmp_path / "compose.yml"
     file.write_text("services: {web: 'nginx:1.27', api: {image: x}}\n")

@@ -9,11 +9,11 @@ import pytest
 from project_files import git, write
 
 from towline.errors import CheckFailed
-from towline.release import copying, digests
-from towline.release import manifest as manifests
-from towline.release.digests import Digests, open_digests
-from towline.release.promotion import plan_promotion, promote
-from towline.release.tree import scan
+from towline.promotion import copying, digests
+from towline.promotion import manifest as manifests
+from towline.promotion.digests import Digests, open_digests
+from towline.promotion.promotion import plan_promotion, promote
+from towline.promotion.tree import scan
 
 FALSE = "ab" * 32
 

@@ -7,10 +7,10 @@ from project_files import git, write
 
 from towline.config.loading import load
 from towline.errors import UsageError
-from towline.release.convention import is_followed
-from towline.release.log import read, touching
-from towline.release.repository import open_repository
-from towline.release.standing import examine
+from towline.git.convention import is_followed
+from towline.git.log import read, touching
+from towline.git.repository import open_repository
+from towline.versions.version_state import examine
 
 
 class Repo:

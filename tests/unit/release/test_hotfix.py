@@ -7,10 +7,10 @@ from project_files import git, write
 
 from towline.config.loading import load
 from towline.errors import CheckFailed, UsageError
-from towline.release import drift
-from towline.release import manifest as manifests
-from towline.release.backport import backport
-from towline.release.promotion import plan_promotion, promote
+from towline.promotion import drift
+from towline.promotion import manifest as manifests
+from towline.promotion.backport import backport
+from towline.promotion.promotion import plan_promotion, promote
 
 LINES = "".join(f"line {number}\n" for number in range(1, 21))
 HOTFIX = LINES.replace("line 18\n", "line 18, hotfixed\n")

@@ -6,8 +6,8 @@ import pytest
 
 from towline.errors import UsageError
 from towline.findings import Severity
-from towline.release import manifest as manifests
-from towline.release.tree import scan
+from towline.promotion import manifest as manifests
+from towline.promotion.tree import scan
 
 
 @pytest.fixture

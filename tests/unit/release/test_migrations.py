@@ -1,8 +1,8 @@
 import pytest
 
 from towline.errors import UsageError
-from towline.release import manifest as manifests
-from towline.release.migrations import (
+from towline.promotion import manifest as manifests
+from towline.promotion.migrations import (
     compare_migrations,
     find_migrations,
     is_same_record,

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from towline.config.loading import load
-from towline.release import manifest as manifests
-from towline.release.promotion_plan import plan_promotion
+from towline.promotion import manifest as manifests
+from towline.promotion.plan import plan_promotion
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -8,9 +8,9 @@ from project_files import SETTINGS, git, write
 
 from towline.config.loading import load
 from towline.errors import CheckFailed, Locked, TowlineError, UsageError
-from towline.release import manifest as manifests
-from towline.release import swap as swaps
-from towline.release.promotion import plan_promotion, promote, recover
+from towline.promotion import manifest as manifests
+from towline.promotion import swap as swaps
+from towline.promotion.promotion import plan_promotion, promote, recover
 
 
 def run(project, **options):
@@ -512,7 +512,7 @@ def test_the_tests_run_in_the_source_tree_with_this_python(project):
 
 def test_no_module_of_git_is_loaded_by_importing():
     code = (
-        "import sys, towline.release.promotion; "
+        "import sys, towline.promotion.promotion; "
         "sys.exit(not {'git', 'pathspec'}.isdisjoint(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

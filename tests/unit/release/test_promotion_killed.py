@@ -19,9 +19,9 @@ from project_files import git, write
 
 from towline.config.loading import load
 from towline.errors import CheckFailed, TowlineError
-from towline.release import manifest as manifests
-from towline.release import swap as swaps
-from towline.release.promotion import plan_promotion, promote, recover
+from towline.promotion import manifest as manifests
+from towline.promotion import swap as swaps
+from towline.promotion.promotion import plan_promotion, promote, recover
 
 
 def the_manifest_comes_in(event, arguments):
@@ -183,7 +183,7 @@ def test_ctrl_c_while_a_hook_runs(prepared):
     code = (
         "import sys, pathlib\n"
         "from towline.config.loading import load\n"
-        "from towline.release.promotion import plan_promotion, promote\n"
+        "from towline.promotion.promotion import plan_promotion, promote\n"
         "project = load(pathlib.Path(sys.argv[1]))\n"
         "promote(project, plan_promotion(project))\n"
     )

@@ -7,9 +7,9 @@ from project_files import git, write
 
 from towline.config.loading import load
 from towline.errors import UsageError
-from towline.release import manifest as manifests
-from towline.release.promotion import plan_promotion, promote
-from towline.release.promotion_version import promotion_version
+from towline.promotion import manifest as manifests
+from towline.promotion.promotion import plan_promotion, promote
+from towline.promotion.release_version import promotion_version
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from project_files import git, write
 
 from towline.errors import TowlineError, UsageError
-from towline.release.publishing import on_branch, push
-from towline.release.repository import Repository, open_repository
+from towline.git.publishing import on_branch, push
+from towline.git.repository import Repository, open_repository
 
 
 @pytest.fixture

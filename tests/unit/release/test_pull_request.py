@@ -8,8 +8,8 @@ import pytest
 
 from github_server import GitHub, pull
 from towline.errors import TowlineError, UsageError
-from towline.release.pull_request import api_address, open_pull_request
-from towline.release.remote import Remote
+from towline.git.remote import Remote
+from towline.promotion.pull_request import api_address, open_pull_request
 
 TOKEN = "ghp_pl4ntedT0ken"
 REMOTE = Remote("github.com", "acme/shop")

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from project_files import git, write
 
+from towline import atomic as write_module
 from towline.config.loading import load
 from towline.errors import TowlineError, UsageError
-from towline.release import release_commit, release_notes, version_files
-from towline.release import write as write_module
-from towline.release.repository import Repository
-from towline.release.standing import examine
+from towline.git.repository import Repository
+from towline.versions import release_commit, release_notes, version_files
+from towline.versions.version_state import examine
 
 SETTINGS = """\
 project: shop

@@ -13,8 +13,8 @@ from project_files import git, write
 
 from towline.config.loading import load
 from towline.errors import Locked, TowlineError, UsageError
-from towline.release import release_commit
-from towline.release.standing import examine
+from towline.versions import release_commit
+from towline.versions.version_state import examine
 
 FILES = {
     "towline.yaml": "project: shop\nversions:\n  files: [VERSION, src/version.py]\n",
@@ -27,7 +27,7 @@ RELEASE = """\
 import sys, pathlib
 from towline.config.loading import load
 from towline.release import release_commit
-from towline.release.standing import examine
+from towline.versions.version_state import examine
 standing = examine(load(pathlib.Path(sys.argv[1])))
 release_commit.carry_out(standing, release_commit.plan_release(standing), commit=True)
 """

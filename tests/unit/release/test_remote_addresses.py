@@ -1,6 +1,6 @@
 import pytest
 
-from towline.release.remote import compare_url, parse, redacted
+from towline.git.remote import compare_url, parse, redacted
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from project_files import git, write
 
 from towline.config.loading import load
 from towline.errors import TowlineError, UsageError
-from towline.release import manifest as manifests
-from towline.release.promotion import plan_promotion, promote, recover
+from towline.promotion import manifest as manifests
+from towline.promotion.promotion import plan_promotion, promote, recover
 
 
 @pytest.fixture
@@ -118,9 +118,9 @@ def test_a_commit_of_a_manifest_that_is_an_option(promoted, commit):
 
 
 def test_what_git_is_asked_about_a_commit_is_never_an_option(promoted):
-    from towline.release import log
-    from towline.release.backport import backported_marks
-    from towline.release.repository import Repository
+    from towline.git import log
+    from towline.git.repository import Repository
+    from towline.promotion.backport import backported_marks
 
     repository = Repository(promoted.root)
     option = f"--output={promoted.root}/taken"

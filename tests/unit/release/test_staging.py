@@ -12,11 +12,11 @@ from test_promotion_killed import fresh_copy
 
 from towline.config.loading import load
 from towline.errors import CheckFailed, UsageError
-from towline.release import copying
-from towline.release import manifest as manifests
-from towline.release import swap as swaps
-from towline.release.promotion import plan_promotion, promote, recover
-from towline.release.threads import for_each
+from towline.promotion import copying
+from towline.promotion import manifest as manifests
+from towline.promotion import swap as swaps
+from towline.promotion.promotion import plan_promotion, promote, recover
+from towline.promotion.threads import for_each
 
 MANY = {f"app/src/part{n % 3}/file{n:03}.txt": f"content {n}\n" for n in range(120)}
 

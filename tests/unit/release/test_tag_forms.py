@@ -1,8 +1,8 @@
 import pytest
 
 from towline.errors import UsageError
-from towline.release.tags import TagForm
-from towline.release.version import parse
+from towline.versions.tags import TagForm
+from towline.versions.version import parse
 
 # From the regular expression that semver.org gives, and the examples beside it.
 VALID = """

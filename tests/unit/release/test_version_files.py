@@ -1,7 +1,7 @@
 import pytest
 
 from towline.errors import UsageError
-from towline.release import version_files
+from towline.versions import version_files
 
 POETRY = """\
 # version = "1.0.0" in a comment

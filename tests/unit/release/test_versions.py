@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towline.errors import UsageError
-from towline.release import version as versions
+from towline.versions import version as versions
 
 numbers = st.integers(0, 10**6)
 words = st.one_of(

@@ -7,14 +7,14 @@ from pathlib import Path
 from towline.config.loading import Project
 from towline.config.models import Settings
 from towline.config.redaction import Redactor
-from towline.engines.releases import Release, ReleaseStore, StateFolder, Status
 from towline.engines.world import Container, World
+from towline.environments.fence import Fence
 from towline.errors import TowlineError
 from towline.hosts.guard import guarded_files
 from towline.hosts.local import LocalHost
-from towline.rollout.fence import Fence
-from towline.rollout.journal import Journal
 from towline.routing.nginx import Backend, Routes
+from towline.state.journal import Journal
+from towline.state.releases import Release, ReleaseStore, StateFolder, Status
 
 SERVICES = {
     "api": {"role": "app", "port": 8000},

@@ -6,13 +6,13 @@ import pytest
 from fakes import FakeEngine, FakeSite, release
 from test_executor import candidate
 
-from towline.engines.releases import Status
+from towline.environments.site import Away, Fleet, Moved
 from towline.errors import UsageError
+from towline.progress import Silent
 from towline.rollout import bringing, operations
 from towline.rollout.candidates import Identifiers
 from towline.rollout.planner import Before
-from towline.rollout.progress import Silent
-from towline.rollout.site import Away, Fleet, Moved
+from towline.state.releases import Status
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ import pytest
 from fakes import FakeSite
 
 from towline.config.services import Role
-from towline.engines.releases import Status
+from towline.environments.site import observe
 from towline.errors import NeedsPerson, RolledBack, TowlineError, UsageError
-from towline.rollout import lock
+from towline.progress import Silent, StepNote
 from towline.rollout.executor import Executor
-from towline.rollout.journal import Journal, unfinished
 from towline.rollout.lane import Lane
 from towline.rollout.planner import Before, Candidate, Scene, plan_deploy, plan_rollback
-from towline.rollout.progress import Silent, StepNote
-from towline.rollout.site import observe
+from towline.state import lock
+from towline.state.journal import Journal, unfinished
+from towline.state.releases import Status
 
 ROLES = {"api": Role.APP, "worker": Role.WORKER, "migrate": Role.JOB, "db": Role.BACKING,
          "nginx": Role.ROUTER}  # fmt: skip

@@ -9,17 +9,18 @@ from fakes import FakeSite
 from test_executor import deploy_plan
 
 from towline.engines.base import Engine
-from towline.engines.releases import Status
+from towline.environments import fence
+from towline.environments.fence import ENGINE_ACTS, ENGINE_LOOKS, Fence, fenced, if_possible
 from towline.errors import RolledBack, TowlineError
 from towline.hosts.base import Files
 from towline.hosts.guard import FILES_LOOK, guarded_host
 from towline.hosts.local import LocalFiles, LocalHost
-from towline.rollout import fence, lock
+from towline.progress import Silent
 from towline.rollout.executor import Executor
-from towline.rollout.fence import ENGINE_ACTS, ENGINE_LOOKS, Fence, fenced, if_possible
-from towline.rollout.journal import Journal
 from towline.rollout.lane import Lane
-from towline.rollout.progress import Silent
+from towline.state import lock
+from towline.state.journal import Journal
+from towline.state.releases import Status
 
 WAYS = {
     "forward": set(),

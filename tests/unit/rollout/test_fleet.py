@@ -6,12 +6,12 @@ import pytest
 from fakes import FakeSite
 from test_executor import deploy_plan
 
-from towline.engines.releases import Status
+from towline.environments.site import Fleet
 from towline.errors import HostLost, NeedsPerson, NoEngine, RolledBack, TowlineError, UsageError
+from towline.progress import Silent
 from towline.rollout.executor import Executor, merged
 from towline.rollout.lane import Lane
-from towline.rollout.progress import Silent
-from towline.rollout.site import Fleet
+from towline.state.releases import Status
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from test_executor import deploy_plan
 
 from towline.errors import RolledBack
 from towline.health.probes import Answer, Outcome
+from towline.progress import Silent
 from towline.rollout import gates
 from towline.rollout.executor import Executor
 from towline.rollout.lane import Lane
-from towline.rollout.progress import Silent
 
 
 class Told(Silent):

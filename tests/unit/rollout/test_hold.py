@@ -5,10 +5,10 @@ from fakes import FakeSite
 from test_executor import deploy_plan
 
 from towline.errors import CheckFailed
-from towline.rollout import hold
+from towline.progress import Silent
 from towline.rollout.lane import Lane
 from towline.rollout.operations import Operation
-from towline.rollout.progress import Silent
+from towline.state import hold
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 from fakes import FakeSite
 
 from towline.config.certificate import self_signed
+from towline.environments import host_files, renewal
 from towline.errors import UsageError
 from towline.hosts.local import LocalHost
-from towline.release.tree import is_host_file
-from towline.rollout import host_files, renewal
+from towline.promotion.tree import is_host_file
 from towline.rollout.planner import fingerprint
 
 

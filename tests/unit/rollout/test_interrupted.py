@@ -4,14 +4,14 @@ import pytest
 from fakes import FakeSite
 from test_executor import candidate, deploy_plan, scene
 
+from towline.environments.site import Fleet
 from towline.errors import CheckFailed, UsageError
+from towline.progress import Silent
 from towline.rollout import interrupted, operations
 from towline.rollout.executor import Executor
-from towline.rollout.journal import unfinished
 from towline.rollout.lane import Lane
 from towline.rollout.planner import plan_deploy, plan_rollback
-from towline.rollout.progress import Silent
-from towline.rollout.site import Fleet
+from towline.state.journal import unfinished
 
 
 class Killed(BaseException):

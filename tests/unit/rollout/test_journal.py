@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from towline.errors import TowlineError
 from towline.hosts.local import LocalFiles
-from towline.rollout.journal import Journal, unfinished
+from towline.state.journal import Journal, unfinished
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def operation(journal, name, notes=1):
 
 
 def test_old_operations_move_to_files_of_their_own(journal, monkeypatch):
-    monkeypatch.setattr("towline.rollout.journal.SEGMENT", 7)
+    monkeypatch.setattr("towline.state.journal.SEGMENT", 7)
     for number in range(10):
         operation(again(journal), f"op{number}")
     folder = journal.path.with_name("journal.jsonl.d")
@@ -247,7 +247,7 @@ def test_old_operations_move_to_files_of_their_own(journal, monkeypatch):
 
 
 def test_everyday_work_reads_the_newest_file_only(journal, monkeypatch):
-    monkeypatch.setattr("towline.rollout.journal.SEGMENT", 7)
+    monkeypatch.setattr("towline.state.journal.SEGMENT", 7)
     for number in range(10):
         operation(again(journal), f"op{number}")
     read, seen = journal.files.read, []
@@ -261,7 +261,7 @@ def test_everyday_work_reads_the_newest_file_only(journal, monkeypatch):
 @pytest.mark.parametrize("point", ["write", "sync_folder"])
 @pytest.mark.parametrize("number", [1, 2])
 def test_killed_while_it_begins_a_file_nothing_is_lost(journal, monkeypatch, point, number):
-    monkeypatch.setattr("towline.rollout.journal.SEGMENT", 3)
+    monkeypatch.setattr("towline.state.journal.SEGMENT", 3)
     operation(journal, "a")
     operation(journal, "b")
     count = 0
@@ -285,7 +285,7 @@ def test_killed_while_it_begins_a_file_nothing_is_lost(journal, monkeypatch, poi
 
 
 def test_without_room_for_a_copy_it_goes_on_in_the_file(journal, monkeypatch):
-    monkeypatch.setattr("towline.rollout.journal.SEGMENT", 3)
+    monkeypatch.setattr("towline.state.journal.SEGMENT", 3)
     operation(journal, "a")
 
     def full(*_):

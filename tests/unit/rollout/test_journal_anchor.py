@@ -7,17 +7,18 @@ from fakes import FakeSite
 from test_executor import run
 from test_interrupted import deploy_lane, kill, rollback_lane
 
+from towline.environments import journal_anchor
+from towline.environments.site import Fleet
 from towline.errors import TowlineError
 from towline.hosts.local import LocalFiles
 from towline.insight.history import require_whole
-from towline.rollout import interrupted, journal_anchor
+from towline.progress import Silent
+from towline.rollout import interrupted
 from towline.rollout.executor import Executor
-from towline.rollout.journal import Journal
-from towline.rollout.journal_lines import START, digest, line_of
 from towline.rollout.lane import Lane
-from towline.rollout.progress import Silent
 from towline.rollout.repair import repair_journal
-from towline.rollout.site import Fleet
+from towline.state.journal import Journal
+from towline.state.journal_lines import START, digest, line_of
 
 
 @pytest.fixture

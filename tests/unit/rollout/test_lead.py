@@ -6,12 +6,14 @@ import pytest
 from fakes import FakeSite
 from test_fleet import lanes
 
+from towline.environments import lead, lead_move
+from towline.environments.site import Away, Fleet
 from towline.errors import Locked, TowlineError, UsageError
 from towline.insight import history
-from towline.rollout import down, hold, lead, lead_move, lock
+from towline.progress import Silent
+from towline.rollout import down
 from towline.rollout.executor import Executor
-from towline.rollout.progress import Silent
-from towline.rollout.site import Away, Fleet
+from towline.state import hold, lock
 
 
 def site_of(folder, name):

@@ -13,9 +13,9 @@ import pytest
 from towline import process_identity
 from towline.errors import Locked, TowlineError, UsageError
 from towline.hosts.local import LocalFiles
-from towline.rollout import lock
-from towline.rollout.lock_file import this_process
-from towline.rollout.takeover import Watch
+from towline.state import lock
+from towline.state.lock_file import this_process
+from towline.state.takeover import Watch
 
 FILES = LocalFiles()
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from fakes import FakeSite
 
-from towline.engines import registration
+from towline.engines.compose import registration
+from towline.environments import place
 from towline.errors import Locked, UsageError
 from towline.hosts.local import LocalHost
-from towline.rollout import place
 
 
 @pytest.fixture

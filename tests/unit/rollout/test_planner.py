@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from test_executor import candidate, deploy_plan
 
 from towline.config.models import Rollout
-from towline.engines.releases import Status
+from towline.environments.site import Fleet
 from towline.errors import UsageError
 from towline.rollout import down, operations
 from towline.rollout.planner import Before, Transfer, changes, fingerprint
 from towline.rollout.retention import surplus
-from towline.rollout.site import Fleet
+from towline.state.releases import Status
 
 
 def test_a_first_deploy_has_nothing_to_stop(tmp_path):

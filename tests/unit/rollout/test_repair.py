@@ -5,10 +5,11 @@ from fakes import FakeSite
 from test_executor import run
 from test_interrupted import deploy_lane, kill, rollback_lane
 
+from towline.environments.site import Fleet
 from towline.errors import Locked, TowlineError
-from towline.rollout import interrupted, lock
+from towline.rollout import interrupted
 from towline.rollout.repair import repair_journal
-from towline.rollout.site import Fleet
+from towline.state import lock
 
 
 @pytest.fixture

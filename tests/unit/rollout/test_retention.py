@@ -3,8 +3,8 @@
 import pytest
 from fakes import FakeSite, release
 
-from towline.engines.releases import ReleaseStore, StateFolder
 from towline.rollout.retention import prune
+from towline.state.releases import ReleaseStore, StateFolder
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from fakes import SERVICES, FakeSite, release
 from invoke import Context, Exit
 from test_executor import deploy_plan
 
-from towline.engines.releases import Status
+from towline.environments.site import Fleet
 from towline.errors import TowlineError, UsageError
-from towline.release import manifest as manifests
+from towline.promotion import manifest as manifests
 from towline.rollout import operations
 from towline.rollout.schema_guard import judge_rollback
-from towline.rollout.site import Fleet
+from towline.state.releases import Status
 from towline.tasks import rollback as rollback_task
 from towline.tasks import seam
 

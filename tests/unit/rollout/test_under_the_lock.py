@@ -8,15 +8,16 @@ from fakes import FakeSite
 from test_executor import deploy_plan
 from test_interrupted import Killed, deploy_lane, kill, rollback_lane, serving
 
+from towline.environments.site import Fleet
 from towline.errors import CheckFailed, Locked, TowlineError, UsageError
-from towline.rollout import hold, interrupted, lock, operations
+from towline.progress import Silent
+from towline.rollout import interrupted, operations
 from towline.rollout.executor import Executor
 from towline.rollout.lane import Lane, PlanOutdated
-from towline.rollout.lock_file import this_process
 from towline.rollout.operations import Operation
-from towline.rollout.progress import Silent
-from towline.rollout.site import Fleet
 from towline.rollout.turn import Turn
+from towline.state import hold, lock
+from towline.state.lock_file import this_process
 
 
 @pytest.fixture

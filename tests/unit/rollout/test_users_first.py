@@ -7,11 +7,11 @@ from fakes import FakeSite
 from test_executor import deploy_plan, run, site
 from test_fleet import lanes, sites
 
-from towline.engines.releases import Status
 from towline.errors import HostLost, NeedsPerson, NoEngine, RolledBack, TowlineError
+from towline.progress import Silent
 from towline.rollout import blame
 from towline.rollout.executor import Executor
-from towline.rollout.progress import Silent
+from towline.state.releases import Status
 
 __all__ = ["site", "sites"]
 BACK, THERE = "route {'blue': 100}", "route {'green': 100}"

@@ -4,10 +4,10 @@ import shutil
 import pytest
 import yaml
 
-from towline.config.adoption import adopt, command_port
 from towline.config.loading import load
-from towline.config.migration_tools import detect_migrations
-from towline.config.scaffold import plan_scaffold, write_scaffold
+from towline.scaffold.adoption import adopt, command_port
+from towline.scaffold.migration_tools import detect_migrations
+from towline.scaffold.scaffold import plan_scaffold, write_scaffold
 
 DOCKERFILE = """
 # syntax=docker/dockerfile:1

@@ -1,6 +1,6 @@
 import pytest
 
-from towline.config.detection import detect
+from towline.scaffold.detection import detect
 
 MAKES_FASTAPI = "from fastapi import FastAPI\napi: FastAPI = FastAPI(title='x')\n"
 MAKES_FLASK = "import flask\napp = flask.Flask(__name__)\n"

@@ -11,9 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from towline.config.envfile import differences, read_env, write_env
-from towline.config.new_secrets import fill
 from towline.config.secrets import missing_or_placeholder
 from towline.errors import UsageError
+from towline.scaffold.new_secrets import fill
 
 EXAMPLE = """\
 # A comment.

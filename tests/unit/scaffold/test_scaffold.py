@@ -6,13 +6,13 @@ import subprocess
 import pytest
 import yaml
 
-from towline.config.detection import detect
 from towline.config.loading import load
-from towline.config.scaffold import State, plan_scaffold, write_scaffold
 from towline.config.secrets import missing_or_placeholder
 from towline.config.services import Role, service_settings
 from towline.errors import UsageError
 from towline.routing.nginx import variable
+from towline.scaffold.detection import detect
+from towline.scaffold.scaffold import State, plan_scaffold, write_scaffold
 
 
 def scaffold(root, **options):

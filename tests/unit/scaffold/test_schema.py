@@ -66,7 +66,7 @@ def test_schemas_can_be_written_elsewhere(tmp_path):
 
 
 def test_editors_find_the_schema(tmp_path):
-    from towline.config.scaffold import plan_scaffold
+    from towline.scaffold.scaffold import plan_scaffold
 
     text = next(f.text for f in plan_scaffold(tmp_path).files if f.path.name == "towline.yaml")
     assert text.splitlines()[0].endswith(f"$schema={json_schema()['$id']}")

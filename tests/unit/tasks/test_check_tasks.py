@@ -2,9 +2,9 @@
 
 import pytest
 
+from towline.checks.preflight import stop_on_errors
 from towline.errors import CheckFailed
 from towline.findings import Finding, Severity
-from towline.rollout.preflight import stop_on_errors
 from towline.tasks import check
 
 FINDINGS = [

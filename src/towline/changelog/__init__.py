@@ -1,0 +1,1 @@
+"""The changelog, from the same history that decides the versions."""

@@ -1,0 +1,196 @@
+"""The pre-deploy check: all findings at once, each with its remedy."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from towline.checks.exposure import check_exposure
+from towline.checks.host_file_checks import (
+    check_certificates,
+    check_host_files,
+    local_certificates,
+)
+from towline.checks.machine import check_disk, check_engine, check_name, check_ports, check_reach
+from towline.checks.mounted import check_mounted
+from towline.checks.router import check_router
+from towline.checks.services import check_services, check_variables
+from towline.config.envfile import differences, read_env
+from towline.config.environments import default_env_file, env_file, example_file
+from towline.config.secrets import missing_or_placeholder
+from towline.engines.compose.stack import KEPT, Stack
+from towline.environments import rendering, renewal
+from towline.environments.site import Fleet, Site, observe
+from towline.errors import CheckFailed, TowlineError, UsageError
+from towline.findings import Finding, Severity, errors
+from towline.rollout.candidates import promoted, read_manifest
+from towline.rollout.forecast import find_effects
+from towline.rollout.planner import require_router
+
+# The check that names what restarts.
+RESTARTS = "restarts"
+
+
+def examine(fleet: Fleet) -> list[Finding]:
+    """Every finding on an environment; changes nothing.
+
+    Raises:
+        UsageError: When no engine answers, as most checks could not be made.
+    """
+    site = fleet.lead
+    fleet.each(lambda site: site.host.docker().ping())
+    found: list[Finding] = [*_release(site), *_variables(site)]
+    stack = None
+    try:
+        stack = site.resolve("0.0.0", "")
+    except UsageError as error:
+        found.append(Finding("compose-file", Severity.ERROR, error.message, error.remedy))
+    else:
+        found.append(Finding("compose-file", Severity.OK, f"{site.project.compose_file} is valid"))
+        found += [*_stack(site, stack), *local_certificates(site, stack)]
+    for findings in fleet.each(lambda site: _host(site, stack)):
+        found += findings
+    found += check_name(site.environment.url)
+    found += [
+        Finding(
+            "hosts", Severity.WARNING, f"{item.host} was not checked: {item.why}",
+            f"`inv deploy --env {site.name}` brings it to the same release later",
+        )
+        for item in fleet.away
+    ]  # fmt: skip
+    found += dict.fromkeys(item for items in fleet.each(_restarts) for item in items)
+    order = (Severity.ERROR, Severity.WARNING, Severity.OK)
+    found.sort(key=lambda finding: order.index(finding.severity))
+    return [_relative(finding, f"{site.project.root}/") for finding in found]
+
+
+def require(fleet: Fleet) -> list[Finding]:
+    """The warnings of the check.
+
+    Raises:
+        CheckFailed: When the check found an error.
+    """
+    found = examine(fleet)
+    stop_on_errors(found)
+    return [finding for finding in found if finding.severity is Severity.WARNING]
+
+
+def stop_on_errors(
+    findings: list[Finding],
+    *,
+    check: str = "pre-deploy check",
+    command: str = "inv pre-deploy-check",
+    shown: bool = False,
+) -> None:
+    """Raise CheckFailed when there is an error.
+
+    Args:
+        findings: What the check found.
+        check: What it is called.
+        command: What runs it alone.
+        shown: The findings were printed already, each with its remedy.
+    """
+    wrong = errors(findings)
+    if not wrong:
+        return
+    noun = "error" if len(wrong) == 1 else "errors"
+    message = f"the {check} found {len(wrong)} {noun}; nothing was changed"
+    if shown:
+        raise CheckFailed(message, remedy=f"fix what is listed above, then `{command}` again")
+    details = [
+        line
+        for finding in wrong
+        for line in (
+            f"{finding.check}: {finding.message}",
+            *(f"    {detail}" for detail in finding.details),
+            f"    -> {finding.remedy}",
+        )
+    ]
+    raise CheckFailed(
+        message, details=details, remedy=f"fix them; `{command}` runs the check alone"
+    )
+
+
+def _relative(finding: Finding, root: str) -> Finding:
+    """The finding with the paths of the project as people in it know them."""
+    return replace(
+        finding,
+        message=finding.message.replace(root, ""),
+        remedy=finding.remedy.replace(root, ""),
+        details=tuple(line.replace(root, "") for line in finding.details),
+    )
+
+
+def _release(site: Site) -> Iterator[Finding]:
+    try:
+        manifest = read_manifest(site)
+    except TowlineError as error:
+        details = tuple(error.details)
+        yield Finding("release", Severity.ERROR, error.message, error.remedy, details)
+    else:
+        yield Finding("release", Severity.OK, f"{manifest.version} is promoted and unchanged")
+
+
+def _variables(site: Site) -> Iterator[Finding]:
+    path = env_file(site.project, site.name)
+    example = example_file(site.project)
+    wrong = list(differences(path)) if path else []
+    if example.is_file():
+        target = str(default_env_file(site.project, site.name))
+        names = site.project.settings.secrets
+        wrong += missing_or_placeholder(site.values, read_env(example, {}), target, names)
+    yield from wrong
+    if not errors(wrong):
+        where = path or "the process environment"
+        yield Finding("secrets", Severity.OK, f"{len(site.values)} variables from {where}")
+
+
+def _stack(site: Site, stack: Stack) -> Iterator[Finding]:
+    tree = site.project.deploy_tree.resolve()
+    yield from check_services(stack, tree)
+    yield from check_variables(stack, str(example_file(site.project)))
+    yield from check_exposure(stack, site.values, site.project.settings.secrets)
+    try:
+        require_router(site.rollout, stack.router is not None)
+    except UsageError as error:
+        yield Finding("services", Severity.ERROR, error.message, error.remedy)
+    hosts = (site.host, site.here)
+    live = site.host.files.folder(site.state.live)
+    yield from check_router(hosts, stack, tree, site.state.routes, live)
+
+
+def _host(site: Site, stack: Stack | None) -> list[Finding]:
+    """What is to be said of one host; it is named where it is another machine."""
+    found = [*check_engine(site.host), *check_reach(site.host)]
+    found += check_mounted(site.host.files, site.state)
+    found += check_disk(site.host, site.state.root, site.project.settings.checks.disk_free)
+    if stack is not None:
+        kept = {name: stack.definition(name) for name in stack.named(*KEPT)}
+        target = rendering.target(site, "check", "0.0.0", "", {})
+        claimed = [site.engine.foreign(model) for _, model in rendering.models(stack, target)]
+        found += dict.fromkeys(item for items in claimed for item in items)
+        found += check_ports(site.host, {"services": kept}, site.engine.observe())
+        found += check_host_files(site, stack, observe(site).live)
+        found += check_certificates(site, stack)
+    if not site.remote:
+        return found
+    return [replace(item, message=f"{site.host.name}: {item.message}") for item in found]
+
+
+def _restarts(site: Site) -> list[Finding]:
+    """What a deploy of the promoted release would restart; nothing when there is none."""
+    try:
+        observed = observe(site)
+        found = promoted(site, observed.live, resolve=False)
+        kept = found.candidate.kept
+        if kept and observed.live and kept.id == observed.live.id:
+            return []
+        live = observed.live
+        renewed = renewal.find(site, live).services() if live else {}
+        effects = find_effects(site, observed, found.candidate, found.stack, renewed)
+    except TowlineError:
+        return []  # other findings say why
+    remedy = "deploy when that does no harm; with `confirm: true` it needs --allow-restart"
+    return [
+        Finding(RESTARTS, Severity.WARNING, f"the deploy {effect}", remedy)
+        for effect in effects
+        if effect.interrupts
+    ]

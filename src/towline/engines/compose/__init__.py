@@ -1,0 +1,1 @@
+"""Docker hosts: Compose creates and removes, the Docker SDK observes and acts."""

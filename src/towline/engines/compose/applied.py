@@ -1,0 +1,68 @@
+"""The record of what persistent services were made from, beside what they mount.
+
+It holds the definition of each service as it was applied last, so that a deploy that failed half
+way, or left a service as it was, is still told truly; secrets are in it (0600).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from towline.hosts.base import Files
+from towline.state.releases import StateFolder
+
+_SINCE, _AWAY = "x-towline-since", "x-towline-away"
+
+
+@dataclass
+class Applied:
+    """What was applied last.
+
+    Attributes:
+        model: As a rendered file; None before the first deploy.
+        since: Containers that started later than this (ISO 8601, by the engine's clock) were never
+            sent a signal by the engine; version 0.6.0 did so. Empty in a record of that version.
+        away: Service -> seconds that it was away when it was recreated or restarted last.
+    """
+
+    model: dict[str, Any] | None = None
+    since: str = ""
+    away: dict[str, float] = field(default_factory=dict)
+
+    def put(self, wanted: Mapping[str, Any], services: set[str]) -> None:
+        """Note that services are as a rendered file describes them; forget what it lacks."""
+        known = (self.model or {}).get("services") or {}
+        merged = {
+            name: definition if name in services or name not in known else known[name]
+            for name, definition in wanted["services"].items()
+        }
+        self.model = {**wanted, "services": merged}
+
+
+def read_applied(files: Files, state: StateFolder) -> Applied:
+    """The record of an environment on a host; an empty one where it cannot be read."""
+    try:
+        model = json.loads(files.read(_file(state)))
+        since, away = str(model.pop(_SINCE, "")), dict(model.pop(_AWAY, {}))
+        if not isinstance(model["services"], dict):
+            return Applied()
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return Applied()
+    return Applied(model, since, away)
+
+
+def write_applied(files: Files, state: StateFolder, record: Applied) -> None:
+    """Write the record, unless it says the same already."""
+    model = {**(record.model or {"services": {}}), _SINCE: record.since, _AWAY: record.away}
+    text = (json.dumps(model, indent=1, sort_keys=True) + "\n").encode()
+    path = _file(state)
+    if not files.exists(path) or files.read(path) != text:
+        files.write(path, text, 0o600)
+
+
+def _file(state: StateFolder) -> Path:
+    return state.live / ".kept.json"

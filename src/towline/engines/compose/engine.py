@@ -1,0 +1,426 @@
+"""Docker hosts: Compose creates and removes, the Docker SDK observes and acts on what exists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from towline.config.services import Role
+from towline.engines.compose import containers, jobs, live, mounted, registration, shared, users
+from towline.engines.compose.effects import Effect
+from towline.engines.compose.names import Names
+from towline.engines.compose.ownership import (
+    CONTENT,
+    Owner,
+    foreign,
+    is_built,
+    names_in_use,
+    refuse_foreign,
+)
+from towline.engines.compose.persistent import Persistent, Rendered, reload_signals
+from towline.engines.compose.router import Router
+from towline.engines.compose.shared import Kind
+from towline.engines.world import Container, Image, World, from_listing
+from towline.errors import TowlineError
+from towline.findings import Finding
+from towline.hosts.base import Host, Result, in_turn
+from towline.hosts.waiting import wait_for
+from towline.images.registry import repository, split
+from towline.routing.nginx import Routes
+from towline.state.releases import Release, StateFolder
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+
+@dataclass(frozen=True)
+class ComposeEngine:
+    """One environment on one Docker host."""
+
+    host: Host
+    state: StateFolder
+    project: str
+    environment: str
+
+    @property
+    def _api(self) -> APIClient:
+        return self.host.docker().api
+
+    @property
+    def owner(self) -> Owner:
+        """Whose things it may touch."""
+        return Owner(self.project, self.environment)
+
+    def names(self) -> Names:
+        """What its Compose projects, networks and volumes are called on this host."""
+        return names_in_use(self._api, self.owner)
+
+    def foreign(self, model: Mapping[str, Any]) -> list[Finding]:
+        """What others have under the names that a rendered file uses."""
+        return list(foreign(self._api, self.owner, model))
+
+    def refuse_foreign(self, model: Mapping[str, Any]) -> None:
+        """Raise CheckFailed when others have something under the names of a rendered file."""
+        refuse_foreign(self._api, self.owner, model)
+
+    @cached_property
+    def router(self) -> Router:
+        """The router of the environment."""
+        return Router(self.host, self.state)
+
+    def wait(self, limit: float) -> None:
+        """See `Engine.wait`."""
+        wait_for(self.host, limit)
+
+    def observe(self) -> World:
+        """See `Engine.observe`; one question to the engine."""
+        return from_listing(self._api.containers(all=True, filters=self.owner.filters))
+
+    @cached_property
+    def persistent(self) -> Persistent:
+        """Its backing services and its router."""
+        return Persistent(self.host, self.state, self.owner, self._compose)
+
+    def forecast(
+        self,
+        wanted: Release | Rendered,
+        was: Mapping[str, str],
+        now: Mapping[str, str],
+        renewed: Mapping[str, Sequence[Path]],
+    ) -> list[Effect]:
+        """See `Engine.forecast`."""
+        if isinstance(wanted, Release):
+            model = live.read_model(self.host.files, wanted.kept_file)
+            wanted = Rendered(self.names().current(model), reload_signals(wanted))
+        return self.persistent.forecast(wanted, self.observe(), was, now, renewed)
+
+    def settle(
+        self,
+        release: Release,
+        renewed: Mapping[str, Sequence[Path]] | None = None,
+        *,
+        spare: bool = False,
+    ) -> list[str]:
+        """See `Engine.settle`."""
+        model = self._model(release.kept_file)
+        self.router.prepare(release)
+        there = self.observe()
+        # A router that never sent anybody anywhere may not even start with the files that it has.
+        is_idle = not there.role(Role.ROUTER) or self.router.read(there).live_colour() is None
+        return self.persistent.bring_up(
+            release, model, there, renewed or {}, spare=spare, is_idle=is_idle
+        )
+
+    def renew(self, release: Release, renewed: Mapping[str, Sequence[Path]]) -> list[str]:
+        """See `Engine.renew`."""
+        there = self.observe()
+        done = []
+        # The router first: it may refuse.
+        if release.router and release.router in renewed:
+            self.router.reload(there)
+            files = ", ".join(str(path) for path in renewed[release.router])
+            done.append(f"{release.router} reloaded" + (f": {files}" if files else ""))
+        return done + self.persistent.renew(release, there, renewed)
+
+    def user_id(self, definition: Mapping[str, Any]) -> int | None:
+        """See `Engine.user_id`."""
+        return users.user_id(self._api, definition)
+
+    def run_job(
+        self,
+        release: Release,
+        colour: str,
+        service: str,
+        *,
+        timeout: float,
+        tick: Callable[[], None],
+    ) -> str:
+        """See `Engine.run_job`."""
+        job = jobs.Job(service, release.id, timeout)
+        there = self.observe().role(Role.JOB)
+        # What another release left there ended long ago; a job that runs is never removed.
+        self._clear(item for item in there if not item.running and not job.is_in(item))
+
+        def start() -> str:
+            self._clear(item for item in there if not item.running and job.is_in(item))
+            file = release.colour_file(colour)
+            # Networks and volumes that only apps use are there before the first app is.
+            self._create_shared(self._model(file))
+            return self._started(job_command(file, service))
+
+        return jobs.run(self._api, job, there, start, tick)
+
+    def stop_jobs(self, release: str) -> list[str]:
+        """See `Engine.stop_jobs`."""
+        there = self.observe().role(Role.JOB)
+        running = [item for item in there if item.running and item.release == release]
+        self._each(lambda item: containers.stop(self._api, item.id), running)
+        return [item.service for item in running]
+
+    def start(
+        self, release: Release, colour: str, services: Sequence[str], ready: Sequence[str] = ()
+    ) -> None:
+        """See `Engine.start`."""
+        if not services:
+            return
+        there = self.observe().of(colour)
+        # What runs is not touched before its turn.
+        ready = [name for name in ready if not any(c.running and c.service == name for c in there)]
+        found = [item for item in there if item.service in (*services, *ready)]
+        self._clear(item for item in found if item.release != release.id)
+        kept = [item for item in found if item.release == release.id]
+
+        def lacks(name: str) -> bool:
+            is_app = release.settings(name).role is Role.APP
+            return sum(c.service == name for c in kept) != (release.replicas if is_app else 1)
+
+        file = release.colour_file(colour)
+        model = self._model(file)
+        if not any(lacks(name) for name in services):
+            wanted = [c for c in kept if c.service in services]
+            self._come_back(wanted, model)
+            self._each(lambda item: self._api.start(item.id), [c for c in wanted if not c.running])
+            return
+        self._create_shared(model)
+        self._compose(*start_commands(file, services, [name for name in ready if lacks(name)]))
+        made = self.observe().of(colour)
+        self._come_back([item for item in made if item.service in services], model)
+        # A worker that waits for its turn must not be started by an engine that restarts.
+        waiting = [item for item in made if item.service in ready and not item.running]
+        self._each(lambda item: containers.retire(self._api, item.id), waiting)
+
+    def _come_back(self, items: Iterable[Container], model: dict[str, Any]) -> None:
+        """Give containers the restart policy of their description, which `stop` takes away."""
+        for item in items:
+            policy = containers.policy_of(model["services"][item.service])
+            containers.set_policy(self._api, item.id, policy)
+
+    def stop(self, colour: str, services: Sequence[str]) -> None:
+        """See `Engine.stop`; each container has its own `stop_grace_period`."""
+        found = [item for item in self.observe().of(colour) if item.service in services]
+        self._each(lambda item: containers.retire(self._api, item.id), found)
+
+    def register(self) -> Path:
+        """Note the state folder unless another one is noted; returns the one that counts."""
+        return registration.register(self.host, self.project, self.environment, self.state.root)
+
+    def router_trouble(self, world: World) -> str:
+        """See `Engine.router_trouble`."""
+        return self.router.trouble(world)
+
+    def detached(self, world: World) -> list[str]:
+        """See `Engine.detached`."""
+        found = mounted.detached(self._api, world.kept(), self.state.root)
+        return sorted({item.service for item in found})
+
+    def reattach(self, services: Sequence[str]) -> str:
+        """See `Engine.reattach`."""
+        world = self.observe()
+        self.router.keep_routes(world)
+        found = [item for item in world.kept() if item.service in services]
+        self._each(lambda item: self._api.restart(item.id), found)
+        return f"{', '.join(item.service for item in found)} restarted"
+
+    def registered(self) -> Path | None:
+        """The state folder that the engine knows; None when nothing of the environment is here."""
+        return registration.registered(self.host, self.project, self.environment)
+
+    def unregister(self) -> None:
+        """Take that note away."""
+        registration.forget(self.host, self.project, self.environment)
+
+    def down(self, *, volumes: bool) -> list[str]:
+        """Remove everything of the environment but its state folder; its data only if asked.
+
+        Returns:
+            What is left because somebody else uses it, a line each.
+        """
+        found = self.observe().containers
+        # Databases last: what uses them has stopped by then.
+        for is_last in (False, True):
+            self._clear(item for item in found if (item.role == Role.BACKING) is is_last)
+        left = shared.remove(self._api, self.owner, "networks")
+        if volumes:
+            left += shared.remove(self._api, self.owner, "volumes")
+            self.unregister()
+        return left
+
+    def shared(self, kind: Kind) -> list[str]:
+        """Names of the networks or volumes that Towline made for this environment."""
+        return shared.ours(self._api, self.owner, kind)
+
+    def image(self, reference: str) -> Image | None:
+        """An image on the host; None when it is not there."""
+        from docker.errors import ImageNotFound
+
+        try:
+            found = self._api.inspect_image(reference)
+        except ImageNotFound:
+            return None
+        digests = found.get("RepoDigests") or []
+        own = [item for item in digests if item.startswith(f"{repository(reference)}@")]
+        return Image(
+            id=found["Id"],
+            pinned=[*own, *digests, found["Id"]][0],
+            content=(found["Config"].get("Labels") or {}).get(CONTENT, ""),
+        )
+
+    def missing_images(self, images: Collection[str]) -> set[str]:
+        """See `Engine.missing_images`; one question to the engine."""
+        found: set[str] = set()
+        for item in self._api.images():
+            found |= {item["Id"], *(item.get("RepoDigests") or [])}
+        return {image for image in images if "sha256:" in image} - found
+
+    def name_of(self, image: str) -> str:
+        """A name by which an image can be saved and found again; empty when it is not there."""
+        from docker.errors import ImageNotFound
+
+        try:
+            return str([*(self._api.inspect_image(image)["RepoTags"] or []), image][0])
+        except ImageNotFound:
+            return ""
+
+    def machine(self) -> str:
+        """What its images must be built for, such as `amd64`."""
+        return str(self._api.version()["Arch"])
+
+    def tag(self, reference: str, extra: str) -> None:
+        """Give an image one more tag in its repository."""
+        self._api.tag(reference, repository(reference), extra)
+
+    def remove_image(self, reference: str, tags: Collection[str]) -> None:
+        """Take these tags from an image that Towline built, and remove it when no other is left.
+
+        Images of others and tags of others stay, and so does what a container uses.
+        """
+        from docker.errors import APIError
+
+        try:
+            found = self._api.inspect_image(reference)
+            if not is_built(found["Config"].get("Labels")):
+                return
+            named = found["RepoTags"] or []
+            ours = [name for name in named if split(name).tag in tags]
+            for name in ours if named else [found["Id"]]:
+                self._api.remove_image(name)
+        except APIError as error:
+            if error.status_code not in (404, 409):  # gone, or in use
+                raise
+
+    def build(self, file: Path, services: Sequence[str]) -> None:
+        """Build images from a rendered build file."""
+        result = self._run(file, "build", *services, timeout=3600)
+        if not result.ok:
+            said = [line for line in result.err.splitlines() if line.strip()]
+            raise TowlineError(
+                f"the build of {', '.join(services)} failed", details=said[-15:],
+                remedy=f"mend it; `docker compose -f {file} build` shows all of it",
+            )  # fmt: skip
+
+    def routes(self, world: World) -> Routes:
+        """See `Engine.routes`."""
+        return self.router.read(world)
+
+    def route(self, release: Release, shares: Mapping[str, int]) -> None:
+        """See `Engine.route`."""
+        if release.router:
+            self.router.switch(release, shares, self.observe())
+
+    def open_on_old_routes(self) -> int:
+        """See `Engine.open_on_old_routes`."""
+        return sum(self.router.retiring(item) for item in self.observe().role(Role.ROUTER))
+
+    def address(self, container: Container, port: int) -> tuple[str, int] | None:
+        """See `Engine.address`: a published loopback port, else the container's own address."""
+        if port in container.ports:
+            return self.host.reach(container.ports[port])
+        return (container.address, port) if container.address else None
+
+    def trouble(self, container: Container) -> str:
+        """See `Engine.trouble`."""
+        from docker.errors import NotFound
+
+        try:
+            found = self._api.inspect_container(container.id)
+        except NotFound:
+            return "is gone"
+        state, restarts = found["State"], found["RestartCount"]
+        if state["OOMKilled"]:
+            return f"ran out of memory (exit code {state['ExitCode']})"
+        if restarts:
+            code = containers.last_exit(self._api, container.id, state)
+            return f"restarted {restarts} times, last exit code {code}"
+        if state["Status"] in ("exited", "dead"):
+            return f"exited with code {state['ExitCode']}"
+        return ""
+
+    def logs(self, container: Container, lines: int) -> list[str]:
+        """See `Engine.logs`."""
+        from docker.errors import APIError
+
+        try:
+            raw: bytes = self._api.logs(container.id, tail=lines)
+        except APIError as error:
+            return [f"(no logs: {error.explanation})"]
+        return raw.decode("utf-8", "replace").splitlines()
+
+    def _model(self, file: Path) -> dict[str, Any]:
+        """A rendered file of a retained release, under the names that are in use today."""
+        found = live.read_model(self.host.files, file)
+        current = self.names().current(found)
+        if current != found:
+            self.host.files.write(file, json.dumps(current, indent=1).encode(), 0o600)
+        return current
+
+    def _create_shared(self, model: dict[str, Any]) -> None:
+        shared.create(self._api, self.owner, model)
+
+    def _clear(self, found: Iterable[Container]) -> None:
+        self._each(lambda item: containers.remove(self._api, item.id), found)
+
+    def _each(self, act: Callable[[Container], object], items: Iterable[Container]) -> None:
+        found = list(items)
+        if not found:
+            return
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            list(pool.map(act, found))
+
+    def _started(self, command: list[str]) -> str:
+        """Start a container by Compose, which prints its id last."""
+        return self._compose(command).out.split()[-1]
+
+    def _compose(self, *commands: list[str]) -> Result:
+        result = self.host.run(in_turn(commands), timeout=600)
+        if not result.ok:
+            said = [line for line in result.err.splitlines() if line.strip()]
+            raise TowlineError(
+                f"docker compose failed: {said[-1] if said else 'no message'}",
+                details=said[-10:-1],
+            )
+        return result
+
+    def _run(self, file: Path, *arguments: str, timeout: float) -> Result:
+        return self.host.run(compose_command(file, *arguments), timeout=timeout)
+
+
+def compose_command(file: Path, *arguments: str) -> list[str]:
+    """The argument list of one Compose call on a rendered file."""
+    return ["docker", "compose", "--file", str(file), *arguments]
+
+
+def job_command(file: Path, service: str) -> list[str]:
+    """What starts a job; it runs on by itself, and prints the id of its container."""
+    return compose_command(file, "run", "--detach", "--no-deps", "--no-TTY", service)
+
+
+def start_commands(file: Path, services: Sequence[str], ready: Sequence[str]) -> list[list[str]]:
+    """What creates the containers of services and starts them; those of `ready` wait."""
+    started = compose_command(file, "up", "--detach", "--no-build", *services)
+    waiting = compose_command(file, "create", "--no-build", *ready)
+    return [waiting, started] if ready else [started]

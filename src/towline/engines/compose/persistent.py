@@ -1,0 +1,285 @@
+"""Backing services and the router: brought to a release's description, and no further.
+
+Only services that differ from what was applied last are given to Compose, so that nothing is
+recreated that the plan did not name, whatever version of Compose runs.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from towline.config.services import Role
+from towline.engines.compose import containers, live, shared, signals
+from towline.engines.compose.applied import Applied, read_applied, write_applied
+from towline.engines.compose.effects import Act, Baseline, Effect, find_effects
+from towline.engines.compose.ownership import Owner
+from towline.engines.compose.render import mounts
+from towline.engines.world import Container, World
+from towline.hosts.base import Host
+from towline.state.releases import Release, StateFolder
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+# What a router is given to finish what it has: nobody new is served for as long.
+_ROUTER_GRACE = 2
+# Later than any container: nothing was started before it.
+_NEVER = "0000"
+_UP = (Act.CREATE, Act.START, Act.RECREATE)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A description of persistent services.
+
+    Attributes:
+        model: The rendered file.
+        signals: Service -> the signal that makes it read its configuration again.
+    """
+
+    model: dict[str, Any]
+    signals: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Persistent:
+    """The persistent services of one environment on one host.
+
+    Attributes:
+        compose: Runs commands of Compose, one after another.
+    """
+
+    host: Host
+    state: StateFolder
+    owner: Owner
+    compose: Callable[..., object]
+
+    @property
+    def _api(self) -> APIClient:
+        return self.host.docker().api
+
+    def forecast(
+        self,
+        wanted: Rendered,
+        world: World,
+        was: Mapping[str, str],
+        now: Mapping[str, str],
+        renewed: Mapping[str, Sequence[Path]],
+    ) -> list[Effect]:
+        """What bringing them to a description would do.
+
+        Args:
+            wanted: The description.
+            world: The containers.
+            was: Path in the deploy tree -> digest, as the live release has it.
+            now: The same, as the wanted release has it.
+            renewed: Service -> host files that it reads and that will change.
+        """
+        differing = [path for path in sorted({*was, *now}) if was.get(path) != now.get(path)]
+        changed = {name: list(paths) for name, paths in renewed.items()}
+        for name, paths in mounts(wanted.model, self.state.live).items():
+            found = [Path(item) for item in differing if _is_below(Path(item), paths)]
+            if found:
+                changed.setdefault(name, []).extend(found)
+        before = self._baseline(read_applied(self.host.files, self.state), world, wanted)
+        return list(find_effects(before, wanted.model, changed, wanted.signals))
+
+    def bring_up(
+        self,
+        release: Release,
+        model: dict[str, Any],
+        world: World,
+        renewed: Mapping[str, Sequence[Path]],
+        *,
+        spare: bool,
+        is_idle: bool,
+    ) -> list[str]:
+        """Bring them to a release's description; returns what was done, a line each.
+
+        Args:
+            release: The release.
+            model: Its rendered file.
+            world: The containers.
+            renewed: Service -> host files that it reads and that changed already.
+            spare: Leave backing services alone that run and are not unhealthy, however they
+                differ: on the way back, a second restart would only add to the harm.
+            is_idle: Whether the router serves nobody: then it is given its files at once.
+        """
+        record = read_applied(self.host.files, self.state)
+        told = reload_signals(release)
+        before = replace(self._baseline(record, world, Rendered(model, told)), is_idle=is_idle)
+        record.since = record.since or self._latest_start(record, world)
+        spared = {item.service for item in world.kept() if spare and _is_fine(item, told)}
+        # The router's own files move with the switch, unless it serves nobody.
+        laid = [
+            name
+            for name in model["services"]
+            if name not in spared and (name != release.router or is_idle)
+        ]
+        synced = live.sync(self.host.files, self.state, model, laid, release)
+        changed = {name: list(paths) for name, paths in renewed.items()}
+        for name, paths in synced.changed.items():
+            changed.setdefault(name, []).extend(paths)
+        found = list(find_effects(before, model, changed, told))
+        effects = [item for item in found if item.service not in spared or not item.interrupts]
+        left = [item.service for item in found if item not in effects]
+        done = [*synced.said, *(f"{name} left as it is: it is well" for name in left)]
+        if effects:
+            done += self._carry_out(effects, release, model, world, record)
+        acted = {item.service for item in effects}
+        record.put(model, acted | (set(model["services"]) - set(left)))
+        write_applied(self.host.files, self.state, record)
+        return done
+
+    def _carry_out(
+        self,
+        effects: Sequence[Effect],
+        release: Release,
+        model: dict[str, Any],
+        world: World,
+        record: Applied,
+    ) -> list[str]:
+        acts = {item.service: item.act for item in effects}
+        gone = [item for item in world.kept() if acts.get(item.service) is Act.REMOVE]
+        for item in gone:
+            containers.remove(self._api, item.id)
+        began = self._now() if any(item.interrupts for item in effects) else 0.0
+        defined = model["services"]
+        patient = [name for name in defined if "stop_grace_period" in defined[name]]
+        commands = up_commands(release.kept_file, effects, patient)
+        if commands:
+            shared.create(self._api, self.owner, model)
+            self.compose(*commands)
+        for item in world.kept():
+            self._tell(item, acts.get(item.service), release)
+        away = self._away(began) if began else {}
+        record.away.update(away)
+        return [_told(item, away.get(item.service)) for item in effects]
+
+    def renew(
+        self, release: Release, world: World, renewed: Mapping[str, Sequence[Path]]
+    ) -> list[str]:
+        """Let backing services read host files that changed; returns what was done."""
+        told, done = reload_signals(release), []
+        for item in world.kept():
+            if item.service not in renewed or item.role == Role.ROUTER or not item.running:
+                continue
+            act = Act.RELOAD if told.get(item.service) else Act.RESTART
+            self._tell(item, act, release)
+            reasons = tuple(f"{path} changed" for path in renewed[item.service])
+            done.append(_told(Effect(item.service, item.role, act, reasons), None))
+        return done
+
+    def _tell(self, item: Container, act: Act | None, release: Release) -> None:
+        if act is Act.RESTART:
+            grace = _ROUTER_GRACE if item.role == Role.ROUTER else None
+            containers.restart(self._api, item.id, grace)
+        elif act is Act.RELOAD:
+            signal = release.settings(item.service).reload
+            # Any image that may have a shell, should its own have none.
+            signals.send(self._api, item.id, signal, sorted(set(release.images.values())))
+
+    def _baseline(self, record: Applied, world: World, wanted: Rendered) -> Baseline:
+        disabled = frozenset(self._disabled(record, world, wanted))
+        return Baseline(record.model, world, disabled, record.away)
+
+    def _disabled(self, record: Applied, world: World, wanted: Rendered) -> Iterable[str]:
+        """Services that a reload by the engine's kill API may have cost their restart policy."""
+        if record.model is None:
+            return
+        for item in world.kept():
+            definition = wanted.model["services"].get(item.service)
+            reloads = item.role == Role.ROUTER or wanted.signals.get(item.service)
+            if not (definition and item.running and reloads):
+                continue
+            if containers.policy_of(definition)["Name"] == "no":
+                continue
+            if not record.since or self._started(item) <= record.since:
+                yield item.service
+
+    def _latest_start(self, record: Applied, world: World) -> str:
+        """Until when the engine may have been asked to signal: by a Towline before this one."""
+        if record.model is None:
+            return _NEVER
+        return max((self._started(item) for item in world.kept()), default=_NEVER)
+
+    def _started(self, item: Container) -> str:
+        return str(self._api.inspect_container(item.id)["State"]["StartedAt"])
+
+    def _now(self) -> float:
+        return datetime.fromisoformat(str(self._api.info()["SystemTime"])).timestamp()
+
+    def _away(self, began: float) -> dict[str, float]:
+        """Service -> seconds from the stop signal to start, as the engine tells."""
+        kinds = ["kill", "die", "start"]
+        filters = {"type": "container", "event": kinds, **self.owner.filters}
+        stopped: dict[str, int] = {}
+        found: dict[str, float] = {}
+        span = {"since": f"{began:.6f}", "until": f"{self._now():.6f}"}
+        for event in self._api.events(filters=filters, decode=True, **span):
+            name = event["Actor"]["Attributes"].get("towline.service", "")
+            if event["Action"] != "start":
+                stopped.setdefault(name, event["timeNano"])
+            elif name in stopped:
+                found[name] = round((event["timeNano"] - stopped[name]) / 1e9, 1)
+        return found
+
+
+def reload_signals(release: Release) -> dict[str, str]:
+    """Service -> the signal that makes it read its configuration again, where it has one."""
+    found = {name: release.settings(name).reload for name in release.services}
+    return {name: signal for name, signal in found.items() if signal}
+
+
+def up_commands(
+    file: Path, effects: Iterable[Effect], patient: Iterable[str] = ()
+) -> list[list[str]]:
+    """What brings services up and touches no other one; a router that is recreated comes last.
+
+    Args:
+        file: The rendered file.
+        effects: What happens to each service.
+        patient: Services with a `stop_grace_period` of their own.
+    """
+    base = ["docker", "compose", "--file", str(file), "up", "--detach", "--no-build", "--no-deps"]
+    ups = [item for item in effects if item.act in _UP]
+    last = [item for item in ups if item.role == Role.ROUTER and item.act is Act.RECREATE]
+    others = [item.service for item in ups if item not in last]
+    commands = [[*base, *others]] if others else []
+    for item in last:
+        # Its open connections do not keep the port closed for others, unless that was asked for.
+        grace = [] if item.service in patient else ["--timeout", str(_ROUTER_GRACE)]
+        commands.append([*base, *grace, item.service])
+    return commands
+
+
+def shown_commands(file: Path, effects: Sequence[Effect]) -> tuple[str, ...]:
+    """The commands of these effects, as they would be typed."""
+    ups = [shlex.join(command) for command in up_commands(file, effects)]
+    restarts = [item.service for item in effects if item.act is Act.RESTART]
+    return (*ups, *(f"docker restart ({name})" for name in restarts))
+
+
+def _is_below(path: Path, roots: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(root) for root in roots)
+
+
+def _is_fine(item: Container, told: Mapping[str, str]) -> bool:
+    """Whether a service can be left as it is; one that reads its files again need not be."""
+    if item.role != Role.BACKING or told.get(item.service):
+        return False
+    return item.running and item.health in ("", "healthy")
+
+
+def _told(effect: Effect, away: float | None) -> str:
+    past = {
+        Act.CREATE: "created", Act.START: "started", Act.RECREATE: "recreated",
+        Act.RESTART: "restarted", Act.RELOAD: "reloaded", Act.REMOVE: "removed",
+    }[effect.act]  # fmt: skip
+    why = f" ({', '.join(effect.reasons)})" if effect.reasons else ""
+    return f"{effect.service} {past}{why}" + (f", away for {away:.1f} s" if away else "")

@@ -1,0 +1,269 @@
+"""From a resolved Compose file to the files of one release: one a colour, one for what stays.
+
+Pure functions. App, worker and job services become a Compose project per colour; backing
+services and the router stay in one project. Networks and volumes are shared by all three
+under the names that the environment's own project would give them.
+"""
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from towline.config.services import Role
+from towline.engines.compose.names import SHARED, Names
+from towline.engines.compose.ownership import CONTENT
+from towline.engines.compose.stack import COLOUR, KEPT, REPLACED, Stack
+from towline.routing.nginx import ASK_PORT
+
+Definition = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the files are rendered for.
+
+    Attributes:
+        project: Name of the project.
+        environment: Name of the environment.
+        release: Identifier of the release.
+        version: Its semantic version.
+        commit: The git commit it was promoted from.
+        images: Service -> image, pinned by digest or id.
+        replicas: Containers of each app service.
+        here: The deploy tree's path, as it stands in the resolved file.
+        tree: Where the host keeps the release's tree.
+        live: Where the host keeps what backing services and the router mount.
+        names: What its Compose projects, networks and volumes are called on that host.
+    """
+
+    project: str
+    environment: str
+    release: str
+    version: str
+    commit: str
+    images: Mapping[str, str]
+    replicas: int
+    here: Path
+    tree: Path
+    live: Path
+    names: Names
+
+
+def colour_model(stack: Stack, target: Target, colour: str) -> Definition:
+    """The Compose file of one colour: app, worker and job services."""
+    names = stack.named(*REPLACED)
+    services = {name: _replaced(stack, target, colour, name) for name in names}
+    model = {
+        "name": target.names.slot(colour),
+        "services": services,
+        **_shared_parts(stack, target, services),
+    }
+    moved: Definition = _with_colour(_moved(model, target.here, target.tree), colour)
+    return moved
+
+
+def kept_model(stack: Stack, target: Target) -> Definition:
+    """The Compose file of what stays: backing services and the router."""
+    names = stack.named(*KEPT)
+    services = {name: _kept(stack, target, name) for name in names}
+    model = {
+        "name": target.names.kept,
+        "services": services,
+        **_shared_parts(stack, target, services),
+    }
+    moved: Definition = _with_colour(_moved(model, target.here, target.live), "")
+    return moved
+
+
+def build_model(stack: Stack, target: Target, content: str) -> Definition:
+    """A Compose file that only builds: no environment, so no secret can reach an image."""
+    services = {}
+    for name, image in stack.built().items():
+        build = copy.deepcopy(stack.definition(name)["build"])
+        build.setdefault("labels", {}).update(
+            {
+                "org.opencontainers.image.version": target.version,
+                "org.opencontainers.image.revision": target.commit,
+                CONTENT: content,
+            }
+        )
+        services[name] = {"image": image, "build": build}
+    model = {"name": target.names.own, "services": services}
+    # Build secrets are mounted while an image is built and are in none of its layers.
+    used = {
+        item["source"] for each in services.values() for item in each["build"].get("secrets") or []
+    }
+    declared = stack.model.get("secrets") or {}
+    secrets = {name: options for name, options in declared.items() if name in used}
+    return {**model, "secrets": secrets} if secrets else model
+
+
+def mounts(model: Definition, root: Path) -> dict[str, list[Path]]:
+    """Service -> what it mounts from below `root`, relative to it; configs and secrets too."""
+    found: dict[str, list[Path]] = {}
+    for name, definition in model["services"].items():
+        sources = [
+            volume["source"]
+            for volume in definition.get("volumes") or []
+            if volume.get("type") == "bind"
+        ]
+        for kind in ("configs", "secrets"):
+            for used in definition.get(kind) or []:
+                declared = (model.get(kind) or {}).get(used.get("source")) or {}
+                sources += [declared["file"]] if declared.get("file") else []
+        inside = (Path(source) for source in sources)
+        found[name] = [path.relative_to(root) for path in inside if path.is_relative_to(root)]
+    return found
+
+
+def writable(model: Definition, root: Path) -> set[Path]:
+    """What services mount from below `root` and may write to, relative to it."""
+    sources = (
+        Path(volume["source"])
+        for definition in model["services"].values()
+        for volume in definition.get("volumes") or []
+        if volume.get("type") == "bind" and not volume.get("read_only")
+    )
+    return {source.relative_to(root) for source in sources if source.is_relative_to(root)}
+
+
+def _replaced(stack: Stack, target: Target, colour: str, name: str) -> Definition:
+    settings = stack.services[name]
+    definition = _common(stack, target, name)
+    definition.pop("container_name", None)
+    definition["pull_policy"] = "never"
+    definition["labels"].update(
+        {
+            "towline.release": target.release,
+            "towline.version": target.version,
+            "towline.colour": colour,
+        }
+    )
+    environment = definition.setdefault("environment", {})
+    environment.setdefault("TOWLINE_VERSION", target.version)
+    environment.setdefault("TOWLINE_COMMIT", target.commit)
+    environment.setdefault("TOWLINE_COLOUR", colour)
+    if settings.role is Role.APP:
+        definition.pop("scale", None)
+        definition.setdefault("deploy", {})["replicas"] = target.replicas
+        _alias(definition, f"{name}-{colour}")
+        # A free loopback port each: probes and smoke tests reach a release before users do.
+        if stack.router and settings.port:
+            definition["ports"] = [_loopback(settings.port)]
+    if settings.role is Role.JOB:
+        definition["restart"] = "no"
+    _only_among(definition, stack.named(*REPLACED))
+    return definition
+
+
+def _kept(stack: Stack, target: Target, name: str) -> Definition:
+    definition = _common(stack, target, name)
+    if stack.services[name].role is Role.ROUTER:
+        definition["ports"] = [*(definition.get("ports") or []), _loopback(ASK_PORT)]
+    _only_among(definition, stack.named(*KEPT))
+    return definition
+
+
+def _common(stack: Stack, target: Target, name: str) -> Definition:
+    definition = copy.deepcopy(stack.definition(name))
+    for key in ("build", "profiles", "x-towline"):
+        definition.pop(key, None)
+    if name in target.images:
+        definition["image"] = target.images[name]
+    definition["labels"] = {
+        **(definition.get("labels") or {}),
+        "towline.project": target.project,
+        "towline.env": target.environment,
+        "towline.role": str(stack.services[name].role),
+        "towline.service": name,
+    }
+    return definition
+
+
+def _loopback(port: int) -> Definition:
+    return {"mode": "ingress", "host_ip": "127.0.0.1", "target": port, "protocol": "tcp"}
+
+
+def _alias(definition: Definition, alias: str) -> None:
+    networks = definition.get("networks") or {"default": None}
+    definition["networks"] = {
+        name: {**(options or {}), "aliases": [*((options or {}).get("aliases") or []), alias]}
+        for name, options in networks.items()
+    }
+
+
+def _only_among(definition: Definition, names: Iterable[str]) -> None:
+    """Drop dependencies on services of another Compose project; Towline keeps that order."""
+    known = set(names)
+    wanted = definition.pop("depends_on", None) or {}
+    kept = {name: options for name, options in wanted.items() if name in known}
+    if kept:
+        definition["depends_on"] = kept
+
+
+def _shared_parts(stack: Stack, target: Target, services: Mapping[str, Definition]) -> Definition:
+    """Networks and volumes as external ones, and the configs and secrets that are used."""
+    parts: Definition = {}
+    networks = {
+        name for definition in services.values() for name in definition.get("networks") or {}
+    }
+    volumes = {
+        volume["source"]
+        for definition in services.values()
+        for volume in definition.get("volumes") or []
+        if volume.get("type") == "volume" and volume.get("source")
+    }
+    ours: Definition = {"networks": {}, "volumes": {}}
+    for kind, used in (("networks", networks), ("volumes", volumes)):
+        declared = stack.model.get(kind) or {}
+        parts[kind] = {}
+        for name in sorted(used):
+            options = declared.get(name) or {}
+            shared = options.get("name") or f"{target.names.own}_{name}"
+            if shared == f"{target.names.own}_{name}":
+                shared = target.names.resource(name)
+            parts[kind][name] = {"name": shared, "external": True}
+            if not options.get("external"):
+                ours[kind][shared] = {k: v for k, v in options.items() if k != "name" and v}
+    parts[SHARED] = {kind: found for kind, found in ours.items() if found}
+    for kind in ("configs", "secrets"):
+        used = {
+            item["source"]
+            for definition in services.values()
+            for item in definition.get(kind) or []
+        }
+        parts[kind] = {
+            name: options for name, options in (stack.model.get(kind) or {}).items() if name in used
+        }
+    return {kind: value for kind, value in parts.items() if value}
+
+
+def _moved(model: Definition, here: Path, there: Path) -> Definition:
+    """The same model with every path below `here` moved below `there`."""
+
+    def move(path: str) -> str:
+        inside = Path(path)
+        return str(there / inside.relative_to(here)) if inside.is_relative_to(here) else path
+
+    for definition in model["services"].values():
+        for volume in definition.get("volumes") or []:
+            if volume.get("type") == "bind":
+                volume["source"] = move(volume["source"])
+    for kind in ("configs", "secrets"):
+        model[kind] = {
+            name: {**options, "file": move(options["file"])} if options.get("file") else options
+            for name, options in (model.get(kind) or {}).items()
+        }
+    return {key: value for key, value in model.items() if value or key == "services"}
+
+
+def _with_colour(value: Any, colour: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(COLOUR, colour)
+    if isinstance(value, list):
+        return [_with_colour(item, colour) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_colour(item, colour) for key, item in value.items()}
+    return value

@@ -1,0 +1,273 @@
+"""The router's container: write, test, reload, verify.
+
+The configuration is tested inside the running container before it is used; when the test or
+the reload fails, the files of before are put back and the old routes stay in force.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from towline.config.services import Role
+from towline.engines.compose import live, signals
+from towline.engines.compose.render import mounts
+from towline.engines.world import Container, World
+from towline.errors import TowlineError
+from towline.hosts.base import Host
+from towline.routing import nginx
+from towline.routing.nginx import Backend, Routes
+from towline.state.releases import Release, StateFolder
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+_POLL = 0.02
+_RELOAD_LIMIT = 10.0
+_STAMP = re.compile(r"^(nginx: )?(\d{4}/\d\d/\d\d [\d:]+ )?\[(?P<level>\w+)\] (\d+#\d+: )?")
+# Several answers in a row on fresh connections, which different workers may give.
+_SURE = 3
+# What nginx's processes call themselves; source: ngx_process_cycle.c.
+_WORKER, _RETIRING = "worker process", "shutting down"
+
+
+@dataclass
+class Router:
+    """The nginx container of one environment."""
+
+    host: Host
+    state: StateFolder
+    _versions: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def _file(self) -> Path:
+        return self.state.routes / nginx.ROUTES_FILE
+
+    @property
+    def _api(self) -> APIClient:
+        return self.host.docker().api
+
+    def prepare(self, release: Release) -> None:
+        """Give the router routes that lead nowhere, so that it can start before any app."""
+        if release.router and not self.host.files.exists(self._file):
+            self.host.files.mkdir(self.state.routes)
+            routes = Routes("none", self._backends(release, {}))
+            self.host.files.write(self._file, nginx.render(routes).encode())
+
+    def read(self, world: World) -> Routes:
+        """The routes in force: what the router itself says, else what its file says."""
+        for container in world.role(Role.ROUTER):
+            if container.running and nginx.ASK_PORT in container.ports:
+                try:
+                    return nginx.ask(self.host.reach(container.ports[nginx.ASK_PORT]))
+                except (OSError, ValueError):
+                    break
+        try:
+            text = self.host.files.read(self._file).decode()
+            return nginx.parse_file(text)
+        except (FileNotFoundError, ValueError):
+            return Routes()
+
+    def trouble(self, world: World) -> str:
+        """Why it serves nobody, asked on its own port; empty when it does, or there is none."""
+        found = world.role(Role.ROUTER)
+        if not found:
+            return "the router has no container"
+        container = next((item for item in found if item.running), found[0])
+        if not container.running:
+            return f"the router is not running: {container.status or container.state}"
+        if nginx.ASK_PORT not in container.ports:
+            return f"the router does not publish port {nginx.ASK_PORT} on this host"
+        try:
+            nginx.ask(self.host.reach(container.ports[nginx.ASK_PORT]))
+        except (OSError, ValueError) as error:
+            return f"the router does not answer: {error}"
+        return ""
+
+    def keep_routes(self, world: World) -> None:
+        """Write the routes in force where the router looks for them at its next start."""
+        routes = self.read(world)
+        if routes.backends:
+            self.host.files.mkdir(self.state.routes)
+            self.host.files.write(self._file, nginx.render(routes).encode())
+
+    def switch(self, release: Release, shares: Mapping[str, int], world: World) -> None:
+        """Put a release's router configuration and these shares in force.
+
+        Raises:
+            TowlineError: When the router is not running, or refuses the configuration.
+        """
+        container = self._running(world)
+        version = self._version(container)
+        before = self._snapshot(release)
+        try:
+            changed = self._sync(release)
+            if not changed and self._in_force(release, shares, world, version):
+                return
+            routes = Routes(uuid.uuid4().hex[:12], self._backends(release, shares))
+            text = nginx.render(routes, nginx_version=version)
+            self.host.files.overwrite(self._file, text.encode())
+            self._test(container)
+            old = self._accepting(container)
+            self._reload(container)
+            self._verify(container, routes, old)
+        except (TowlineError, OSError):
+            self._put_back(before)
+            # What it says now is of no use: the reason for the way back is told.
+            with suppress(TowlineError):
+                self._reload(container)
+            raise
+
+    def reload(self, world: World) -> None:
+        """Let it read its files again, such as a renewed certificate; the routes stay.
+
+        Raises:
+            TowlineError: When it is not running, or refuses them; then it goes on with the old.
+        """
+        container = self._running(world)
+        self._test(container)
+        routes, old = self.read(world), self._accepting(container)
+        self._reload(container)
+        self._verify(container, routes, old)
+
+    def retiring(self, container: Container) -> int:
+        """How many worker processes still finish requests of earlier routes."""
+        if not container.running:
+            return 0
+        return sum(_RETIRING in command for command in self._processes(container).values())
+
+    def _accepting(self, container: Container) -> set[str]:
+        """Numbers of the worker processes that take new connections."""
+        found = self._processes(container)
+        return {pid for pid, said in found.items() if _WORKER in said and _RETIRING not in said}
+
+    def _processes(self, container: Container) -> dict[str, str]:
+        """Process number -> what nginx says it is doing."""
+        listing: dict[str, Any] = self._api.top(container.id)
+        pid = listing["Titles"].index("PID")
+        return {row[pid]: row[-1] for row in listing["Processes"] or []}
+
+    def _backends(self, release: Release, shares: Mapping[str, int]) -> dict[str, Backend]:
+        return {
+            name: Backend(release.settings(name).port or 0, dict(shares))
+            for name in release.named(Role.APP)
+        }
+
+    def _running(self, world: World) -> Container:
+        found = world.role(Role.ROUTER)
+        for container in found:
+            if container.running and nginx.ASK_PORT in container.ports:
+                return container
+        state = found[0].status or found[0].state if found else "does not exist"
+        raise TowlineError(
+            f"the router is not running: {state}",
+            details=self._logs(found[0]) if found else (),
+            remedy="look at its configuration in the deploy tree (security/nginx)",
+        )
+
+    def _snapshot(self, release: Release) -> tuple[live.Snapshot, bytes | None]:
+        """The files of the switch as they are."""
+        files = self.host.files
+        model = live.read_model(files, release.kept_file)
+        paths = mounts(model, self.state.live).get(release.router or "", [])
+        routes = files.read(self._file) if files.exists(self._file) else None
+        return live.snapshot(files, self.state, paths), routes
+
+    def _sync(self, release: Release) -> bool:
+        """Bring the router's own files to the release's; returns whether one changed."""
+        files = self.host.files
+        model = live.read_model(files, release.kept_file)
+        done = live.sync(files, self.state, model, [release.router or ""], release)
+        return bool(done.changed)
+
+    def _in_force(
+        self, release: Release, shares: Mapping[str, int], world: World, version: tuple[int, ...]
+    ) -> bool:
+        """Whether the running router has these very routes.
+
+        Then nothing is written: a host whose disk is full can be told to stay as it is.
+        """
+        now = self.read(world)
+        wanted = Routes(now.generation, self._backends(release, shares))
+        try:
+            text = self.host.files.read(self._file).decode()
+        except FileNotFoundError:
+            return False
+        return now == wanted and text == nginx.render(wanted, nginx_version=version)
+
+    def _put_back(self, before: tuple[live.Snapshot, bytes | None]) -> None:
+        files, (snapshot, routes) = self.host.files, before
+        # What could not be written is as it was; a full disk must not hide why it failed.
+        with suppress(OSError):
+            if routes is not None and files.read(self._file) != routes:
+                files.overwrite(self._file, routes)
+        live.put_back(files, self.state, snapshot)
+
+    def _test(self, container: Container) -> None:
+        code, output = self._exec(container, ["nginx", "-t", "-q"])
+        if code != 0:
+            lines = [_STAMP.sub("", line) for line in output.splitlines() if line.strip()]
+            raise TowlineError(
+                f"nginx refuses the new configuration: {(lines or [f'exit code {code}'])[0]}",
+                details=lines[1:],
+                remedy="mend security/nginx in the deploy tree, promote and deploy again",
+            )
+
+    def _reload(self, container: Container) -> None:
+        """Let it read its files again; never by the engine's kill API, see `signals`."""
+        code, output = self._exec(container, ["nginx", "-s", "reload"])
+        if code == 0:
+            return
+        try:
+            # Started with another configuration file, nginx does not find its own process.
+            signals.send(self._api, container.id, "SIGHUP", ())
+        except TowlineError:
+            said = [_STAMP.sub("", line) for line in output.splitlines() if line.strip()]
+            raise TowlineError(
+                f"`nginx -s reload` failed: {(said or [f'exit code {code}'])[0]}", details=said[1:]
+            ) from None
+
+    def _verify(self, container: Container, routes: Routes, old: set[str]) -> None:
+        """Wait until the router says, several times in a row, that it serves these routes.
+
+        On a busy machine a worker process of the old routes may take connections for a while after
+        the new ones do.
+        """
+        address = self.host.reach(container.ports[nginx.ASK_PORT])
+        deadline = time.monotonic() + _RELOAD_LIMIT
+        seen = 0
+        while time.monotonic() < deadline:
+            try:
+                seen = seen + 1 if nginx.ask(address).generation == routes.generation else 0
+            except (OSError, ValueError):
+                seen = 0
+            if seen >= _SURE and not old & self._accepting(container):
+                return
+            if not seen or seen >= _SURE:
+                time.sleep(_POLL)
+        raise TowlineError(
+            f"nginx did not take the new configuration within {_RELOAD_LIMIT:.0f} s",
+            details=self._logs(container),
+        )
+
+    def _version(self, container: Container) -> tuple[int, ...]:
+        """Its version, which stays what it is for as long as the container does."""
+        if container.id not in self._versions:
+            _, output = self._exec(container, ["nginx", "-v"])
+            match = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", output)
+            found = tuple(int(part) for part in match.groups()) if match else (0,)
+            self._versions[container.id] = found
+        return self._versions[container.id]
+
+    def _exec(self, container: Container, argv: list[str]) -> tuple[int, str]:
+        return signals.execute(self._api, container.id, argv)
+
+    def _logs(self, container: Container) -> list[str]:
+        raw: bytes = self._api.logs(container.id, tail=10)
+        return raw.decode("utf-8", "replace").splitlines()

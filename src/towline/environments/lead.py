@@ -1,0 +1,276 @@
+"""Which host has journal, lock and hold; every host knows, so no list of hosts can begin a second.
+
+`lead.json` in the state folder of each host names the lead. On the lead itself it says `here`:
+names in lists of hosts change, what a host says of itself does not. `number` counts the moves of
+the lead; the highest one is true.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+from towline.environments import journal_anchor, place
+from towline.environments.site import Site
+from towline.errors import Locked, TowlineError, UsageError
+from towline.state import lock
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a host knows of the lead.
+
+    Attributes:
+        host: Name of the lead.
+        history: Tells the environment's one history from all others.
+        number: How often the lead was chosen; a higher one replaces a lower one.
+        here: Whether this very host is the lead.
+        moving: Whether the journal is still on its way from this host to the lead.
+    """
+
+    host: str
+    history: str
+    number: int = 1
+    here: bool = False
+    moving: bool = False
+
+
+def read(site: Site) -> Record | None:
+    """What a host knows of the lead; None when it knows nothing.
+
+    Raises:
+        TowlineError: When its record cannot be read.
+    """
+    try:
+        return Record(**json.loads(site.host.files.read(site.state.lead)))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError):
+        raise TowlineError(
+            f"{site.state.lead} on {site.host.name} cannot be read",
+            remedy=f"remove it; `inv hosts.lead --env {site.name}` shows what the others know",
+        ) from None
+
+
+def write(site: Site, record: Record) -> None:
+    """Let a host know which one is the lead."""
+    site.host.files.write(site.state.lead, _text(record), 0o600)
+
+
+def find(sites: Sequence[Site], away: Sequence[str] = ()) -> Site:
+    """The lead among the hosts that are open.
+
+    Args:
+        sites: The environment on the hosts that are open.
+        away: Names of the hosts that are not.
+
+    Raises:
+        UsageError: When it is not among them, or nobody can tell which one it is.
+    """
+    if not sites[0].remote:
+        return sites[0]
+    known = {site.host.name: read(site) for site in sites}
+    records = [record for record in known.values() if record]
+    if not records:
+        return _by_files(sites, away)
+    histories = {record.history for record in records}
+    leads = [site for site in sites if (found := known[site.host.name]) and found.here]
+    if len(histories) > 1:
+        raise _two_histories(sites[0].name, [site.host.name for site in leads])
+    newest = max(records, key=lambda record: (record.number, record.here))
+    leads = [site for site in leads if known[site.host.name] == newest]
+    if len(leads) == 1:
+        return leads[0]
+    if leads:
+        raise _two_histories(newest.host, [site.host.name for site in leads])
+    raise _not_here(sites, newest, away)
+
+
+def known(sites: Sequence[Site]) -> Record | None:
+    """The newest that these hosts know of the lead."""
+    records = [record for site in sites if (record := read(site))]
+    return max(records, key=lambda record: (record.number, record.here), default=None)
+
+
+def _by_files(sites: Sequence[Site], away: Sequence[str]) -> Site:
+    """The lead of an environment that nobody recorded one for: it has the journal."""
+    name = sites[0].name
+    having = [site for site in sites if site.host.files.exists(site.state.journal)]
+    if len(having) > 1:
+        raise _two_histories(name, [site.host.name for site in having])
+    if having:
+        return having[0]
+    keeping = [site for site in sites if site.host.files.names(site.state.releases)]
+    if keeping:
+        kept = keeping[0].host.name
+        raise UsageError(
+            f"{kept} keeps releases of {name}, and none of the hosts asked has its journal",
+            remedy=f"name the host that has it in environments.{name}.hosts; if it is lost, "
+            f"`inv hosts.lead --host {kept} --force --env {name}` begins a new one",
+        )
+    if away:
+        raise UsageError(
+            f"nobody knows whether {' or '.join(away)} has the journal of {name}",
+            remedy="the first deploy needs every host: remove those that do not exist from "
+            f"environments.{name}.hosts",
+        )
+    return sites[0]
+
+
+def _two_histories(environment: str, hosts: Sequence[str]) -> UsageError:
+    each = " and ".join(hosts)
+    return UsageError(
+        f"{each or 'these hosts'} have journals of {environment} that do not belong together",
+        remedy="choose one, whose journal goes on: "
+        f"`inv hosts.lead --host {hosts[0] if hosts else 'HOST'} --force --env {environment}`; the "
+        "other one is set aside on its host",
+    )
+
+
+def _not_here(sites: Sequence[Site], newest: Record, away: Sequence[str]) -> UsageError:
+    name, first = sites[0].name, sites[0].host.name
+    move = f"`inv hosts.lead --host {first} --env {name}`"
+    if any((record := read(site)) and record.moving for site in sites):
+        return UsageError(
+            f"moving the lead of {name} to {newest.host} was interrupted",
+            remedy=f"`inv hosts.lead --host {newest.host} --env {name}` goes on with it",
+        )
+    force = f"`inv hosts.lead --host {first} --force --env {name}`"
+    if newest.host in away:
+        return UsageError(
+            f"{newest.host} is away, and it is the lead of {name}: it has journal, lock and hold",
+            remedy=f"wait for it; if users cannot, {force} makes {first} the lead and says what "
+            "is lost",
+        )
+    if newest.host in {site.host.name for site in sites}:
+        return UsageError(
+            f"{newest.host} is the lead of {name}, and its state is gone; was it replaced?",
+            remedy=f"restore {sites[0].state.root} there from a backup, or begin a new journal: "
+            f"{force}",
+        )
+    return UsageError(
+        f"{newest.host} is the lead of {name}, and environments.{name}.hosts does not name it",
+        remedy=f"name it there; while it is named, {move} moves the lead away from it; if it is "
+        f"lost, {force}",
+    )
+
+
+@contextmanager
+def held(
+    sites: Sequence[Site],
+    operation: str,
+    *,
+    wait: float = 0.0,
+    say: Callable[[str], None] = lock.silent,
+) -> Iterator[lock.Holder]:
+    """Hold the lock of an environment; it is one, whatever hosts somebody's list names.
+
+    While the body runs, no host is changed without a proof that the lock is held.
+
+    Args:
+        sites: The environment on its hosts, the lead first.
+        operation: What it is for, for others to read.
+        wait: Seconds to wait for another holder to end.
+        say: Told whom it waits for.
+
+    Raises:
+        Locked: When someone else holds it for longer than that, or makes another host the lead.
+    """
+    lead = sites[0]
+    for site in sites:
+        place.claim(site)
+    record = claim(sites)
+    with lock.held(lead.host.files, lead.state.lock, operation, wait=wait, say=say) as holder:
+        now = read(lead)
+        if record and (now is None or not now.here):
+            raise Locked(
+                f"the lead of {lead.name} moved to {now.host if now else 'another host'}",
+                remedy="run the command again",
+            )
+        if now:
+            spread(sites, now)
+        try:
+            with _fenced(sites, holder):
+                yield holder
+        finally:
+            # Under the lock, and only by whoever can prove that it is still held.
+            with suppress(OSError, TowlineError):
+                lock.check(lead.host.files, lead.state.lock, holder, limit=0.0)
+                journal_anchor.leave(sites, lead.journal)
+
+
+@contextmanager
+def _fenced(sites: Sequence[Site], holder: lock.Holder) -> Iterator[None]:
+    lead = sites[0]
+    files, path, limit = lead.host.files, lead.state.lock, lead.rollout.reconnect
+
+    def check() -> None:
+        lock.check(files, path, holder, limit=limit)
+
+    with ExitStack() as stack:
+        for fence in {id(site.fence): site.fence for site in sites}.values():
+            stack.enter_context(fence.armed(check))
+        yield
+
+
+def claim(sites: Sequence[Site]) -> Record | None:
+    """Let hosts that know of no lead know the first one; of two who do that at once, one wins.
+
+    Raises:
+        Locked: When somebody else makes another host the lead.
+    """
+    lead = sites[0]
+    if not lead.remote:
+        return None
+    record = read(lead) or Record(lead.host.name, uuid.uuid4().hex, here=True)
+    made: list[Site] = []
+    for site in sites:
+        own = record if site is lead else replace(record, here=False, moving=False)
+        # Whoever knows is not written to: a host whose disk is full can still go back.
+        if read(site) is None and site.host.files.create(site.state.lead, _text(own)):
+            made.append(site)
+            continue
+        there = read(site)
+        if there and there.history != record.history:
+            for mine in made:
+                mine.host.files.remove(mine.state.lead)
+            raise Locked(
+                f"someone else makes {there.host} the lead of {lead.name}",
+                remedy="run the command again",
+            )
+    return record
+
+
+def spread(sites: Sequence[Site], record: Record) -> None:
+    """Let every host know the lead; what an earlier one still has of the journal is set aside."""
+    for site in sites[1:]:
+        there = read(site)
+        knows = there and there.number >= record.number and there.history == record.history
+        if knows and not (there and there.moving):
+            continue
+        set_aside(site)
+        write(site, replace(record, here=False, moving=False))
+
+
+def set_aside(site: Site) -> None:
+    """Put away a journal that does not count, and a hold with it."""
+    files, root = site.host.files, site.state.root
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for name in journal_files(site):
+        files.move(root / name, root / f"aside-{stamp}.{name}")
+    files.remove(site.state.hold)
+
+
+def journal_files(site: Site) -> list[str]:
+    """Names of the files of a host's journal."""
+    name = site.state.journal.stem
+    found = site.host.files.names(site.state.root)
+    return [item for item in found if item.startswith(name) and ".damaged-" not in item]
+
+
+def _text(record: Record) -> bytes:
+    return json.dumps(asdict(record)).encode()

@@ -1,0 +1,201 @@
+"""Open an environment: connect to its hosts, find its state on each, and the lead among them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from towline.config.environments import read_values
+from towline.config.loading import Project
+from towline.environments import lead, place
+from towline.environments.fence import Fence
+from towline.environments.memo import Memo
+from towline.environments.site import Away, Fleet, Site, name_without
+from towline.errors import TowlineError, UsageError
+from towline.hosts.address import Address
+from towline.hosts.address import parse as parse_address
+from towline.hosts.local import LocalHost
+from towline.hosts.remote import RemoteHost
+from towline.images.registries import Registries
+
+LEFT_OUT = "left out"
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How the hosts of one environment are opened.
+
+    Attributes:
+        only_look: Whether nothing will be changed: then an environment is opened that has no
+            lead, or its state elsewhere.
+        tolerant: Whether hosts that cannot be reached are named, and the others opened.
+    """
+
+    project: Project
+    name: str
+    only_look: bool = False
+    tolerant: bool = False
+    memo: Memo = field(default_factory=Memo)
+    fence: Fence = field(default_factory=Fence)
+
+    def local(self) -> Site:
+        """The environment on this machine."""
+        project, name, here = self.project, self.name, LocalHost()
+        own = project.environment(name).state
+        root = _state_root() / project.settings.project / name
+        if own:
+            root = project.root / Path(own).expanduser()
+        configured = bool(own or os.environ.get("TOWLINE_STATE"))
+        state = place.find(
+            here, project.settings.project, name, root,
+            configured=configured, only_look=self.only_look,
+        )  # fmt: skip
+        return Site(project, name, here, state, here, registries=self._registries())
+
+    def remote(self, address: Address, registries: Registries) -> Site:
+        """The environment on a host behind SSH."""
+        project, name = self.project, self.name
+        environment = project.environment(name)
+        config = environment.ssh_config
+        host = RemoteHost(
+            address,
+            ssh_config=str(project.root / Path(config).expanduser()) if config else "",
+            sudo=environment.sudo,
+        )
+        root = host.facts.state_root / project.settings.project / name
+        if environment.state:
+            root = host.facts.home / environment.state
+        state = place.find(
+            host, project.settings.project, name, root,
+            configured=bool(environment.state), only_look=self.only_look,
+        )  # fmt: skip
+        return Site(
+            project, name, host, state,
+            registries=registries, memo=self.memo, fence=self.fence,
+        )  # fmt: skip
+
+    def fleet(self, addresses: Sequence[Address], without: Sequence[str]) -> Fleet:
+        """The environment on hosts behind SSH, the lead first."""
+        found = self.opened(addresses, without)
+        try:
+            first = lead.find(found.sites, [item.host for item in found.away])
+        except TowlineError as error:
+            if not self.only_look:
+                raise
+            return replace(found, leaderless=error)
+        others = (site for site in found.sites if site is not first)
+        return replace(found, sites=(first, *others))
+
+    def opened(self, addresses: Sequence[Address], without: Sequence[str]) -> Fleet:
+        """The environment on hosts behind SSH, in the order that they are named in."""
+        asked = [item for item in addresses if not _names(item, without)]
+        away = [Away(item.short, LEFT_OUT) for item in addresses if _names(item, without)]
+        if not asked:
+            raise UsageError(
+                f"--without leaves no host of {self.name}", remedy="leave out fewer hosts"
+            )
+        registries = self._registries()
+        with ThreadPoolExecutor(max_workers=self.project.rollout(self.name).parallel) as pool:
+            opened = list(pool.map(lambda item: self._tried(item, registries), asked))
+        sites = [item for item in opened if isinstance(item, Site)]
+        failed = [(address, item) for address, item in zip(asked, opened, strict=True)
+                  if isinstance(item, TowlineError)]  # fmt: skip
+        if failed and not (self.tolerant and sites):
+            raise _unreachable(self.name, *failed[0], alone=len(addresses) == 1)
+        away += [Away(address.short, error.message) for address, error in failed]
+        return Fleet(tuple(sites), tuple(away))
+
+    def _tried(self, address: Address, registries: Registries) -> Site | TowlineError:
+        try:
+            return self.remote(address, registries)
+        except TowlineError as error:
+            return error
+
+    def _registries(self) -> Registries:
+        values = read_values(self.project, self.name)
+        return Registries(self.project.settings.registries, values)
+
+
+def open_fleet(
+    project: Project, name: str, *, without: Sequence[str] = (), only_look: bool = False
+) -> Fleet:
+    """The environment `name` of a project, on all its hosts.
+
+    Args:
+        project: The project.
+        name: The environment.
+        without: Hosts to leave out, as they are named in the configuration.
+        only_look: Whether nothing will be changed: hosts that cannot be reached are named in the
+            outcome, and an environment without a lead can be looked at.
+
+    Raises:
+        UsageError: When there is no such environment, an address of a host is wrong, its state is
+            another user's, or the lead is not among its hosts.
+        TowlineError: When a host cannot be reached; when all cannot, if `only_look`.
+    """
+    opening = Opening(project, name, only_look, tolerant=only_look)
+    parsed = addresses(project, name)
+    unknown = [item for item in without if not any(_names(one, [item]) for one in parsed)]
+    if unknown:
+        known = ", ".join(item.short for item in parsed) or "none: it is on this machine"
+        raise UsageError(
+            f"--without: {unknown[0]} is no host of {name}", remedy=f"hosts of {name}: {known}"
+        )
+    return opening.fleet(parsed, without) if parsed else Fleet((opening.local(),))
+
+
+def open_sites(project: Project, name: str) -> Fleet:
+    """The environment on all its hosts in the order of the configuration, whatever the lead."""
+    opening, parsed = Opening(project, name, tolerant=True), addresses(project, name)
+    return opening.opened(parsed, ()) if parsed else Fleet((opening.local(),))
+
+
+def open_site(project: Project, name: str) -> Site:
+    """The environment `name` of a project, on the host that has its journal and lock.
+
+    Raises:
+        UsageError: When there is no such environment, or nobody can tell which host that is.
+        TowlineError: When no host can be reached.
+    """
+    opening, parsed = Opening(project, name, tolerant=True), addresses(project, name)
+    return opening.fleet(parsed, ()).lead if parsed else opening.local()
+
+
+def addresses(project: Project, name: str) -> list[Address]:
+    """The hosts of an environment; none when it is on this machine.
+
+    Raises:
+        UsageError: When one is named twice, or is no address.
+    """
+    parsed = [parse_address(address) for address in project.environment(name).hosts]
+    twice = {str(item) for item in parsed if parsed.count(item) > 1}
+    if twice:
+        raise UsageError(
+            f"environments.{name}.hosts names {min(twice)} twice", remedy="name each host once"
+        )
+    return parsed
+
+
+def _names(address: Address, given: Sequence[str]) -> bool:
+    return bool({str(address), address.short, address.host} & set(given))
+
+
+def _unreachable(
+    environment: str, address: Address, error: TowlineError, *, alone: bool
+) -> TowlineError:
+    """The error of one host, with what the others can do without it."""
+    if not alone and not isinstance(error, UsageError):
+        name_without(error, environment, address.short)
+    return error
+
+
+def _state_root() -> Path:
+    if os.environ.get("TOWLINE_STATE"):
+        return Path(os.environ["TOWLINE_STATE"]).expanduser().resolve()
+    if os.geteuid() == 0:
+        return Path("/var/lib/towline")
+    data = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(data).expanduser() / "towline"

@@ -1,0 +1,97 @@
+"""Where the state of an environment lies on a host: one folder, whoever logs in."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+from towline.engines.compose import registration
+from towline.environments.site import Site
+from towline.errors import Locked, TowlineError, UsageError
+from towline.hosts.base import Files, Host
+from towline.state.releases import StateFolder
+
+
+def find(
+    host: Host,
+    project: str,
+    environment: str,
+    default: Path,
+    *,
+    configured: bool,
+    only_look: bool = False,
+) -> StateFolder:
+    """The state folder that counts on a host.
+
+    Args:
+        host: The host.
+        project: Name of the project.
+        environment: Name of the environment.
+        default: The folder that this user would take for a new environment.
+        configured: Whether somebody chose it, by `TOWLINE_STATE` or `environments.ENV.state`.
+        only_look: Whether nothing will be changed; then what is configured is looked at.
+
+    Raises:
+        UsageError: When another folder counts, and this user may not or does not want to use it.
+    """
+    there = _registered(host, project, environment)
+    if there is None or there == default or _is_gone(host.files, there):
+        return StateFolder(default)
+    if configured and only_look:
+        return StateFolder(default)
+    where = f"{environment} on {host.name} has its state in {there}"
+    if configured:
+        raise UsageError(
+            f"{where}, and {default} is configured",
+            remedy=f"let TOWLINE_STATE (or environments.{environment}.state) name that folder; to "
+            f"begin anew, `inv down --env {environment}` with it, and remove it",
+        )
+    if not _is_writable(host.files, there):
+        raise UsageError(
+            f"{where}, where this user may not write",
+            remedy=f"log in as the owner of {there}, or as root",
+        )
+    return StateFolder(there)
+
+
+def claim(site: Site) -> None:
+    """Make sure that a state folder counts, before anything is changed.
+
+    Raises:
+        Locked: When somebody else began to deploy with another folder meanwhile.
+    """
+    own, engine = site.state.root, site.engine
+    there = engine.register()
+    if there != own and _is_gone(site.host.files, there):
+        engine.unregister()
+        there = engine.register()
+    if there != own:
+        raise Locked(
+            f"someone else deploys {site.name} on {site.host.name}, with the state folder {there}",
+            remedy="run the command again: it uses that folder, if this user may",
+        )
+
+
+def _registered(host: Host, project: str, environment: str) -> Path | None:
+    # Where no engine answers, whatever needs one says so itself.
+    with suppress(TowlineError, OSError):
+        return registration.registered(host, project, environment)
+    return None
+
+
+def _is_gone(files: Files, folder: Path) -> bool:
+    try:
+        return not files.exists(folder)
+    except PermissionError:
+        return False
+
+
+def _is_writable(files: Files, folder: Path) -> bool:
+    probe = folder / f".probe-{uuid.uuid4().hex[:8]}"
+    try:
+        files.write(probe, b"", 0o600)
+        files.remove(probe)
+    except OSError:
+        return False
+    return True

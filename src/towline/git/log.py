@@ -1,0 +1,173 @@
+"""The history that leads to HEAD, read in one pass of `git log`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from towline.errors import UsageError
+from towline.git.repository import Repository
+
+# Hash, parents, tags, time of the commit, author, message: no field holds a NUL, and -z ends each
+# commit with one, so that the answer is one flat list.
+_FIELDS = ("%H", "%P", "%D", "%ct", "%an", "%B")
+FORMAT = "--format=tformat:" + "%x00".join(_FIELDS)
+_TAG = "tag: refs/tags/"
+
+
+class Commit(NamedTuple):
+    """One commit.
+
+    Attributes:
+        sha: Its full hash.
+        parents: Hashes; more than one for a merge, none for a root.
+        tags: Names of the tags on it.
+        date: When it was committed, `YYYY-MM-DD` in UTC.
+        author: Name.
+        message: The message as written.
+    """
+
+    sha: str
+    parents: tuple[str, ...]
+    tags: tuple[str, ...]
+    date: str
+    author: str
+    message: str
+
+    @property
+    def subject(self) -> str:
+        """The first line of the message."""
+        return self.message.lstrip("\n").partition("\n")[0].strip()
+
+
+class History:
+    """All commits that HEAD reaches, newest first.
+
+    It keeps the columns that Git printed; a commit is made of them when somebody asks for it,
+    as most of 27,000 are only walked past.
+    """
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        """Take the fields of all commits, one after the other, as `FORMAT` prints them."""
+        width = len(_FIELDS)
+        whole = len(fields) // width * width
+        columns = [fields[at:whole:width] for at in range(width)]
+        self._shas, self._parents, self._tags, self._dates, self._authors, self._messages = columns
+
+    def __len__(self) -> int:
+        return len(self._shas)
+
+    def __getitem__(self, place: int) -> Commit:
+        return Commit(
+            self._shas[place],
+            tuple(self._parents[place].split()),
+            _tags(self._tags[place]),
+            _day(self._dates[place]),
+            self._authors[place],
+            self._messages[place],
+        )
+
+    @cached_property
+    def tags(self) -> Mapping[str, str]:
+        """Every tag that HEAD reaches -> hash of its commit."""
+        found = zip(self._tags, self._shas, strict=True)
+        return {tag: sha for names, sha in found if names for tag in _tags(names)}
+
+    def find(self, sha: str) -> Commit | None:
+        """A commit of this history by its full hash."""
+        place = self._places.get(sha)
+        return None if place is None else self[place]
+
+    def since(self, sha: str) -> list[Commit]:
+        """Commits that a commit does not reach, newest first; all of them for an empty hash."""
+        known = self._reached(sha, set()) if sha else set()
+        return [self[place] for place, item in enumerate(self._shas) if item not in known]
+
+    def segments(self, shas: Iterable[str]) -> Iterator[list[Commit]]:
+        """Split the history at releases, oldest first: what each reaches and none before it.
+
+        One walk of the history for all of them, however many there are.
+        """
+        known: set[str] = set()
+        for sha in shas:
+            new = self._reached(sha, known)
+            known |= new
+            yield [self[place] for place in sorted(self._places[item] for item in new)]
+
+    def _reached(self, start: str, before: set[str]) -> set[str]:
+        """What a commit reaches, without going on from what is known."""
+        parents = self._parents_of
+        known: set[str] = set()
+        queue = [start]
+        while queue:
+            sha = queue.pop()
+            if sha in known or sha in before or sha not in parents:
+                continue
+            known.add(sha)
+            above = parents[sha]
+            # Most commits have one parent, and splitting takes longer than looking.
+            queue += above.split() if " " in above else (above,)
+        return known
+
+    @cached_property
+    def _parents_of(self) -> Mapping[str, str]:
+        return dict(zip(self._shas, self._parents, strict=True))
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {sha: place for place, sha in enumerate(self._shas)}
+
+
+def read(repository: Repository) -> History:
+    """Read the history that leads to HEAD.
+
+    Raises:
+        UsageError: When there is no commit yet, or the history is cut off (a shallow clone).
+    """
+    if not repository.head():
+        raise UsageError(
+            f"{repository.root}: there is no commit yet", remedy="make the first: git commit"
+        )
+    if repository.is_shallow():
+        raise UsageError(
+            f"{repository.root} is a shallow clone: its tags and commits are cut off",
+            remedy="git fetch --unshallow --tags; in GitHub Actions: actions/checkout with "
+            "fetch-depth: 0",
+        )
+    data = repository.stream(
+        *("log", "-z", "--decorate=full", "--decorate-refs=refs/tags/", "--encoding=UTF-8"),
+        *("--no-show-signature", "--no-color", FORMAT, "HEAD"),
+    )
+    return History(data.decode("utf-8", "replace").split("\0"))
+
+
+def touching(repository: Repository, since: str, paths: Iterable[Path]) -> set[str]:
+    """Hashes of the commits after `since` that touch one of these paths.
+
+    A merge counts when it brought a change in, so that its message can speak for a branch of
+    unconventional commits.
+
+    Args:
+        repository: The repository.
+        since: Hash of the commit before; empty for the whole history.
+        paths: Files and folders.
+    """
+    names = [str(path) for path in paths]
+    span = f"{since}..HEAD" if since else "HEAD"
+    words = ("rev-list", "--full-history", "--show-pulls", "--end-of-options", span)
+    text = repository.ask(*words, "--", *names)
+    return set(text.split())
+
+
+def _tags(decoration: str) -> tuple[str, ...]:
+    if not decoration:
+        return ()
+    return tuple(name.removeprefix(_TAG) for name in decoration.split(", "))
+
+
+def _day(seconds: str) -> str:
+    """The day of a time: in UTC, so that it does not depend on where somebody sat."""
+    return datetime.fromtimestamp(int(seconds), UTC).date().isoformat()

@@ -1,0 +1,1 @@
+"""Images on their way: registries, layers, archives, and from one engine to another."""

@@ -1,1 +1,0 @@
-"""Versions, manifest and promotion: from a commit to a deploy tree."""

@@ -1,0 +1,1 @@
+"""What a host remembers of an environment: releases, journal, lock and hold."""

@@ -1,0 +1,89 @@
+"""A hold: no deploy until a person lifts it.
+
+A manual rollback sets one, so that automation does not bring the bad release back at once.
+"""
+
+import getpass
+import json
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from towline.errors import CheckFailed
+from towline.hosts.base import Files
+from towline.state.releases import StateFolder
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Why an environment is held.
+
+    Attributes:
+        reason: In the words of whoever set it.
+        user: Who set it, and `machine`, where.
+        since: UTC time, ISO 8601.
+    """
+
+    reason: str
+    user: str
+    machine: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.user} on {self.machine}, {self.since[:16]} UTC)"
+
+
+def read(files: Files, state: StateFolder) -> Hold | None:
+    """The hold of an environment; None when there is none.
+
+    A file that cannot be read holds too: it was written by someone who wanted that.
+    """
+    try:
+        data = json.loads(files.read(state.hold))
+        if all(isinstance(text, str) for text in data.values()):
+            return Hold(**data)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        pass  # told below, like a file with wrong types
+    return Hold(f"{state.hold} cannot be read", "unknown", "unknown", "unknown")
+
+
+def put(files: Files, state: StateFolder, reason: str) -> Hold:
+    """Hold an environment."""
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    hold = Hold(reason, getpass.getuser(), socket.gethostname(), since)
+    files.write(state.hold, json.dumps(asdict(hold)).encode(), 0o600)
+    return hold
+
+
+def after_rollback(left: str, reason: str) -> str:
+    """Why a rollback holds an environment.
+
+    Args:
+        left: The release that was rolled back.
+        reason: What the person said.
+    """
+    return f"rolled back from {left or 'nothing'}" + (f": {reason}" if reason else "")
+
+
+def lift(files: Files, state: StateFolder) -> Hold | None:
+    """Take the hold away; returns it, None when there was none."""
+    hold = read(files, state)
+    if hold:
+        files.remove(state.hold)
+    return hold
+
+
+def refuse(files: Files, state: StateFolder, environment: str) -> None:
+    """Refuse to deploy to an environment that is held.
+
+    Raises:
+        CheckFailed: When it is.
+    """
+    hold = read(files, state)
+    if hold:
+        raise CheckFailed(
+            f"{environment} is on hold: {hold}; nothing was changed",
+            remedy=f"when that is fixed: `inv hold.lift --env {environment}`, then deploy",
+        )

@@ -1,0 +1,243 @@
+"""The releases that a host keeps, and the state folder they lie in.
+
+STATE/releases/ID/release.json   what it is, and whether it proved good or bad
+STATE/releases/ID/env            variables and secrets as they were (0600)
+STATE/releases/ID/tree/          compose file and configuration as they were
+STATE/releases/ID/{blue,green,kept}.json   rendered Compose files (0600)
+STATE/live/                      what backing services and the router mount
+STATE/routes/                    what the router includes
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from towline.config.services import Role, Service
+from towline.errors import TowlineError
+from towline.hosts.base import Files
+from towline.state.release_record import read_record
+
+_RECORD = "release.json"
+
+
+class Status(StrEnum):
+    """What is known of a release."""
+
+    NEW = "new"
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """Where an environment keeps its state on a host."""
+
+    root: Path
+
+    @property
+    def releases(self) -> Path:
+        """One folder a release."""
+        return self.root / "releases"
+
+    @property
+    def live(self) -> Path:
+        """What backing services and the router mount; one stable path."""
+        return self.root / "live"
+
+    @property
+    def routes(self) -> Path:
+        """The folder of routes.conf."""
+        return self.root / "routes"
+
+    @property
+    def journal(self) -> Path:
+        """The record of operations."""
+        return self.root / "journal.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """The lock file."""
+        return self.root / "lock"
+
+    @property
+    def lead(self) -> Path:
+        """Which host has journal, lock and hold, as this host knows it."""
+        return self.root / "lead.json"
+
+    @property
+    def hold(self) -> Path:
+        """The file that holds deploys back."""
+        return self.root / "hold.json"
+
+
+@dataclass(frozen=True)
+class Release:
+    """One kept release.
+
+    Attributes:
+        id: The version, with `+rN` when the same version was deployed with other settings.
+        fingerprint: Digest of everything a deploy depends on: content, variables, settings.
+        content: The manifest's digest of the promoted tree.
+        images: Service -> image, pinned by digest or id.
+        services: Service -> its `x-towline` section.
+        migrations: Path of each migration that it knows -> SHA-256; see `release.migrations`.
+        host_files: Path in its tree -> digest, mode and owner of a key or secret that its app
+            services read; such files are in no manifest.
+        status: Whether it proved good or bad.
+        reason: Why it is bad, or was rolled back.
+        created: UTC time, ISO 8601, by the clock of whoever deployed it.
+        number: Its place among the releases of the host; 0 in records of earlier versions.
+    """
+
+    id: str
+    version: str
+    commit: str
+    fingerprint: str
+    content: str
+    images: Mapping[str, str]
+    services: Mapping[str, Mapping[str, Any]]
+    folder: Path
+    replicas: int = 1
+    migrations: Mapping[str, str] = field(default_factory=dict)
+    host_files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    status: Status = Status.NEW
+    reason: str = ""
+    created: str = ""
+    number: int = 0
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Sorts releases from the oldest to the newest, whatever clocks their deployers have."""
+        return self.number, self.created
+
+    @property
+    def tree(self) -> Path:
+        """Compose file and configuration as they were."""
+        return self.folder / "tree"
+
+    @property
+    def kept_file(self) -> Path:
+        """Compose file of backing services and router."""
+        return self.folder / "kept.json"
+
+    def colour_file(self, colour: str) -> Path:
+        """Compose file of the app, worker and job services in one colour."""
+        return self.folder / f"{colour}.json"
+
+    def settings(self, service: str) -> Service:
+        """The `x-towline` section of a service."""
+        return Service.model_validate(self.services[service])
+
+    def named(self, *roles: Role) -> list[str]:
+        """Names of the services that have one of these roles."""
+        return sorted(name for name in self.services if self.settings(name).role in roles)
+
+    @property
+    def schema_jobs(self) -> list[str]:
+        """Names of its jobs that may change the schema."""
+        return [name for name in self.named(Role.JOB) if self.settings(name).changes_schema]
+
+    @property
+    def router(self) -> str | None:
+        """Name of the router service."""
+        return next(iter(self.named(Role.ROUTER)), None)
+
+
+@dataclass
+class ReleaseStore:
+    """Reads and writes the kept releases of one environment.
+
+    Attributes:
+        sent: Bytes of release folders that travelled to the host.
+    """
+
+    files: Files
+    state: StateFolder
+    sent: int = 0
+    _read: dict[str, Release] = field(default_factory=dict)
+
+    def all(self) -> list[Release]:
+        """Every retained release, oldest first."""
+        found = (self.get(name) for name in self.files.names(self.state.releases))
+        return sorted((item for item in found if item), key=lambda item: item.order)
+
+    def get(self, identifier: str) -> Release | None:
+        """One kept release by its identifier; None when it is not kept.
+
+        Raises:
+            TowlineError: When its record cannot be read.
+        """
+        if identifier in self._read:
+            return self._read[identifier]
+        folder = self.state.releases / identifier
+        if not identifier or identifier.startswith("."):
+            return None
+        try:
+            fields = read_record(self.files.read(folder / _RECORD))
+            fields["status"] = Status(fields["status"])
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise TowlineError(
+                f"{folder / _RECORD} cannot be read: {error}",
+                remedy=f"restore it, or remove the folder {folder} and deploy that version again",
+            ) from None
+        release = Release(**fields, folder=folder)
+        self._read[identifier] = release
+        return release
+
+    def next_id(self, version: str, also: Collection[str] = ()) -> str:
+        """An identifier for one more release of a version; `also` are taken on other hosts."""
+        taken = {*self.files.names(self.state.releases), *also}
+        if version not in taken:
+            return version
+        joint = "." if "+" in version else "+"
+        number = 2
+        while f"{version}{joint}r{number}" in taken:
+            number += 1
+        return f"{version}{joint}r{number}"
+
+    def add(
+        self,
+        release: Release,
+        files: Mapping[str, tuple[bytes, int]],
+        known: Mapping[str, Path] | None = None,
+    ) -> Release:
+        """Write a release folder, whole or not at all; it is the newest from then on.
+
+        Whoever adds one holds the lock, so no two get the same number.
+
+        Args:
+            release: The release; its record is written too.
+            files: Path in its folder -> content and mode.
+            known: Path in its folder -> a file of another kept release with that content.
+        """
+        release = replace(release, number=max((item.number for item in self.all()), default=0) + 1)
+        everything = {**files, _RECORD: (_record(release), 0o600)}
+        self.sent += self.files.install(release.folder, everything, known or {})
+        self._read[release.id] = release
+        return release
+
+    def mark(self, release: Release, status: Status, reason: str = "") -> Release:
+        """Record that a release proved good or bad."""
+        marked = replace(release, status=status, reason=reason)
+        if marked != release:
+            self._write(release.folder, marked)
+        self._read[release.id] = marked
+        return marked
+
+    def remove(self, release: Release) -> None:
+        """Forget a release."""
+        self.files.remove(release.folder)
+        self._read.pop(release.id, None)
+
+    def _write(self, folder: Path, release: Release) -> None:
+        self.files.write(folder / _RECORD, _record(release), 0o600)
+
+
+def _record(release: Release) -> bytes:
+    data = {name: value for name, value in asdict(release).items() if name != "folder"}
+    return (json.dumps(data, indent=2, sort_keys=True) + "\n").encode()

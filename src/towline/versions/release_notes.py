@@ -1,0 +1,155 @@
+"""The changelog of a project, from the same history that decides its versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from towline.changelog import changelog
+from towline.changelog.changelog import Section
+from towline.changelog.headings import identity, order
+from towline.collector import collector_off
+from towline.errors import UsageError
+from towline.git import remote as remotes
+from towline.versions.decision import Decision
+from towline.versions.version import parse
+from towline.versions.version_files import Stamp
+from towline.versions.version_state import Standing
+
+
+def section_for(standing: Standing, decision: Decision, tag: str) -> Section:
+    """The section of a version that is about to be released, dated today (UTC)."""
+    is_prerelease = "-" in decision.version.partition("+")[0]
+    before = [name for version, name in standing.recent if is_prerelease or not version.prerelease]
+    return Section(
+        version=decision.version,
+        tag=tag,
+        date=datetime.now(UTC).date().isoformat(),
+        previous_tag=before[-1] if before else "",
+        changes=decision.changes,
+    )
+
+
+def sections(standing: Standing) -> list[Section]:
+    """The sections of all released versions, newest first.
+
+    A final version tells of everything since the final version before it; a prerelease of what
+    came since the version before.
+    """
+    versions = [(standing.version(tag), tag) for tag in standing.tags]
+    finals = [(str(version), tag) for version, tag in versions if not version.prerelease]
+    everything = [(str(version), tag) for version, tag in versions]
+    found = {item.tag: item for item in _sections(standing, everything)}
+    if len(finals) != len(everything):
+        found |= {item.tag: item for item in _sections(standing, finals)}
+    return [found[tag] for _, tag in reversed(everything)]
+
+
+def written_changelog(standing: Standing, new: Sequence[Section]) -> Stamp:
+    """The changelog before and after it gets sections.
+
+    Raises:
+        UsageError: When the file cannot be read.
+    """
+    path = _file(standing)
+    before = _read(path)
+    web = web_address(standing)
+    after = changelog.update(
+        before.decode(),
+        new,
+        headings=_headings(standing),
+        url=web,
+        compare=lambda old, tag: remotes.compare_url(web, old, tag),
+    )
+    return Stamp(path.resolve(), before, after.encode(), is_new=not path.exists())
+
+
+@collector_off()
+def missing(standing: Standing, *, everything: bool = False) -> tuple[Stamp, list[str]]:
+    """The changelog before and after it gets the released versions that it lacks, and those.
+
+    Args:
+        standing: Where the project stands.
+        everything: Add old versions too; else only those above the highest that it has.
+
+    Raises:
+        UsageError: When the file cannot be read.
+    """
+    known = changelog.versions(_read(_file(standing)).decode())
+    wanted = sections(standing)
+    if known and not everything:
+        highest = max(order(version) for version in known)
+        wanted = [item for item in wanted if order(item.version) > highest]
+    change = written_changelog(standing, wanted)
+    there = {identity(version) for version in known}
+    return change, [item.version for item in wanted if identity(item.version) not in there]
+
+
+def notes(standing: Standing, version: str) -> str:
+    """What is told of one version; of the next one for `next`.
+
+    Raises:
+        UsageError: When there is no such version.
+    """
+    text = _read(_file(standing)).decode()
+    if version == "next":
+        decision = standing.decide()
+        section = section_for(standing, decision, standing.form.tag(decision.version))
+        return changelog.preview(
+            text, section, headings=_headings(standing), url=web_address(standing)
+        )
+    wanted = str(parse(version))
+    written = changelog.section_text(text, wanted)
+    if written:
+        return written
+    for section in sections(standing):
+        if section.version == wanted:
+            change = written_changelog(standing, [section])
+            return changelog.section_text(change.after.decode(), wanted)
+    raise UsageError(
+        f"there is no version {wanted}", remedy="`inv version.show` tells what is released"
+    )
+
+
+def web_address(standing: Standing) -> str:
+    """Web address of the repository; empty when nothing tells."""
+    settings = standing.project.settings
+    if settings.versions.url:
+        return settings.versions.url.rstrip("/")
+    remote = remotes.parse(standing.repository.remote(settings.promote.remote))
+    return remote.web if remote else ""
+
+
+def _headings(standing: Standing) -> Mapping[str, str]:
+    return changelog.headings(standing.project.settings.versions.sections)
+
+
+def _file(standing: Standing) -> Path:
+    return standing.project.root / standing.project.settings.versions.changelog
+
+
+def _sections(standing: Standing, versions: Sequence[tuple[str, str]]) -> list[Section]:
+    history = standing.history
+    segments = history.segments(history.tags[tag] for _, tag in versions)
+    previous = ""
+    found = []
+    for (version, tag), segment in zip(versions, segments, strict=True):
+        changes = tuple(standing.counted(segment))
+        commit = history.find(history.tags[tag])
+        found.append(Section(version, tag, commit.date if commit else "", previous, changes))
+        previous = tag
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+        data.decode()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text", remedy="save it as UTF-8") from None
+    return data
