@@ -4,6 +4,8 @@ from invoke import Collection, Context, task
 
 from . import seam, terminal
 
+_WAIT_HELP = "Wait so long, such as 5m, for others to end. Default: do not wait."
+
 
 @task(
     default=True,
@@ -11,35 +13,46 @@ from . import seam, terminal
     help={
         "env": seam.ENV_HELP,
         "reason": "Why; whoever wants to deploy reads it. Required.",
+        "wait": _WAIT_HELP,
         "dry_run": seam.DRY_RUN_HELP,
     },
 )
-def put(c: Context, env: str = "local", reason: str = "", dry_run: bool = False) -> None:
+def put(
+    c: Context, env: str = "local", reason: str = "", wait: str = "0", dry_run: bool = False
+) -> None:
     """Hold an environment: no deploy until someone lifts it. A rollback does that by itself."""
     with seam.outcome():
+        from towline.environments import holding
         from towline.errors import UsageError
-        from towline.state import hold
 
         if not reason:
             raise UsageError("why is it to be held?", remedy='inv hold --reason "the bug in 1.4.2"')
+        limit = seam.duration(wait, "--wait")
         site = seam.open_site(env)
         if seam.is_dry(c, dry_run):
             terminal.say(f"would hold {env}: {reason}")
             return
-        terminal.say(f"{env} is on hold: {hold.put(site.host.files, site.state, reason)}")
+        held = holding.place(site, reason, wait=limit, say=terminal.tell)
+        terminal.say(f"{env} is on hold: {held}")
         terminal.say(f"next: `inv hold.lift --env {env}` when it is mended")
 
 
-@task(auto_shortflags=False, help={"env": seam.ENV_HELP, "dry_run": seam.DRY_RUN_HELP})
-def lift(c: Context, env: str = "local", dry_run: bool = False) -> None:
+@task(
+    auto_shortflags=False,
+    help={"env": seam.ENV_HELP, "wait": _WAIT_HELP, "dry_run": seam.DRY_RUN_HELP},
+)
+def lift(c: Context, env: str = "local", wait: str = "0", dry_run: bool = False) -> None:
     """Lift the hold of an environment."""
     with seam.outcome():
+        from towline.environments import holding
         from towline.state import hold
 
-        site = seam.open_site(env)
-        files, state = site.host.files, site.state
-        dry = seam.is_dry(c, dry_run)
-        found = hold.read(files, state) if dry else hold.lift(files, state)
+        limit = seam.duration(wait, "--wait")
+        site, dry = seam.open_site(env), seam.is_dry(c, dry_run)
+        if dry:
+            found = hold.read(site.host.files, site.state)
+        else:
+            found = holding.take_away(site, wait=limit, say=terminal.tell)
         if found is None:
             terminal.say(f"{env} is not on hold")
         else:

@@ -6,13 +6,17 @@ Whoever acts on an environment asks the fence first. That is so by construction,
 - the host below it (`hosts/guard.py`), by which engine, retained releases, mounted configuration
   and journal act: a long act, such as stopping three workers in turn, asks again on its way.
 
+The lock lies on the lead. One that not everybody reaches is replaced by force, and its lock still
+says yes to whoever reaches it. So each host that is acted on is asked too which one leads.
+
 A process that sleeps does not know it. So the age of a proof is told by a clock that goes on while
 the machine sleeps, and that nobody can set back.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -56,6 +60,8 @@ ENGINE_ACTS = (
 # An act of several parts asks again after so many seconds. Whoever takes a lock needs longer to
 # find out what serves before it acts.
 _MOMENT = 1.0
+# A host that says nothing for so long is not waited for when all are asked.
+_PATIENCE = 2.0
 
 
 def now() -> float:
@@ -73,24 +79,35 @@ class Fence:
     """
 
     _check: Callable[[], None] | None = None
+    _hosts: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     _lost: Fenced | None = None
     _proven: float = float("-inf")
+    _agreed: dict[str, float] = field(default_factory=dict)
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @contextmanager
-    def armed(self, check: Callable[[], None]) -> Iterator[None]:
-        """Ask `check` before each act while the body runs; it raises `Fenced` when all is lost."""
+    def armed(
+        self, check: Callable[[], None], hosts: Mapping[str, Callable[[], None]] | None = None
+    ) -> Iterator[None]:
+        """Ask before each act while the body runs.
+
+        Args:
+            check: Raises `Fenced` when the lock is lost.
+            hosts: Host -> raises `Fenced` when that host knows another lead.
+        """
         self._check, self._lost, self._proven = check, None, float("-inf")
+        self._hosts, self._agreed = hosts or {}, {}
         try:
             yield
         finally:
-            self._check = None
+            self._check, self._hosts = None, {}
 
-    def prove(self, age: float = 0.0) -> None:
+    def prove(self, age: float = 0.0, host: str = "") -> None:
         """Make sure that the lock is still held.
 
         Args:
             age: Seconds for which an earlier proof counts.
+            host: The host that is to be acted on.
 
         Raises:
             Fenced: When it is not, or when nobody could say so. From then on always.
@@ -102,24 +119,52 @@ class Fence:
         with self._turn:
             if self._lost:
                 raise self._lost
-            if self._proven >= wanted:
-                return
-            asked = now()
-            try:
-                check()
-            except Fenced as lost:
-                self._lost = lost
-                raise
-            self._proven = asked
+            if self._proven < wanted:
+                asked = now()
+                self._ask(check)
+                self._proven = asked
+        self._compare(host, age)
 
-    def prove_recently(self) -> None:
+    def prove_recently(self, host: str = "") -> None:
         """Make sure that the lock was held a moment ago: for the parts of one act."""
-        self.prove(_MOMENT)
+        self.prove(_MOMENT, host)
+
+    def prove_everywhere(self) -> None:
+        """Make sure that no host knows another lead; one that says nothing counts for nothing.
+
+        Raises:
+            Fenced: When one does.
+        """
+        if len(self._hosts) < 2:
+            return
+        # Whoever hangs is not waited for.
+        pool = ThreadPoolExecutor(max_workers=len(self._hosts))
+        asked = [pool.submit(self._compare, host, 0.0) for host in self._hosts]
+        pool.shutdown(wait=False)
+        for answer in wait(asked, _PATIENCE).done:
+            if isinstance(answer.exception(), Fenced):
+                answer.result()
+
+    def _compare(self, host: str, age: float) -> None:
+        look = self._hosts.get(host)
+        # Whoever becomes the lead by force needs longer than that, too.
+        if look is None or self._agreed.get(host, float("-inf")) >= now() - max(age, _MOMENT):
+            return
+        asked = now()
+        self._ask(look)
+        self._agreed[host] = asked
+
+    def _ask(self, question: Callable[[], None]) -> None:
+        try:
+            question()
+        except Fenced as lost:
+            self._lost = lost
+            raise
 
 
-def fenced(engine: Engine, fence: Fence) -> Engine:
-    """An engine that asks the fence right before each act."""
-    return guarded(engine, ENGINE_LOOKS, fence.prove)
+def fenced(engine: Engine, fence: Fence, host: str = "") -> Engine:
+    """An engine, on a host, that asks the fence right before each act."""
+    return guarded(engine, ENGINE_LOOKS, lambda: fence.prove(host=host))
 
 
 @contextmanager

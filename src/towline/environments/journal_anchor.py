@@ -7,7 +7,7 @@ knew. Whoever can write on all hosts can change all of it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,10 +30,15 @@ class Anchor:
     hash: str
 
 
-def leave(sites: Sequence[Site], journal: Journal) -> None:
+def leave(sites: Sequence[Site], journal: Journal, admit: Callable[[Site], None]) -> None:
     """Let each host remember the last entry that was written here.
 
     An operation that is done is not undone by a host that cannot remember it.
+
+    Args:
+        sites: The environment on its hosts.
+        journal: Its journal.
+        admit: Raises where a host is not to be written to.
     """
     last = journal.last
     if last is None:
@@ -42,6 +47,7 @@ def leave(sites: Sequence[Site], journal: Journal) -> None:
     def remember(site: Site) -> None:
         with suppress(OSError, TowlineError):
             releases = site.store.all()
+            admit(site)
             if releases:
                 _write(site, releases[-1].folder, last["seq"], last["hash"])
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from towline.environments import journal_anchor, place
 from towline.environments.site import Site
 from towline.errors import Locked, TowlineError, UsageError
-from towline.state import lock
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def read(site: Site) -> Record | None:
 
 def write(site: Site, record: Record) -> None:
     """Let a host know which one is the lead."""
-    site.host.files.write(site.state.lead, _text(record), 0o600)
+    site.files.write(site.state.lead, _text(record), 0o600)
 
 
 def find(sites: Sequence[Site], away: Sequence[str] = ()) -> Site:
@@ -159,62 +156,17 @@ def _not_here(sites: Sequence[Site], newest: Record, away: Sequence[str]) -> Usa
     )
 
 
-@contextmanager
-def held(
-    sites: Sequence[Site],
-    operation: str,
-    *,
-    wait: float = 0.0,
-    say: Callable[[str], None] = lock.silent,
-) -> Iterator[lock.Holder]:
-    """Hold the lock of an environment; it is one, whatever hosts somebody's list names.
-
-    While the body runs, no host is changed without a proof that the lock is held.
-
-    Args:
-        sites: The environment on its hosts, the lead first.
-        operation: What it is for, for others to read.
-        wait: Seconds to wait for another holder to end.
-        say: Told whom it waits for.
-
-    Raises:
-        Locked: When someone else holds it for longer than that, or makes another host the lead.
-    """
-    lead = sites[0]
-    for site in sites:
-        place.claim(site)
-    record = claim(sites)
-    with lock.held(lead.host.files, lead.state.lock, operation, wait=wait, say=say) as holder:
-        now = read(lead)
-        if record and (now is None or not now.here):
-            raise Locked(
-                f"the lead of {lead.name} moved to {now.host if now else 'another host'}",
-                remedy="run the command again",
-            )
-        if now:
-            spread(sites, now)
-        try:
-            with _fenced(sites, holder):
-                yield holder
-        finally:
-            # Under the lock, and only by whoever can prove that it is still held.
-            with suppress(OSError, TowlineError):
-                lock.check(lead.host.files, lead.state.lock, holder, limit=0.0)
-                journal_anchor.leave(sites, lead.journal)
-
-
-@contextmanager
-def _fenced(sites: Sequence[Site], holder: lock.Holder) -> Iterator[None]:
-    lead = sites[0]
-    files, path, limit = lead.host.files, lead.state.lock, lead.rollout.reconnect
-
-    def check() -> None:
-        lock.check(files, path, holder, limit=limit)
-
-    with ExitStack() as stack:
-        for fence in {id(site.fence): site.fence for site in sites}.values():
-            stack.enter_context(fence.armed(check))
-        yield
+def replacing(site: Site, record: Record) -> Record | None:
+    """What a host knows of a lead that replaced the one of `record`; None when it knows none."""
+    try:
+        there = read(site)
+    except TowlineError:
+        # It proves nothing; the lock does.
+        return None
+    if there is None or there.number < record.number:
+        return None
+    own = (record.number, record.host, record.history)
+    return there if (there.number, there.host, there.history) != own else None
 
 
 def claim(sites: Sequence[Site]) -> Record | None:
@@ -258,7 +210,7 @@ def spread(sites: Sequence[Site], record: Record) -> None:
 
 def set_aside(site: Site) -> None:
     """Put away a journal that does not count, and a hold with it."""
-    files, root = site.host.files, site.state.root
+    files, root = site.files, site.state.root
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     for name in journal_files(site):
         files.move(root / name, root / f"aside-{stamp}.{name}")

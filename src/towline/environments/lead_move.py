@@ -15,6 +15,7 @@ from towline.engines.compose.placed import walk
 from towline.environments import lead, place
 from towline.environments.journal_anchor import anchors
 from towline.environments.lead import Record
+from towline.environments.lead_lock import armed
 from towline.environments.site import Fleet, Site
 from towline.errors import Locked, UsageError
 from towline.state import lock
@@ -34,28 +35,34 @@ def move(fleet: Fleet, target: Site) -> str:
     old = _old(fleet)
     if old is target and not _moving(old):
         raise UsageError(f"{target.host.name} is the lead of {target.name} already")
-    with lock.held(old.host.files, old.state.lock, f"move the lead to {target.host.name}"):
+    purpose = f"move the lead to {target.host.name}"
+    with lock.held(old.host.files, old.state.lock, purpose) as holder:
         now = lead.read(old)
         if now and not (now.here or now.moving):
             raise Locked(
                 f"the lead of {old.name} is {now.host} by now", remedy="run the command again"
             )
         record = _next(now, target)
-        if old is target:
-            # Somebody changed their mind on the way.
-            lead.write(old, replace(record, here=True))
-            return old.host.name
-        place.claim(target)
-        lead.write(old, replace(record, moving=True))
-        _copy(old, target)
-        _note(target, {"lead": target.host.name, "from": old.host.name})
-        lead.write(target, replace(record, here=True))
-        # From here on the target's journal is the one that goes on.
-        lead.write(old, record)
-        lead.set_aside(old)
         others = [site for site in fleet.sites if site not in (old, target)]
-        lead.spread([target, *others], record)
+        with armed([old, target, *others], holder, record):
+            _hand_over(old, target, others, record)
     return old.host.name
+
+
+def _hand_over(old: Site, target: Site, others: Sequence[Site], record: Record) -> None:
+    if old is target:
+        # Somebody changed their mind on the way.
+        lead.write(old, replace(record, here=True))
+        return
+    place.claim(target)
+    lead.write(old, replace(record, moving=True))
+    _copy(old, target)
+    _note(target, {"lead": target.host.name, "from": old.host.name})
+    lead.write(target, replace(record, here=True))
+    # From here on the target's journal is the one that goes on.
+    lead.write(old, record)
+    lead.set_aside(old)
+    lead.spread([target, *others], record)
 
 
 def force(fleet: Fleet, target: Site) -> list[str]:
@@ -72,25 +79,29 @@ def force(fleet: Fleet, target: Site) -> list[str]:
             remedy=f"`inv hosts.lead --host {target.host.name} --env {target.name}` moves it with "
             "its journal",
         )
-    with lock.held(target.host.files, target.state.lock, f"make {target.host.name} the lead"):
+    others = [site for site in fleet.sites if site is not target]
+    for site in others:
+        # Of two hosts that both have a journal, the other one may be at work.
+        holder = lock.living(site.host.files, site.state.lock)
+        if holder:
+            raise lock.locked(holder)
+    purpose = f"make {target.host.name} the lead"
+    with lock.held(target.host.files, target.state.lock, purpose) as holder:
         old = lead.known(fleet.sites)
         number = old.number + 1 if old else 1
         record = Record(target.host.name, old.history if old else uuid.uuid4().hex, number)
-        place.claim(target)
-        lead.write(target, replace(record, here=True))
         has_journal = target.host.files.exists(target.state.journal)
-        lost = sorted({item.hash for item in anchors(fleet.sites)})
-        said = {"lead": target.host.name, "forced": True, "from": old.host if old else ""}
-        _note(target, {**said, "replaces": lost})
-        others = [site for site in fleet.sites if site is not target]
-        _take_over(others, record)
+        with armed([target, *others], holder, record):
+            place.claim(target)
+            lead.write(target, replace(record, here=True))
+            lost = sorted({item.hash for item in anchors(fleet.sites)})
+            said = {"lead": target.host.name, "forced": True, "from": old.host if old else ""}
+            _note(target, {**said, "replaces": lost})
+            # Whoever still works with the old lead finds it out here, and stops.
+            for site in others:
+                lead.set_aside(site)
+                lead.write(site, record)
     return _lost(old, target, has_journal=has_journal)
-
-
-def _take_over(others: Sequence[Site], record: Record) -> None:
-    for site in others:
-        lead.set_aside(site)
-        lead.write(site, record)
 
 
 def _lost(old: Record | None, target: Site, *, has_journal: bool) -> list[str]:
@@ -138,7 +149,7 @@ def _next(now: Record | None, target: Site) -> Record:
 
 def _copy(old: Site, target: Site) -> None:
     """Bring journal and hold over; what the target has of an earlier time is set aside."""
-    source, files = old.host.files, target.host.files
+    source, files = old.host.files, target.files
     lead.set_aside(target)
     folder = source.folder(old.state.root)
     found: dict[str, bytes] = {}

@@ -126,13 +126,13 @@ class Site:
     @cached_property
     def engine(self) -> ComposeEngine:
         """Runs its containers."""
-        host = guarded_host(self.host, self.fence.prove_recently)
+        host = guarded_host(self.host, self._prove_recently)
         return ComposeEngine(host, self.state, self.project.settings.project, self.name)
 
     @cached_property
     def files(self) -> Files:
         """The files of its host, for whoever changes the environment; the lock is not one."""
-        return guarded_files(self.host.files, self.fence.prove_recently)
+        return guarded_files(self.host.files, self._prove_recently)
 
     @cached_property
     def store(self) -> ReleaseStore:
@@ -142,8 +142,11 @@ class Site:
     @cached_property
     def journal(self) -> Journal:
         """Its journal."""
-        files = guarded_files(self.host.files, self.fence.prove)
+        files = guarded_files(self.host.files, partial(self.fence.prove, host=self.host.name))
         return Journal(files, self.state.journal, lambda data: self.redactor.redact_data(data))
+
+    def _prove_recently(self) -> None:
+        self.fence.prove_recently(self.host.name)
 
     def own_variables(self, version: str, commit: str) -> dict[str, str]:
         """What Towline gives Compose for interpolation; the colour is filled in later."""

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Sequence
 
-from towline.environments import lead
+from towline.environments import lead_lock
 from towline.environments.site import Fleet, Site, require_managed
 from towline.errors import UsageError
 from towline.state import lock
@@ -70,7 +70,7 @@ def take_down(
     """
     site, chosen = fleet.lead, _chosen(fleet, hosts)
     operation = uuid.uuid4().hex[:8]
-    with lead.held(fleet.sites, "down", say=say):
+    with lead_lock.held(fleet.sites, "down", say=say):
         if not unmanaged:
             chosen.each(require_managed)
         begun = {"kind": "down", "volumes": volumes, "unmanaged": unmanaged}

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from towline.environments import lead
+from towline.environments import lead_lock
 from towline.environments.fence import if_possible, now
 from towline.errors import TowlineError
 from towline.progress import Progress, Unfailing
@@ -86,7 +86,7 @@ class Executor:
         purpose = f"{plan.kind} {plan.release}"
         sites = [lane.site for lane in self.lanes]
         with (
-            lead.held(sites, purpose, wait=self.wait, say=self.progress.say),
+            lead_lock.held(sites, purpose, wait=self.wait, say=self.progress.say),
             deferred(self.progress.say) as self._interrupt,
         ):
             self.admit()
@@ -107,6 +107,8 @@ class Executor:
                 able = [lane for lane in lanes if lane.name not in self._closing.left]
                 try:
                     self._tick()
+                    # Which host leads is known to those too on which nothing is done now.
+                    self._lead.site.fence.prove_everywhere()
                     if able:
                         self._perform(name, able)
                 except HostFailed as failure:

@@ -6,7 +6,7 @@ The journal says what was begun and never ended; what serves is always one healt
 from collections.abc import Callable
 
 from towline.engines.world import COLOURS, other
-from towline.environments import lead
+from towline.environments import lead_lock
 from towline.environments.site import Fleet, Site, observe
 from towline.errors import CheckFailed, UsageError
 from towline.rollout.lane import Lane, PlanOutdated
@@ -125,10 +125,10 @@ def close(fleet: Fleet, left: Unfinished, *, say: Callable[[str], None] = lock.s
         Locked: When someone else is running an operation.
     """
     site = fleet.lead
-    with lead.held(fleet.sites, f"resume {left.kind} {left.release}", say=say):
+    with lead_lock.held(fleet.sites, f"resume {left.kind} {left.release}", say=say):
         same(site, left)
         if left.kind == "rollback":
-            hold.put(site.host.files, site.state, hold.after_rollback(left.before, left.reason))
+            hold.put(site.files, site.state, hold.after_rollback(left.before, left.reason))
         site.journal.write(left.operation, "end", data={"ok": True, "note": "found done"})
 
 

@@ -70,7 +70,7 @@ class Lane:
     @property
     def engine(self) -> Engine:
         """The engine of its host; each act asks first whether the lock is still held."""
-        return fenced(self.site.engine, self.site.fence)
+        return fenced(self.site.engine, self.site.fence, self.name)
 
     def step(self, name: str) -> Step | None:
         """A step of its plan."""

@@ -130,7 +130,7 @@ class Operation:
     def _seal(self) -> None:
         """Hold the environment before the operation ends, so that no kill can come between."""
         if self.hold_reason:
-            hold.put(self.site.host.files, self.site.state, self.hold_reason)
+            hold.put(self.site.files, self.site.state, self.hold_reason)
 
 
 def deploy(fleet: Fleet, *, version: str = "", host: str = "") -> Operation:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable
 
 from towline.environments.journal_anchor import anchors, contradictions
+from towline.environments.lead_lock import secured
 from towline.environments.site import Fleet
 from towline.state import lock
 from towline.state.journal import Journal, unfinished
@@ -34,7 +35,7 @@ def repair_journal(
     site = fleet.lead
     if not (site.journal.is_damaged() or (thorough and find_damage(fleet))):
         return ""
-    with lock.held(site.host.files, site.state.lock, "repair the journal", say=say):
+    with secured(site, "repair the journal", say=say):
         # What releases remember of the old journal is not missing in the new one.
         known = anchors(fleet.sites)
         replaces = sorted({item.hash for item in known})

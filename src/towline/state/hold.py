@@ -50,7 +50,7 @@ def read(files: Files, state: StateFolder) -> Hold | None:
 
 
 def put(files: Files, state: StateFolder, reason: str) -> Hold:
-    """Hold an environment."""
+    """Hold an environment; for whoever has its lock."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     hold = Hold(reason, getpass.getuser(), socket.gethostname(), since)
     files.write(state.hold, json.dumps(asdict(hold)).encode(), 0o600)
@@ -68,7 +68,7 @@ def after_rollback(left: str, reason: str) -> str:
 
 
 def lift(files: Files, state: StateFolder) -> Hold | None:
-    """Take the hold away; returns it, None when there was none."""
+    """Take the hold away, for whoever has the lock; returns it, None when there was none."""
     hold = read(files, state)
     if hold:
         files.remove(state.hold)

@@ -199,8 +199,8 @@ def locked(holder: Holder) -> Locked:
     return Locked(
         f"{holder.user} on {holder.machine} is running {holder.operation} "
         f"(lock held since {holder.since}, process {holder.pid})",
-        remedy="wait for it (`inv deploy`, `deploy.resume` and `deploy.abort` take --wait 5m); a "
-        f"stale lock expires after {holder.lease:.0f} s; `inv unlock` force-unlocks",
+        remedy="wait for it (`inv deploy`, `deploy.resume`, `deploy.abort` and `hold` take --wait "
+        f"5m); a stale lock expires after {holder.lease:.0f} s; `inv unlock` force-unlocks",
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from towline.config.loading import Project
@@ -190,11 +191,11 @@ class FakeSite:
         self.state = StateFolder(self.folder)
         self.engine.state = self.folder
         self.fence = Fence()
-        self.engine.ask = self.fence.prove_recently
-        self.files = guarded_files(self.host.files, self.fence.prove_recently)
+        self.engine.ask = partial(self.fence.prove_recently, self.host_name)
+        self.files = guarded_files(self.host.files, self.engine.ask)
         self.store = ReleaseStore(self.files, self.state)
         self.redactor = Redactor({"TOKEN": "s3cret-value"})
-        files = guarded_files(self.host.files, self.fence.prove)
+        files = guarded_files(self.host.files, partial(self.fence.prove, host=self.host_name))
         self.journal = Journal(files, self.state.journal, self.redactor.redact_data)
         settings = Settings(
             project="shop", rollout={"watch": 0.01, "drain": 0.2, "health_timeout": 1}

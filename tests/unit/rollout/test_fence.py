@@ -48,12 +48,12 @@ class Sleeper:
         self.clock, self.acts, self.before = Clock(), 0, None
         prove, read = Fence.prove, LocalFiles.read
 
-        def woken(one, age=0.0):
+        def woken(one, age=0.0, host=""):
             if one._check and age < 5:  # whoever only waits comes again and again
                 self.acts += 1
                 if self.acts == number:
                     self.sleep()
-            return prove(one, age)
+            return prove(one, age, host)
 
         def answer(files, path):
             if self.before and path.name == "lock" and self.unanswered:

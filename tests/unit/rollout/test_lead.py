@@ -6,7 +6,7 @@ import pytest
 from fakes import FakeSite
 from test_fleet import lanes
 
-from towline.environments import lead, lead_move
+from towline.environments import lead, lead_lock, lead_move
 from towline.environments.site import Away, Fleet
 from towline.errors import Locked, TowlineError, UsageError
 from towline.insight import history
@@ -103,13 +103,13 @@ def test_the_first_to_deploy_wins_and_leaves_nothing_half(tmp_path):
 def test_a_host_that_comes_later_learns_who_leads(deployed, tmp_path):
     new = site_of(tmp_path, "web4")
     assert lead.find([new, *deployed]).host.name == "web1"
-    with lead.held([*deployed, new], "deploy"):
+    with lead_lock.held([*deployed, new], "deploy"):
         assert lead.read(new).host == "web1"
 
 
 def test_whoever_lost_the_one_lock_changes_nothing_more(deployed):
     files, path = deployed[0].host.files, deployed[0].state.lock
-    with lead.held(deployed, "down"):
+    with lead_lock.held(deployed, "down"):
         files.remove(path)
         with lock.held(files, path, "rollback"), pytest.raises(lock.Fenced):
             deployed[2].files.write(deployed[2].state.root / "x", b"")
@@ -143,7 +143,10 @@ def test_the_lead_moves_with_journal_hold_and_number(deployed):
     with pytest.raises(UsageError, match="web2 is the lead of prod already"):
         lead_move.move(Fleet(tuple(deployed)), two)
     # Somebody whose plan is older finds the lock free, and does not get it.
-    with pytest.raises(Locked, match="the lead of prod moved to web2"), lead.held(deployed, "x"):
+    with (
+        pytest.raises(Locked, match="the lead of prod moved to web2"),
+        lead_lock.held(deployed, "x"),
+    ):
         pass
 
 
@@ -190,7 +193,7 @@ def test_killed_anywhere_the_move_goes_on_and_no_entry_is_lost(deployed, monkeyp
     assert lead.find(fresh) is fresh[1]
     assert fresh[1].journal.entries()[: len(before)] == before
     assert fresh[1].journal.verify() == []
-    with lead.held([fresh[1], fresh[0], fresh[2]], "deploy"):
+    with lead_lock.held([fresh[1], fresh[0], fresh[2]], "deploy"):
         pass
     assert [lead.read(site).host for site in fresh] == ["web2"] * 3
 
@@ -201,7 +204,7 @@ def test_a_lead_that_is_lost_is_replaced_and_finds_out_when_it_is_back(deployed)
     assert lost[0].startswith("web1's journal")
     assert lead.find([two, three]) is two
     assert lead.find([one, two, three]) is two
-    with lead.held([two, one, three], "deploy"):
+    with lead_lock.held([two, one, three], "deploy"):
         assert lead.read(one).host == "web2"
     assert holds_journal(deployed) == ["web2"]
     # What it had is still there to be read.
