@@ -7,7 +7,7 @@ more implementation and not a second code path.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -249,8 +249,17 @@ class Host(Protocol):
         *,
         env: Mapping[str, str] | None = None,
         timeout: float = 600.0,
+        tick: Callable[[], None] | None = None,
     ) -> Result:
-        """Run one command to its end; a non-zero exit code is a result, not an error."""
+        """Run one command to its end; a non-zero exit code is a result, not an error.
+
+        Args:
+            argv: Program and arguments.
+            env: Variables.
+            timeout: Seconds.
+            tick: Asked again and again while a command of this machine runs; what it raises ends
+                the command. On another machine a command runs to its end.
+        """
         ...
 
     def docker(self) -> DockerClient:

@@ -10,12 +10,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from towline.errors import NoEngine, TowlineError, UsageError
+from towline.hosts import child
 from towline.hosts.base import Result
 from towline.hosts.local_folder import LocalFolder, narrow
 
@@ -208,8 +209,9 @@ class LocalHost:
         *,
         env: Mapping[str, str] | None = None,
         timeout: float = 600.0,
+        tick: Callable[[], None] | None = None,
     ) -> Result:
-        """Run a command in a session of its own, so that Ctrl-C reaches Towline and not its child.
+        """See `Host.run`, and `child.run`: an exception ends the command, too.
 
         Raises:
             UsageError: When the program is not installed.
@@ -217,17 +219,7 @@ class LocalHost:
         """
         started = time.monotonic()
         try:
-            done = subprocess.run(
-                list(argv),
-                env=command_environment(env),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-                start_new_session=True,
-                check=False,
-            )
+            done = child.run(argv, command_environment(env), timeout, tick)
         except FileNotFoundError:
             raise UsageError(
                 f"{argv[0]} is not installed on {self.name}", remedy=f"install {argv[0]}"

@@ -7,7 +7,7 @@ import re
 import shlex
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,6 +110,7 @@ class RemoteHost:
         *,
         env: Mapping[str, str] | None = None,
         timeout: float = 600.0,
+        tick: Callable[[], None] | None = None,  # noqa: ARG002 - the end is waited for
     ) -> Result:
         """See `Host.run`.
 

@@ -14,6 +14,7 @@ from towline.images import transfer
 from towline.images.archives import Archives
 from towline.images.registry import repository, split
 from towline.images.shipping import ship
+from towline.rollout.lane import Action
 from towline.rollout.planner import Candidate, Transfer
 from towline.state.releases import Release
 
@@ -77,12 +78,12 @@ def shared_archives(site: Site, items: Iterable[Transfer]) -> Archives:
     return archives
 
 
-def again(site: Site, candidate: Candidate) -> dict[str, Callable[[], str]]:
+def again(site: Site, candidate: Candidate) -> dict[str, Action]:
     """The actions that bring lost images of a retained release back: step name -> action."""
     if candidate.kept is None or not (candidate.to_pull or candidate.to_ship):
         return {}
     arrivals = Arrivals(site, candidate, shared_archives(site, candidate.to_ship))
-    return {"pull": arrivals.pull, "ship": arrivals.ship}
+    return {"pull": lambda _: arrivals.pull(), "ship": lambda _: arrivals.ship()}
 
 
 def is_incomplete(site: Site, release: Release) -> bool:

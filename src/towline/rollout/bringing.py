@@ -22,7 +22,7 @@ from towline.images.registry import repository, split
 from towline.images.shipping import ship
 from towline.promotion.tree import MANIFEST_FILE
 from towline.rollout.candidates import from_kept, kept_manifest, kept_version
-from towline.rollout.lane import Lane
+from towline.rollout.lane import Lane, Tick
 from towline.rollout.plan import Plan
 from towline.rollout.planner import Candidate
 from towline.state.releases import Release, Status
@@ -110,7 +110,7 @@ class Bringing:
     release: Release
     site: Site
 
-    def __call__(self) -> str:
+    def __call__(self, _: Tick) -> str:
         """Bring it over; returns the figures.
 
         Raises:

@@ -1,7 +1,8 @@
 """Signals: what Ctrl-C, SIGTERM and a closed terminal (SIGHUP) do to a command.
 
-An operation ends at its next safe point and not in the middle of a step. Any other command ends at
-once, but takes with it what it left lying about.
+An operation ends at its next safe point and not in the middle of a step; a build, which changes
+nothing that serves, ends at once. So does any other command, and takes with it what it left lying
+about.
 """
 
 import signal
@@ -37,16 +38,19 @@ class Interrupt:
 
 @contextmanager
 def cleaning() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the body as an exception would, so that `finally` runs.
+    """Let signals end the body as an exception would, so that `finally` runs.
 
     Raises:
+        KeyboardInterrupt: For SIGINT, also where a shell made us ignore it.
         SystemExit: With the exit code that a shell gives such an end, 128 and the signal's number.
     """
 
     def leave(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise SystemExit(128 + number)
 
-    with _handling(leave, signal.SIGTERM, signal.SIGHUP):
+    with _handling(leave, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         yield
 
 

@@ -22,7 +22,8 @@ from towline.rollout.strategies import restore
 from towline.state.lock import silent
 from towline.state.releases import Release, Status
 
-Action = Callable[[], str]
+Tick = Callable[[], None]
+Action = Callable[[Tick], str]
 
 # What never touches an environment; a failure there needs no way back.
 HARMLESS = ("build", "push", "pull", "ship", "prepare")
@@ -45,7 +46,7 @@ class Lane:
     """One host in an operation.
 
     Attributes:
-        preparations: Actions for the steps of `HARMLESS`.
+        preparations: Actions for the steps of `HARMLESS`; what takes long in one asks `tick`.
         reason: Why a person rolls back; kept with the release that is left.
         tick: Called in every wait; raises when the operation is to stop.
         say: Tells people what it waits for.
@@ -78,8 +79,7 @@ class Lane:
 
     def perform(self, step: Step) -> str:
         """Carry a step out; returns its figures."""
-        actions: dict[str, Action] = {
-            **self.preparations,
+        actions: dict[str, Callable[[], str]] = {
             "settle": self._settle,
             "reattach": self._reattach,
             "migrate": self._migrate,
@@ -90,6 +90,8 @@ class Lane:
         self.tick()
         if step.name not in (*HARMLESS, *UNDONE_BY_ITSELF):
             self.touched = True
+        if step.name in self.preparations:
+            return self.preparations[step.name](self.tick)
         if step.stage is not None:
             return self._stages(self.tick).reach(step.stage)
         return actions[step.name]()

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from towline.rollout.candidates import (
     other_content,
     references,
 )
+from towline.rollout.lane import Action, Tick
 from towline.rollout.planner import Candidate, short
 from towline.state.releases import Release
 
@@ -52,24 +53,29 @@ class Preparation:
     archives: Archives
     host_files: HostFiles = field(default_factory=dict)
 
-    def actions(self) -> dict[str, Callable[[], str]]:
+    def actions(self) -> dict[str, Action]:
         """Step name -> action."""
         arrivals = Arrivals(self.site, self.candidate, self.archives, self._verify)
         return {
             "build": self.build,
-            "push": self.push,
-            "pull": arrivals.pull,
-            "ship": arrivals.ship,
-            "prepare": self.prepare,
+            "push": lambda _: self.push(),
+            "pull": lambda _: arrivals.pull(),
+            "ship": lambda _: arrivals.ship(),
+            "prepare": lambda _: self.prepare(),
         }
 
-    def build(self, *, everything: bool = False) -> str:
-        """Build the images that are missing (or all); returns their ids."""
+    def build(self, tick: Tick | None = None, *, everything: bool = False) -> str:
+        """Build the images that are missing (or all); returns their ids.
+
+        Args:
+            tick: Raises when the build is to end.
+            everything: Whether to build what is there, too.
+        """
         engine, version = self.site.builder, self.manifest.version
         built = self.stack.built()
         names = sorted(built) if everything else list(self.candidate.to_build)
         with self._build_file() as file:
-            engine.build(file, names)
+            engine.build(file, names, tick)
         said = []
         for name in names:
             image = engine.image(built[name])

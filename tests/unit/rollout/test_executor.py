@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import signal
+import time
 
 import pytest
 from fakes import FakeSite
@@ -10,6 +11,7 @@ from fakes import FakeSite
 from towline.config.services import Role
 from towline.environments.site import observe
 from towline.errors import NeedsPerson, RolledBack, TowlineError, UsageError
+from towline.hosts.local import LocalHost
 from towline.progress import Silent, StepNote
 from towline.rollout.executor import Executor
 from towline.rollout.lane import Lane
@@ -134,11 +136,29 @@ def test_when_going_back_fails_too_a_person_is_asked(site):
     assert not site.state.lock.exists()
 
 
+def test_who_stops_a_deploy_does_not_wait_for_its_build(site):
+    plan = deploy_plan(site, site.store.get("1.0.1"), kept=None, to_build=("api",))
+
+    def build(tick):
+        executor._interrupt.asked = "SIGINT"
+        return LocalHost().run(["sleep", "60"], tick=tick).out
+
+    executor = Executor([Lane(site, plan, preparations={"build": build})], Silent())
+    began = time.monotonic()
+    with pytest.raises(TowlineError, match="SIGINT at step build; nothing was changed") as error:
+        executor.run()
+    assert time.monotonic() - began < 5
+    assert error.value.exit_code == 1
+    assert "begins again" in error.value.remedy
+    assert site.engine.calls == []
+    assert not site.state.lock.exists()
+
+
 def test_a_failing_build_changes_nothing(site):
     plan = deploy_plan(site, site.store.get("1.0.1"), kept=None, to_build=("api",))
     before = dict(site.engine.containers)
 
-    def build():
+    def build(tick):
         raise TowlineError("the build of api failed", remedy="mend it")
 
     with pytest.raises(TowlineError, match="nothing was changed") as error:

@@ -164,7 +164,7 @@ def test_an_image_is_built_once(sites):
         Lane(
             site,
             deploy_plan(site, site.store.get("1.0.1"), kept=None, to_build=("api",)),
-            {name: lambda name=name: built.append(name) or "" for name in ("build", "prepare")},
+            {name: lambda _, name=name: built.append(name) or "" for name in ("build", "prepare")},
         )
         for site in sites
     ]

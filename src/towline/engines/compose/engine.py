@@ -313,9 +313,12 @@ class ComposeEngine:
             if error.status_code not in (404, 409):  # gone, or in use
                 raise
 
-    def build(self, file: Path, services: Sequence[str]) -> None:
-        """Build images from a rendered build file."""
-        result = self._run(file, "build", *services, timeout=3600)
+    def build(
+        self, file: Path, services: Sequence[str], tick: Callable[[], None] | None = None
+    ) -> None:
+        """Build images from a rendered build file; what `tick` raises ends the build."""
+        command = compose_command(file, "build", *services)
+        result = self.host.run(command, timeout=3600, tick=tick)
         if not result.ok:
             said = [line for line in result.err.splitlines() if line.strip()]
             raise TowlineError(
