@@ -3,6 +3,7 @@
 from invoke import Collection, Context, task
 
 from . import seam
+from .operation import approve, carry_out, show
 
 
 @task(
@@ -13,6 +14,7 @@ from . import seam
         "env": seam.ENV_HELP,
         "without": seam.WITHOUT_HELP,
         "force": "Also where the host's was issued later, or changed there. Default: off.",
+        "allow_restart": seam.ALLOW_RESTART_HELP,
         "wait": "Wait so long, such as 5m, for someone else to end. Default: do not wait.",
         "dry_run": seam.DRY_RUN_HELP,
         "json": seam.JSON_HELP,
@@ -23,6 +25,7 @@ def reload_(
     env: str = "local",
     without: list[str] | None = None,
     force: bool = False,
+    allow_restart: bool = False,
     wait: str = "0",
     dry_run: bool = False,
     json: bool = False,
@@ -31,14 +34,13 @@ def reload_(
     with seam.outcome():
         from towline.rollout import operations
 
-        from .deploy import carry_out, show
-
         fleet = seam.open_fleet(env, without=without)
         operation = operations.reload_certificates(fleet, force=force)
         if seam.is_dry(c, dry_run):
             show(operation.plan, json)
             return
-        carry_out(operation, json, wait=seam.duration(wait, "--wait"))
+        approved = approve(operation, allow_restart=allow_restart)
+        carry_out(approved, json, wait=seam.duration(wait, "--wait"))
 
 
 ns = Collection("certificate", reload_)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoke import Collection, Context, task
 
 from . import seam, terminal
+from .operation import approve, carry_out, show
 
 if TYPE_CHECKING:
     from towline.environments.site import Fleet
     from towline.rollout.operations import Operation
-    from towline.rollout.plan import Plan
 
 _HELP = {
     "env": seam.ENV_HELP,
@@ -24,6 +25,16 @@ _HELP = {
 }
 
 _WAIT_HELP = "Wait so long, such as 5m, for others to end, then plan. Default: do not wait."
+
+# Of what ends an interrupted operation, one way or the other.
+_END_HELP = {
+    "env": seam.ENV_HELP,
+    "without": seam.WITHOUT_HELP,
+    "wait": _WAIT_HELP,
+    "allow_restart": seam.ALLOW_RESTART_HELP,
+    "dry_run": seam.DRY_RUN_HELP,
+    "json": seam.JSON_HELP,
+}
 
 
 @task(
@@ -69,17 +80,18 @@ def run(
             if not seam.is_dry(c, dry_run):
                 turn.wait(fleet, "deploy", terminal.tell)
             if resume or abort:
-                dry = seam.is_dry(c, dry_run)
-                _settle(fleet, resume=resume, abort=abort, dry=dry, version=version)
+                end = _Ending(resume, abort, version, allow_restart=allow_restart)
+                end.settle(fleet, dry=seam.is_dry(c, dry_run))
             operation = operations.deploy(fleet, version=version, host=host)
             if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
                 show(operation.plan, json)
                 return
             _check(fleet, operation, skip_check=skip_check)
-            question = f"Deploy {operation.plan.release} to {env}?"
-            approve(operation, question, yes, allow_restart)
+            asked = f"Deploy {operation.plan.release} to {env}?"
+            question = asked if fleet.lead.environment.confirm else ""
+            approved = approve(operation, allow_restart=allow_restart, question=question, yes=yes)
             try:
-                carry_out(operation, json, wait=turn.left)
+                carry_out(approved, json, wait=turn.left)
             except PlanOutdated as outdated:
                 if not turn.left:
                     raise
@@ -91,12 +103,10 @@ def run(
 def _check(fleet: Fleet, operation: Operation, *, skip_check: bool) -> None:
     """Check what a deploy needs, and show the plan where a person is asked."""
     if not skip_check:
-        from towline.checks.preflight import RESTARTS, require
+        from towline.checks.preflight import require
 
         for finding in require(fleet):
-            # What restarts is told once, beside the plan.
-            if finding.check != RESTARTS:
-                terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {finding.message}")
+            terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {finding.message}")
     if fleet.lead.environment.confirm:
         for line in operation.plan.lines():
             terminal.tell(line)
@@ -121,23 +131,13 @@ def plan_(
         show(operation.plan, json)
 
 
-@task(
-    name="resume",
-    auto_shortflags=False,
-    iterable=["without"],
-    help={
-        "env": seam.ENV_HELP,
-        "without": seam.WITHOUT_HELP,
-        "wait": _WAIT_HELP,
-        "dry_run": seam.DRY_RUN_HELP,
-        "json": seam.JSON_HELP,
-    },
-)
+@task(name="resume", auto_shortflags=False, iterable=["without"], help=_END_HELP)
 def resume_(
     c: Context,
     env: str = "local",
     without: list[str] | None = None,
     wait: str = "0",
+    allow_restart: bool = False,
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
@@ -149,26 +149,16 @@ def resume_(
         if seam.is_dry(c, dry_run):
             show(operations.resume(fleet).plan, json)
             return
-        _resume(fleet, json)
+        _resume(fleet, json, allow_restart=allow_restart)
 
 
-@task(
-    name="abort",
-    auto_shortflags=False,
-    iterable=["without"],
-    help={
-        "env": seam.ENV_HELP,
-        "without": seam.WITHOUT_HELP,
-        "wait": _WAIT_HELP,
-        "dry_run": seam.DRY_RUN_HELP,
-        "json": seam.JSON_HELP,
-    },
-)
+@task(name="abort", auto_shortflags=False, iterable=["without"], help=_END_HELP)
 def abort_(
     c: Context,
     env: str = "local",
     without: list[str] | None = None,
     wait: str = "0",
+    allow_restart: bool = False,
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
@@ -182,7 +172,7 @@ def abort_(
         if seam.is_dry(c, dry_run):
             show(operation.plan, json)
             return
-        carry_out(operation, json)
+        carry_out(approve(operation, allow_restart=allow_restart), json)
 
 
 def _in_turn(env: str, wait: str, *, without: list[str] | None, dry: bool) -> Fleet:
@@ -195,23 +185,37 @@ def _in_turn(env: str, wait: str, *, without: list[str] | None, dry: bool) -> Fl
     return fleet
 
 
-def _settle(fleet: Fleet, *, resume: bool, abort: bool, dry: bool, version: str) -> None:
-    """Bring what was interrupted to an end, one way or the other, before something new."""
-    from towline.errors import UsageError
-    from towline.rollout import interrupted, operations
+@dataclass(frozen=True)
+class _Ending:
+    """How `inv deploy` ends what was interrupted before it begins something new.
 
-    if resume and abort:
-        raise UsageError("--resume and --abort were both asked for", remedy="choose one")
-    if dry or interrupted.found(fleet) is None:
-        return
-    if resume:
-        interrupted.refuse_to_deploy_after(fleet, version)
-        _resume(fleet, json=False)
-    else:
-        carry_out(operations.abort(fleet), json=False)
+    Attributes:
+        version: The release that is deployed then; the promoted one when empty.
+    """
+
+    resume: bool
+    abort: bool
+    version: str
+    allow_restart: bool
+
+    def settle(self, fleet: Fleet, *, dry: bool) -> None:
+        """Bring it to an end, one way or the other."""
+        from towline.errors import UsageError
+        from towline.rollout import interrupted, operations
+
+        if self.resume and self.abort:
+            raise UsageError("--resume and --abort were both asked for", remedy="choose one")
+        if dry or interrupted.found(fleet) is None:
+            return
+        if self.resume:
+            interrupted.refuse_to_deploy_after(fleet, self.version)
+            _resume(fleet, json=False, allow_restart=self.allow_restart)
+        else:
+            back = operations.abort(fleet)
+            carry_out(approve(back, allow_restart=self.allow_restart), json=False)
 
 
-def _resume(fleet: Fleet, json: bool) -> None:
+def _resume(fleet: Fleet, json: bool, *, allow_restart: bool) -> None:
     from towline.rollout import interrupted, operations
 
     left = interrupted.require(fleet)
@@ -220,51 +224,7 @@ def _resume(fleet: Fleet, json: bool) -> None:
         interrupted.close(fleet, left, say=terminal.tell)
         show(operation.plan, json)
     else:
-        carry_out(operation, json)
-
-
-def show(plan: Plan, json: bool) -> None:
-    """Print a plan."""
-    if json:
-        terminal.say_json(plan.data())
-    else:
-        for line in plan.lines():
-            terminal.say(line)
-
-
-def approve(
-    operation: Operation, question: str, yes: bool, allow_restart: bool, option: str = "--yes"
-) -> None:
-    """Ask where the environment wants that; what users will feel needs an option of its own."""
-    if not operation.site.environment.confirm:
-        return
-    if operation.interruptions and not allow_restart:
-        options = "--allow-restart" if yes else f"{option} --allow-restart"
-        felt = "; ".join(operation.interruptions)
-        seam.confirm(f"It {felt}. {question}", yes=False, option=options)
-    else:
-        seam.confirm(question, yes=yes, option=option)
-
-
-def carry_out(operation: Operation, json: bool, *, wait: float = 0.0) -> None:
-    """Carry a plan out, showing each step, and say what serves now."""
-    plan = operation.plan
-    terminal.tell(f"{plan.kind} {plan.project} {plan.release} to {plan.environment}")
-    for warning in dict.fromkeys((*plan.warnings, *operation.interruptions)):
-        terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {warning}")
-    operation.run(terminal.Steps(), wait=wait)
-    if json:
-        terminal.say_json({"ok": True, **plan.data(), "moved": operation.moved()})
-        return
-    url = operation.site.environment.url
-    serves = plan.release
-    if plan.kind == "abort":
-        serves = plan.old.id if plan.old else "nothing"
-    moved = operation.moved()
-    width = max(map(len, moved), default=0)
-    for host, amount in moved.items():
-        terminal.tell(f"  moved    {host:<{width}}  {amount}")
-    terminal.say(f"{serves} is live in {plan.environment}" + (f": {url}" if url else ""))
+        carry_out(approve(operation, allow_restart=allow_restart), json)
 
 
 ns = Collection("deploy", run, plan_, resume_, abort_)

@@ -2,7 +2,8 @@
 
 from invoke import Context, task
 
-from . import seam, terminal
+from . import seam
+from .operation import approve, carry_out, show
 
 
 @task(
@@ -11,6 +12,7 @@ from . import seam, terminal
     help={
         "env": seam.ENV_HELP,
         "without": seam.WITHOUT_HELP,
+        "allow_restart": seam.ALLOW_RESTART_HELP,
         "dry_run": seam.DRY_RUN_HELP,
         "json": seam.JSON_HELP,
     },
@@ -19,6 +21,7 @@ def migrate(
     c: Context,
     env: str = "local",
     without: list[str] | None = None,
+    allow_restart: bool = False,
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
@@ -26,14 +29,8 @@ def migrate(
     with seam.outcome():
         from towline.rollout import operations
 
-        from .deploy import show
-
         operation = operations.migrate(seam.open_fleet(env, without=without))
         if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
             show(operation.plan, json)
             return
-        operation.run(terminal.Steps())
-        if json:
-            terminal.say_json({"ok": True, **operation.plan.data()})
-        else:
-            terminal.say(f"migrations of {operation.plan.release} ran in {env}")
+        carry_out(approve(operation, allow_restart=allow_restart), json)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from invoke import Context, task
 
 from . import seam, terminal
+from .operation import approve, carry_out, show
 
 if TYPE_CHECKING:
     from towline.environments.site import Fleet
@@ -49,8 +50,6 @@ def rollback(
         from towline.rollout import operations
         from towline.rollout.repair import repair_journal
 
-        from .deploy import approve, carry_out, show
-
         # One that only lists shows the others where a host is away.
         fleet = seam.open_fleet(env, without=without, only_look=list_versions)
         if list_versions:
@@ -71,16 +70,19 @@ def rollback(
                 yes=keep_schema,
                 option="--keep-schema",
             )
-        if operation.site.environment.confirm and operation.interruptions:
-            approve(operation, question, auto_approve, allow_restart, "--auto-approve")
-        else:
-            seam.confirm(question, yes=auto_approve, option="--auto-approve")
+        approved = approve(
+            operation,
+            allow_restart=allow_restart,
+            question=question,
+            yes=auto_approve,
+            option="--auto-approve",
+        )
         if force and (damaged := repair_journal(fleet, say=terminal.tell)):
             terminal.tell(
                 f"  {terminal.paint('!', 'yellow', sys.stderr)}  the journal was damaged; "
                 f"it is {damaged} now, and a new one begins"
             )
-        carry_out(operation, json)
+        carry_out(approved, json)
 
 
 def _list(fleet: Fleet, json: bool) -> None:

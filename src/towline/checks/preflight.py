@@ -17,20 +17,21 @@ from towline.config.envfile import differences, read_env
 from towline.config.environments import default_env_file, env_file, example_file
 from towline.config.secrets import missing_or_placeholder
 from towline.engines.compose.stack import KEPT, Stack
-from towline.environments import rendering, renewal
+from towline.environments import rendering
 from towline.environments.site import Fleet, Site, observe
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.findings import Finding, Severity, errors
-from towline.rollout.candidates import promoted, read_manifest
-from towline.rollout.forecast import find_effects
+from towline.rollout import operations
+from towline.rollout.candidates import read_manifest
 from towline.rollout.planner import require_router
 
-# The check that names what restarts.
-RESTARTS = "restarts"
 
-
-def examine(fleet: Fleet) -> list[Finding]:
+def examine(fleet: Fleet, *, planned: bool = False) -> list[Finding]:
     """Every finding on an environment; changes nothing.
+
+    Args:
+        fleet: The environment on its hosts.
+        planned: Whether there is a plan already, which tells what restarts.
 
     Raises:
         UsageError: When no engine answers, as most checks could not be made.
@@ -56,19 +57,19 @@ def examine(fleet: Fleet) -> list[Finding]:
         )
         for item in fleet.away
     ]  # fmt: skip
-    found += dict.fromkeys(item for items in fleet.each(_restarts) for item in items)
+    found += [] if planned else _restarts(fleet)
     order = (Severity.ERROR, Severity.WARNING, Severity.OK)
     found.sort(key=lambda finding: order.index(finding.severity))
     return [_relative(finding, f"{site.project.root}/") for finding in found]
 
 
 def require(fleet: Fleet) -> list[Finding]:
-    """The warnings of the check.
+    """The warnings of the check for a deploy that is planned already.
 
     Raises:
         CheckFailed: When the check found an error.
     """
-    found = examine(fleet)
+    found = examine(fleet, planned=True)
     stop_on_errors(found)
     return [finding for finding in found if finding.severity is Severity.WARNING]
 
@@ -175,22 +176,11 @@ def _host(site: Site, stack: Stack | None) -> list[Finding]:
     return [replace(item, message=f"{site.host.name}: {item.message}") for item in found]
 
 
-def _restarts(site: Site) -> list[Finding]:
+def _restarts(fleet: Fleet) -> list[Finding]:
     """What a deploy of the promoted release would restart; nothing when there is none."""
     try:
-        observed = observe(site)
-        found = promoted(site, observed.live, resolve=False)
-        kept = found.candidate.kept
-        if kept and observed.live and kept.id == observed.live.id:
-            return []
-        live = observed.live
-        renewed = renewal.find(site, live).services() if live else {}
-        effects = find_effects(site, observed, found.candidate, found.stack, renewed)
+        felt = operations.deploy(fleet).interruptions
     except TowlineError:
         return []  # other findings say why
     remedy = "deploy when that does no harm; with `confirm: true` it needs --allow-restart"
-    return [
-        Finding(RESTARTS, Severity.WARNING, f"the deploy {effect}", remedy)
-        for effect in effects
-        if effect.interrupts
-    ]
+    return [Finding("restarts", Severity.WARNING, f"the deploy {item}", remedy) for item in felt]

@@ -62,6 +62,8 @@ class Engine(Protocol):
         was: Mapping[str, str],
         now: Mapping[str, str],
         renewed: Mapping[str, Sequence[Path]],
+        *,
+        spare: bool = False,
     ) -> list[Effect]:
         """What `settle` would do to each service, and why; changes nothing.
 
@@ -70,6 +72,7 @@ class Engine(Protocol):
             was: Path in the deploy tree -> digest, as the live release has it.
             now: The same, as the wanted release has it.
             renewed: Service -> host files that it reads and that will change.
+            spare: As for `settle`.
         """
         ...
 

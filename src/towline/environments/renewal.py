@@ -143,14 +143,21 @@ def commit(site: Site) -> None:
         _write(site, record)
 
 
+def pending(site: Site) -> Services:
+    """Service -> files that `revert` would put back."""
+    services = Services()
+    for name, before in _read(site).undo.items():
+        for service in before["services"]:
+            services.setdefault(service, []).append(Path(name))
+    return services
+
+
 def revert(site: Site) -> Services:
     """Put back what was there before; returns what services are to read again."""
-    record, services = _read(site), Services()
+    record, services = _read(site), pending(site)
     folder = site.files.folder(site.state.live)
     for name, before in record.undo.items():
         path = Path(name)
-        for service in before["services"]:
-            services.setdefault(service, []).append(path)
         if before["data"] is not None:
             data = base64.b64decode(before["data"])
             folder.overwrite(path, data, before["mode"], before["owner"])

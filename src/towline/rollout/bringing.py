@@ -6,11 +6,13 @@ their registry. So the release is the same, whatever is promoted by now.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from towline.config.units import format_size
 from towline.engines.compose import live
+from towline.engines.compose.persistent import Rendered, reload_signals
 from towline.engines.compose.placed import walk
 from towline.engines.compose.render import mounts
 from towline.environments.site import Fleet, Site, observe
@@ -22,6 +24,7 @@ from towline.images.registry import repository, split
 from towline.images.shipping import ship
 from towline.promotion.tree import MANIFEST_FILE
 from towline.rollout.candidates import from_kept, kept_manifest, kept_version
+from towline.rollout.forecast import Wanted, digests
 from towline.rollout.lane import Lane, Tick
 from towline.rollout.plan import Plan
 from towline.rollout.planner import Candidate
@@ -129,6 +132,13 @@ class Bringing:
             self._folder()
         self._host_files()
         return f"from {self.source.host.name}, {format_size(sent)} of images"
+
+    def wanted(self) -> Wanted:
+        """What the release describes, as it will be on this host."""
+        file = self.release.kept_file
+        data = self._placed(Path(file.name), self.source.host.files.read(file))
+        files = digests(kept_manifest(self.source.host.files, self.release))
+        return Wanted(Rendered(json.loads(data), reload_signals(self.release)), files)
 
     def _image(self, image: str) -> int:
         if self.site.engine.image(image) is not None:

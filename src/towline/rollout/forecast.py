@@ -1,6 +1,13 @@
-"""What a release does to backing services and the router of a host, known before it is done."""
+"""What a release does to backing services and the router of a host, known before it is done.
+
+Every plan takes its effects from here, whatever brings the release: a deploy, a rollback, a
+migration, a way back, or a host that gets what serves on the others.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from towline.engines.compose.effects import Effect
@@ -15,42 +22,70 @@ from towline.rollout.planner import Candidate
 from towline.state.releases import Release
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What persistent services are to be brought to.
+
+    Attributes:
+        description: A release that the host retains, or a rendered file of one that it will get.
+        files: Path in the deploy tree -> digest.
+    """
+
+    description: Rendered | Release
+    files: Mapping[str, str]
+
+
+def retained(site: Site, release: Release) -> Wanted:
+    """What a release describes that the host retains."""
+    return Wanted(release, digests(kept_manifest(site.host.files, release)))
+
+
+def candidate(site: Site, found: Candidate, stack: Stack | None) -> Wanted:
+    """What the promoted release describes.
+
+    Args:
+        site: The environment on one host.
+        found: The promoted release.
+        stack: Its resolved Compose file, where the host does not retain the release yet.
+    """
+    if found.kept:
+        return retained(site, found.kept)
+    manifest = read_manifest(site)
+    stack = stack or site.resolve(manifest.version, manifest.commit)
+    return Wanted(_rendered(site, found, stack), digests(manifest))
+
+
 def find_effects(
     site: Site,
     observed: Observed,
-    candidate: Candidate,
-    stack: Stack | None,
+    wanted: Wanted,
     renewed: Mapping[str, Sequence[Path]],
+    *,
+    last: Release | None = None,
+    spare: bool = False,
 ) -> tuple[Effect, ...]:
-    """What happens to persistent services when a candidate is deployed.
+    """What happens to persistent services.
 
     Args:
         site: The environment on one host.
         observed: What is there.
-        candidate: What is to be deployed.
-        stack: Its resolved Compose file, where the host does not retain the release yet.
+        wanted: What they are to be brought to.
         renewed: Service -> host files that it reads and that will change.
+        last: The release whose files they read last; the one that serves when not given.
+        spare: Leave backing services that are well as they are: on the way back.
     """
-    wanted: Rendered | Release
-    if candidate.kept:
-        manifest = kept_manifest(site.host.files, candidate.kept)
-        wanted = candidate.kept
-    else:
-        manifest = read_manifest(site)
-        stack = stack or site.resolve(manifest.version, manifest.commit)
-        wanted = _rendered(site, candidate, stack)
-    now = _digests(manifest)
-    live = observed.live
-    was = _digests(kept_manifest(site.host.files, live)) if live else now
-    return tuple(site.engine.forecast(wanted, was, now, renewed))
+    last = last or observed.live
+    was = digests(kept_manifest(site.host.files, last)) if last else wanted.files
+    found = site.engine.forecast(wanted.description, was, wanted.files, renewed, spare=spare)
+    return tuple(found)
 
 
-def _rendered(site: Site, candidate: Candidate, stack: Stack) -> Rendered:
-    version, commit = candidate.version, candidate.commit
-    target = rendering.target(site, candidate.id, version, commit, candidate.images)
+def digests(manifest: Manifest) -> dict[str, str]:
+    """Path in the deploy tree -> digest."""
+    return {path: record.sha256 for path, record in manifest.files.items()}
+
+
+def _rendered(site: Site, found: Candidate, stack: Stack) -> Rendered:
+    target = rendering.target(site, found.id, found.version, found.commit, found.images)
     signals = {name: item.reload for name, item in stack.services.items() if item.reload}
     return Rendered(kept_model(stack, target), signals)
-
-
-def _digests(manifest: Manifest) -> dict[str, str]:
-    return {path: record.sha256 for path, record in manifest.files.items()}

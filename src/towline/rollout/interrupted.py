@@ -5,14 +5,17 @@ The journal says what was begun and never ended; what serves is always one healt
 
 from collections.abc import Callable
 
+from towline.engines.compose.effects import Effect
 from towline.engines.world import COLOURS, other
-from towline.environments import lead_lock
-from towline.environments.site import Fleet, Site, observe
-from towline.errors import CheckFailed, UsageError
+from towline.environments import lead_lock, renewal
+from towline.environments.site import Fleet, Observed, Site, observe
+from towline.errors import CheckFailed, TowlineError, UsageError
+from towline.rollout import forecast
 from towline.rollout.lane import Lane, PlanOutdated
 from towline.rollout.plan import Plan, Step
 from towline.state import hold, lock
 from towline.state.journal import Entry, Unfinished, unfinished
+from towline.state.releases import Release
 
 # Other operations leave nothing half done that a deploy would have to ask about.
 _KINDS = ("deploy", "rollback", "abort")
@@ -159,6 +162,7 @@ def abort_lane(left: Unfinished) -> Callable[[Site], Lane]:
         old_colour = slots.get(release_before, fallback)
         colour = slots.get(left.release, other(old_colour))
         title = f"bring {old.id} back" if old else f"stop {left.release}"
+        effects, warnings = _foretell(site, observed, old, left.release) if old else ((), ())
         plan = Plan(
             kind="abort",
             project=site.project.settings.project,
@@ -171,8 +175,25 @@ def abort_lane(left: Unfinished) -> Callable[[Site], Lane]:
             old_colour=old_colour if old else None,
             old=old,
             strategy=f"back from {left.kind} {left.release}",
-            steps=(Step("restore", title),),
+            steps=(Step("restore", title, effects=effects),),
+            warnings=warnings,
         )
         return Lane(site, plan)
 
     return lane
+
+
+def _foretell(
+    site: Site, observed: Observed, old: Release, begun: str
+) -> tuple[tuple[Effect, ...], tuple[str, ...]]:
+    """What the way back does to persistent services, and what to warn of."""
+    try:
+        wanted, last = forecast.retained(site, old), site.store.get(begun)
+        renewed = renewal.pending(site)
+        effects = forecast.find_effects(
+            site, observed, wanted, renewed, last=last or old, spare=True
+        )
+    except (OSError, ValueError, TowlineError) as error:
+        # The way back must be there whatever is broken.
+        return (), (f"nobody can tell what else it restarts on {site.host.name}: {error}",)
+    return effects, ()

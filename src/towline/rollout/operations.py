@@ -3,12 +3,11 @@
 from dataclasses import dataclass, replace
 
 from towline.config.services import Role
-from towline.engines.compose.stack import Stack
 from towline.environments import renewal
 from towline.environments.site import Fleet, Observed, Site, observe, require_managed
 from towline.errors import UsageError
 from towline.progress import Progress
-from towline.rollout import arrivals, bringing, interrupted
+from towline.rollout import arrivals, bringing, forecast, interrupted
 from towline.rollout.candidates import (
     Identifiers,
     before_of,
@@ -18,11 +17,10 @@ from towline.rollout.candidates import (
     read_manifest,
 )
 from towline.rollout.executor import Executor
-from towline.rollout.forecast import find_effects
+from towline.rollout.forecast import Wanted, find_effects
 from towline.rollout.lane import Lane
 from towline.rollout.plan import Plan, Step
 from towline.rollout.planner import (
-    Candidate,
     Scene,
     plan_deploy,
     plan_migration,
@@ -187,11 +185,15 @@ def _again(site: Site, source: Site, target: Release) -> Lane:
     """Deploy a retained release once more; from another host where this one lacks it."""
     observed = require_managed(site)
     own = bringing.counterpart(site, target)
-    candidate = from_kept(site, own) if own else bringing.candidate(source, target)
-    plan = plan_deploy(_scene(site, observed), candidate, site.rollout)
     if own:
+        candidate = from_kept(site, own)
+        scene = _scene(site, observed, forecast.retained(site, own))
+        plan = plan_deploy(scene, candidate, site.rollout)
         return Lane(site, plan, arrivals.again(site, candidate))
-    return Lane(site, plan, {"prepare": bringing.Bringing(source, target, site)})
+    bring = bringing.Bringing(source, target, site)
+    scene = _scene(site, observed, bring.wanted())
+    plan = plan_deploy(scene, bringing.candidate(source, target), site.rollout)
+    return Lane(site, plan, {"prepare": bring})
 
 
 def resume(fleet: Fleet) -> Operation:
@@ -352,11 +354,13 @@ def _identifiers(fleet: Fleet) -> Identifiers:
 def _deploy(site: Site, version: str, called: Identifiers | None = None) -> Lane:
     observed = require_managed(site)
     if version and str(parse(version)) != read_manifest(site).version:
-        again = from_kept(site, kept_version(site, version))
-        plan = plan_deploy(_scene(site, observed, again), again, site.rollout)
+        target = kept_version(site, version)
+        again = from_kept(site, target)
+        scene = _scene(site, observed, forecast.retained(site, target))
+        plan = plan_deploy(scene, again, site.rollout)
         return Lane(site, plan, arrivals.again(site, again))
     found = promoted(site, observed.live, resolve=False, identifiers=called)
-    scene = _scene(site, observed, found.candidate, found.stack)
+    scene = _scene(site, observed, forecast.candidate(site, found.candidate, found.stack))
     plan = plan_deploy(scene, found.candidate, site.rollout)
     if found.candidate.kept:
         return Lane(site, plan, arrivals.again(site, found.candidate))
@@ -375,7 +379,7 @@ def _reload_certificates(site: Site, force: bool) -> Lane:
     found = renewal.find(site, live, only=[live.router], force=force)
     # Always: whoever asks may have renewed it on the host.
     renewed = {live.router: found.services().get(live.router, [])}
-    scene = replace(_scene(site, observed), renewed=renewed, notes=tuple(found.said))
+    scene = replace(_scene(site, observed, None), renewed=renewed, notes=tuple(found.said))
     return Lane(site, plan_renewal(scene, live), renewed=found)
 
 
@@ -387,7 +391,8 @@ def _migrate(site: Site) -> Lane:
             "no service has role `job`",
             remedy="give your migration service `x-towline: {role: job}`",
         )
-    scene = _scene(site, observed, found.candidate, found.stack)
+    wanted = forecast.candidate(site, found.candidate, found.stack)
+    scene = _scene(site, observed, wanted, renews=False)
     plan = plan_migration(scene, found.candidate)
     again = arrivals.again(site, found.candidate)
     prepared = again if found.candidate.kept else preparation(site, found).actions()
@@ -408,7 +413,8 @@ def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> La
     if not keep_schema:
         schema.refuse_changed()
     candidate = from_kept(site, target)
-    plan = plan_rollback(_scene(site, observed, candidate), candidate, target)
+    scene = _scene(site, observed, forecast.retained(site, target), renews=False)
+    plan = plan_rollback(scene, candidate, target)
     plan = replace(plan, warnings=(*plan.warnings, *schema.warnings()))
     return Lane(site, plan, arrivals.again(site, candidate), reason=reason)
 
@@ -423,22 +429,28 @@ def _rollback_to(
         return bringing.idle(site, own)
     if own:
         return _rollback(site, own.id, reason, keep_schema=keep_schema)
-    candidate = bringing.candidate(source, target)
-    plan = plan_rollback(_scene(site, observed), candidate, target)
-    bring = Step("prepare", f"bring {target.id} from {source.host.name}")
-    plan = replace(plan, steps=(bring, *plan.steps))
-    actions = {"prepare": bringing.Bringing(source, target, site)}
-    return Lane(site, plan, actions, reason=reason)
+    bring = bringing.Bringing(source, target, site)
+    scene = _scene(site, observed, bring.wanted(), renews=False)
+    plan = plan_rollback(scene, bringing.candidate(source, target), target)
+    first = Step("prepare", f"bring {target.id} from {source.host.name}")
+    plan = replace(plan, steps=(first, *plan.steps))
+    return Lane(site, plan, {"prepare": bring}, reason=reason)
 
 
-def _scene(
-    site: Site, observed: Observed, candidate: Candidate | None = None, stack: Stack | None = None
-) -> Scene:
+def _scene(site: Site, observed: Observed, wanted: Wanted | None, *, renews: bool = True) -> Scene:
+    """What a plan is made from.
+
+    Args:
+        site: The environment on one host.
+        observed: What is there.
+        wanted: What its persistent services are to be brought to; None where nothing is.
+        renews: Whether host files that differ are renewed, as a deploy does.
+    """
     name = site.project.settings.project
     live = observed.live
-    found = renewal.find(site, live) if live else renewal.Renewal()
+    found = renewal.find(site, live) if live and renews else renewal.Renewal()
     before, notes, renewed = before_of(site, live), tuple(found.said), found.services()
-    effects = find_effects(site, observed, candidate, stack, renewed) if candidate else ()
+    effects = find_effects(site, observed, wanted, renewed) if wanted else ()
     return Scene(name, site.name, site.state, observed, before, effects, renewed, notes)
 
 

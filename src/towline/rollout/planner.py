@@ -252,7 +252,7 @@ def plan_migration(scene: Scene, candidate: Candidate) -> Plan:
 
 def _plan(scene: Scene, candidate: Candidate, kind: str, strategy: str, steps: list[Step]) -> Plan:
     live = scene.observed.live
-    steps = _with_reattachment(scene.observed.detached, steps)
+    steps = _with_reattachment(scene, steps)
     return Plan(
         kind=kind,
         project=scene.project,
@@ -271,13 +271,19 @@ def _plan(scene: Scene, candidate: Candidate, kind: str, strategy: str, steps: l
     )
 
 
-def _with_reattachment(detached: Sequence[str], steps: list[Step]) -> list[Step]:
+def _with_reattachment(scene: Scene, steps: list[Step]) -> list[Step]:
     """Before the first step that touches what runs: services must see what is written for them."""
+    detached = scene.observed.detached
     if not detached or not steps:
         return steps
     title = f"restart {', '.join(detached)}: what they mount was deleted and is another folder now"
+    roles = {item.service: item.role for item in scene.observed.world.kept()}
+    why = ("its mounted folder was deleted",)
+    effects = tuple(
+        Effect(name, roles.get(name, Role.BACKING), Act.RESTART, why) for name in detached
+    )
     at = next((n for n, step in enumerate(steps) if step.name == "settle"), 0)
-    return [*steps[:at], Step("reattach", title), *steps[at:]]
+    return [*steps[:at], Step("reattach", title, effects=effects), *steps[at:]]
 
 
 def changes(live: Release | None, candidate: Candidate, before: Before) -> Iterable[Change]:

@@ -13,6 +13,8 @@ from towline.environments.fence import Fence
 from towline.errors import TowlineError
 from towline.hosts.guard import guarded_files
 from towline.hosts.local import LocalHost
+from towline.promotion import manifest as manifests
+from towline.promotion.tree import MANIFEST_FILE
 from towline.routing.nginx import Backend, Routes
 from towline.state.journal import Journal
 from towline.state.releases import Release, ReleaseStore, StateFolder, Status
@@ -36,6 +38,16 @@ def release(version, folder, **changes):
     return Release(**given)
 
 
+def folder_of(version):
+    """The files of a release that is retained, which promoted nothing."""
+    manifest = manifests.from_files({}, project="shop", version=version).text()
+    return {
+        f"tree/{MANIFEST_FILE}": (manifest.encode(), 0o644),
+        "env": (b"", 0o600),
+        "kept.json": (b'{"services": {}}', 0o600),
+    }
+
+
 @dataclass
 class FakeEngine:
     """Keeps containers as (colour, service) -> (release, running)."""
@@ -55,6 +67,7 @@ class FakeEngine:
     noted: Path | None = None
     trouble_of_router: str = ""
     deleted: tuple = ()
+    effects: tuple = ()
 
     def _called(self, what):
         self.calls.append(what)
@@ -112,8 +125,8 @@ class FakeEngine:
         ]  # fmt: skip
         return World(tuple(found))
 
-    def forecast(self, wanted, was, now, renewed):
-        return []
+    def forecast(self, wanted, was, now, renewed, *, spare=False):
+        return list(self.effects)
 
     def settle(self, release, renewed=None, *, spare=False):
         self._called(f"settle {release.id}")
@@ -204,7 +217,7 @@ class FakeSite:
         self.rollout = settings.rollout
 
     def keep(self, version, **changes):
-        return self.store.add(release(version, self.folder, **changes), {})
+        return self.store.add(release(version, self.folder, **changes), folder_of(version))
 
     def serve(self, kept, colour="blue"):
         """Let a kept release be the live one."""

@@ -1,11 +1,13 @@
 """A host that was added, wiped or left out gets the release that serves elsewhere, and no other."""
 
+import json
 from dataclasses import replace
 
 import pytest
-from fakes import FakeEngine, FakeSite, release
+from fakes import FakeEngine, FakeSite, folder_of, release
 from test_executor import candidate
 
+from towline.engines.compose.effects import Act, Effect
 from towline.environments.site import Away, Fleet, Moved
 from towline.errors import UsageError
 from towline.progress import Silent
@@ -21,7 +23,6 @@ def sites(tmp_path, monkeypatch):
     monkeypatch.setattr(bringing, "from_kept", lambda _, item: candidate(item))
     monkeypatch.setattr(operations, "from_kept", lambda _, item: candidate(item))
     monkeypatch.setattr(operations, "before_of", lambda *_: Before({}, {}))
-    monkeypatch.setattr(operations, "find_effects", lambda *_: ())
     monkeypatch.setattr(FakeEngine, "image", lambda *_: object(), raising=False)
     monkeypatch.setattr(bringing.Bringing, "_host_files", lambda _: None)
     monkeypatch.setattr(bringing.Bringing, "_modes", lambda _: {"tree/x": 0o644})
@@ -34,7 +35,8 @@ def sites(tmp_path, monkeypatch):
     for site in found[:2]:
         old = site.keep("1.0.0", status=Status.GOOD)
         model = f'"{site.folder}/live"'.encode()
-        files = {"tree/x": (b"config", 0o644), "blue.json": (model, 0o600)}
+        own = {"tree/x": (b"config", 0o644), "blue.json": (model, 0o600)}
+        files = {**folder_of("1.0.1"), **own}
         site.store.add(release("1.0.1", site.folder, created="2026-02-01"), files)
         site.serve(site.store.get("1.0.1"), "green")
         site.engine.containers["blue", "api"] = (old.id, False)
@@ -110,3 +112,51 @@ def test_one_release_has_one_identifier_on_all_hosts(sites):
     sites[2].store.add(replace(other, folder=sites[2].state.releases / "2+r2"), {})
     assert called.choose(sites[2], "2", "print") == "2+r3"
     assert Identifiers().choose(sites[0], "2", "new") == "2"
+
+
+FELT = Effect("db", "backing", Act.RECREATE, ("image",))
+
+
+def foretelling(site, asked):
+    """Note what the engine of a host is asked to foretell, and let it tell a restart."""
+
+    def forecast(wanted, was, now, renewed, *, spare=False):
+        asked.append(wanted)
+        return [FELT]
+
+    site.engine.forecast = forecast
+
+
+def test_what_is_brought_to_a_host_tells_what_it_restarts_there(sites):
+    source, three = sites[0], sites[2]
+    three.serve(three.keep("0.9.0"))
+    kept = {"services": {"db": {"volumes": [f"{source.folder}/live/x"]}}}
+    file = source.store.get("1.0.1").folder / "kept.json"
+    file.write_text(json.dumps(kept))
+    asked = []
+    foretelling(three, asked)
+    operation = operations.deploy(Fleet(tuple(sites)), host="web3")
+    assert operation.interruptions == (f"{FELT}; only on web3",)
+    # By the description that the host will get: with its own paths.
+    (wanted,) = asked
+    assert wanted.model == {"services": {"db": {"volumes": [f"{three.folder}/live/x"]}}}
+    assert any("only on web3" in line for line in operation.plan.warnings)
+
+
+def test_a_rollback_that_brings_a_release_tells_what_it_restarts(sites):
+    operations.deploy(Fleet(tuple(sites)), host="web3").run(Silent())
+    foretelling(sites[2], [])
+    operation = operations.rollback(Fleet(tuple(sites)), keep_schema=True)
+    assert operation.interruptions == (f"{FELT}; only on web3",)
+    settle = operation.lanes[2].plan.steps[1]
+    assert (settle.name, settle.effects) == ("settle", (FELT,))
+    # In an emergency persistent services are left as they are, and nothing is felt.
+    forced = operations.rollback(Fleet(tuple(sites)), force=True)
+    assert forced.interruptions == ()
+
+
+def test_a_retained_release_that_is_deployed_again_tells_it_too(sites, monkeypatch):
+    monkeypatch.setattr(operations, "_is_promoted", lambda *_: False)
+    foretelling(sites[0], [])
+    operation = operations.deploy(Fleet(tuple(sites[:2])), version="1.0.0")
+    assert operation.interruptions == (f"{FELT}; only on web1",)

@@ -4,6 +4,7 @@ import pytest
 from fakes import FakeSite
 from test_executor import candidate, deploy_plan, scene
 
+from towline.engines.compose.effects import Act, Effect
 from towline.environments.site import Fleet
 from towline.errors import CheckFailed, UsageError
 from towline.progress import Silent
@@ -29,7 +30,6 @@ def make(tmp_path, monkeypatch):
     monkeypatch.setattr(operations, "_deploy", plain)
     monkeypatch.setattr(operations, "from_kept", lambda _, release: candidate(release))
     monkeypatch.setattr(operations, "before_of", lambda *_: scene(made[-1]).before)
-    monkeypatch.setattr(operations, "find_effects", lambda *_: ())
     made = []
 
     def build(number):
@@ -154,3 +154,36 @@ def test_a_rollback_is_not_resumed_for_a_deploy_that_it_holds_back(make, monkeyp
     assert (site.engine.shares, len(site.journal.entries())) == (shares, entries)
     # A release that a person names is not held back.
     interrupted.refuse_to_deploy_after(fleet, "1.0.1")
+
+
+FELT = Effect("nginx", "router", Act.RECREATE, ("image",))
+
+
+@pytest.mark.parametrize(
+    ("way", "spare", "to"), [("resume", False, "1.0.0"), ("abort", True, "1.0.1")]
+)
+def test_what_ends_an_interruption_tells_what_users_will_feel(make, monkeypatch, way, spare, to):
+    site = make(1)
+    Executor([deploy_lane(site)], Silent()).run()
+    assert kill([rollback_lane(site)], monkeypatch, 4, after=True)
+    asked = []
+
+    def forecast(wanted, was, now, renewed, *, spare=False):
+        asked.append((wanted.id, spare))
+        return [FELT]
+
+    site.engine.forecast = forecast
+    operation = getattr(operations, way)(Fleet((site,)))
+    assert operation.interruptions == (str(FELT),)
+    # On the way back what is well stays as it is.
+    assert asked == [(to, spare)]
+
+
+def test_there_is_a_way_back_although_nobody_can_tell_what_it_restarts(make, monkeypatch):
+    site = make(1)
+    assert kill([deploy_lane(site)], monkeypatch, 10, after=True)
+    (site.store.get("1.0.0").tree / "release.json").unlink()
+    operation = operations.abort(Fleet((site,)))
+    assert "nobody can tell what else it restarts on localhost" in operation.plan.warnings[0]
+    operation.run(Silent())
+    assert serving(site) == "1.0.0"

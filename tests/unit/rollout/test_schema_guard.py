@@ -7,7 +7,6 @@ from test_executor import deploy_plan
 
 from towline.environments.site import Fleet
 from towline.errors import TowlineError, UsageError
-from towline.promotion import manifest as manifests
 from towline.rollout import operations
 from towline.rollout.schema_guard import judge_rollback
 from towline.state.releases import Status
@@ -22,11 +21,7 @@ SEED = {**SERVICES, "migrate": {"role": "job", "changes_schema": False}}
 
 def keep(site, version, **changes):
     """A retained release with the files that a rollback reads of it."""
-    kept = site.keep(version, **changes)
-    kept.tree.mkdir(parents=True)
-    manifests.write(kept.tree, manifests.from_files({}, project="shop", version=version))
-    (kept.folder / "env").write_text("")
-    return kept
+    return site.keep(version, **changes)
 
 
 def serving(tmp_path, before, after):

@@ -92,12 +92,15 @@ class ComposeEngine:
         was: Mapping[str, str],
         now: Mapping[str, str],
         renewed: Mapping[str, Sequence[Path]],
+        *,
+        spare: bool = False,
     ) -> list[Effect]:
         """See `Engine.forecast`."""
         if isinstance(wanted, Release):
             model = live.read_model(self.host.files, wanted.kept_file)
             wanted = Rendered(self.names().current(model), reload_signals(wanted))
-        return self.persistent.forecast(wanted, self.observe(), was, now, renewed)
+        there = self.observe()
+        return self.persistent.forecast(wanted, there, was, now, renewed, spare=spare)
 
     def settle(
         self,

@@ -70,6 +70,8 @@ class Persistent:
         was: Mapping[str, str],
         now: Mapping[str, str],
         renewed: Mapping[str, Sequence[Path]],
+        *,
+        spare: bool = False,
     ) -> list[Effect]:
         """What bringing them to a description would do.
 
@@ -79,6 +81,7 @@ class Persistent:
             was: Path in the deploy tree -> digest, as the live release has it.
             now: The same, as the wanted release has it.
             renewed: Service -> host files that it reads and that will change.
+            spare: As for `bring_up`.
         """
         differing = [path for path in sorted({*was, *now}) if was.get(path) != now.get(path)]
         changed = {name: list(paths) for name, paths in renewed.items()}
@@ -87,7 +90,9 @@ class Persistent:
             if found:
                 changed.setdefault(name, []).extend(found)
         before = self._baseline(read_applied(self.host.files, self.state), world, wanted)
-        return list(find_effects(before, wanted.model, changed, wanted.signals))
+        effects = find_effects(before, wanted.model, changed, wanted.signals)
+        spared = _spared(world, wanted.signals) if spare else set()
+        return [item for item in effects if item.service not in spared or not item.interrupts]
 
     def bring_up(
         self,
@@ -114,7 +119,7 @@ class Persistent:
         told = reload_signals(release)
         before = replace(self._baseline(record, world, Rendered(model, told)), is_idle=is_idle)
         record.since = record.since or self._latest_start(record, world)
-        spared = {item.service for item in world.kept() if spare and _is_fine(item, told)}
+        spared = _spared(world, told) if spare else set()
         # The router's own files move with the switch, unless it serves nobody.
         laid = [
             name
@@ -267,6 +272,11 @@ def shown_commands(file: Path, effects: Sequence[Effect]) -> tuple[str, ...]:
 
 def _is_below(path: Path, roots: Iterable[Path]) -> bool:
     return any(path.is_relative_to(root) for root in roots)
+
+
+def _spared(world: World, told: Mapping[str, str]) -> set[str]:
+    """Services that are left as they are on the way back."""
+    return {item.service for item in world.kept() if _is_fine(item, told)}
 
 
 def _is_fine(item: Container, told: Mapping[str, str]) -> bool:

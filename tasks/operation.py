@@ -1,0 +1,93 @@
+"""How operations are shown, agreed to and carried out; every task does it here.
+
+What is not agreed to cannot be carried out: `carry_out` only takes what `approve` gave.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import seam, terminal
+
+if TYPE_CHECKING:
+    from towline.rollout.operations import Operation
+    from towline.rollout.plan import Plan
+
+
+@dataclass(frozen=True)
+class Approved:
+    """An operation that was agreed to."""
+
+    operation: Operation
+
+
+def show(plan: Plan, json: bool) -> None:
+    """Print a plan."""
+    if json:
+        terminal.say_json(plan.data())
+    else:
+        for line in plan.lines():
+            terminal.say(line)
+
+
+def approve(
+    operation: Operation,
+    *,
+    allow_restart: bool,
+    question: str = "",
+    yes: bool = False,
+    option: str = "--yes",
+) -> Approved:
+    """Ask what is to be asked before an operation.
+
+    Where the environment has `confirm: true`, what users will feel needs `--allow-restart` or a
+    person's yes, whatever the operation is.
+
+    Args:
+        operation: What is to be done.
+        allow_restart: Whether `--allow-restart` was given.
+        question: What is asked in any case; nothing when empty.
+        yes: Whether that was answered by an option.
+        option: The option that answers it.
+
+    Raises:
+        UsageError: When nobody can be asked, or the answer is no.
+    """
+    felt = operation.interruptions if operation.site.environment.confirm else ()
+    if felt and not allow_restart:
+        options = f"{option} --allow-restart" if question and not yes else "--allow-restart"
+        question = question or f"{operation.plan.kind.capitalize()} all the same?"
+        seam.confirm(f"It {'; '.join(felt)}. {question}", yes=False, option=options)
+    elif question:
+        seam.confirm(question, yes=yes, option=option)
+    return Approved(operation)
+
+
+def carry_out(approved: Approved, json: bool, *, wait: float = 0.0) -> None:
+    """Carry a plan out, showing each step, and say what serves now."""
+    operation = approved.operation
+    plan = operation.plan
+    terminal.tell(f"{plan.kind} {plan.project} {plan.release} to {plan.environment}")
+    for warning in dict.fromkeys((*plan.warnings, *operation.interruptions)):
+        terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {warning}")
+    operation.run(terminal.Steps(), wait=wait)
+    if json:
+        terminal.say_json({"ok": True, **plan.data(), "moved": operation.moved()})
+        return
+    moved = operation.moved()
+    width = max(map(len, moved), default=0)
+    for host, amount in moved.items():
+        terminal.tell(f"  moved    {host:<{width}}  {amount}")
+    terminal.say(_outcome(operation))
+
+
+def _outcome(operation: Operation) -> str:
+    plan, url = operation.plan, operation.site.environment.url
+    if plan.kind == "migrate":
+        return f"migrations of {plan.release} ran in {plan.environment}"
+    serves = plan.release
+    if plan.kind == "abort":
+        serves = plan.old.id if plan.old else "nothing"
+    return f"{serves} is live in {plan.environment}" + (f": {url}" if url else "")
