@@ -28,6 +28,7 @@ from towline.state.lock import Fenced
 ENGINE_LOOKS = frozenset(
     {
         "host",
+        "commands",
         "wait",
         "observe",
         "forecast",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from towline.engines.compose import live
+from towline.engines.compose.files import read_model, slot_file
 from towline.engines.compose.placed import digest
 from towline.engines.compose.render import mounts
 from towline.engines.compose.stack import REPLACED, Stack
@@ -107,7 +107,7 @@ def wanted_by(stack: Stack, tree: Path) -> Wanted:
 def wanted_of(files: Files, release: Release) -> Wanted:
     """What app, worker and job services of a retained release mount from its tree."""
     try:
-        model = live.read_model(files, release.colour_file(COLOURS[0]))
+        model = read_model(files, slot_file(release, COLOURS[0]))
     except FileNotFoundError:
         return {}
     return mounts(model, release.tree)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from towline.config.certificate import is_issued_later
-from towline.engines.compose import live
+from towline.engines.compose.files import persistent_file, read_model
 from towline.engines.compose.placed import digest
 from towline.engines.compose.render import mounts
 from towline.environments.host_files import HostFile, local, owner_of
@@ -174,7 +174,7 @@ def revert(site: Site) -> Services:
 
 def _model(site: Site, release: Release) -> dict[str, Any]:
     try:
-        return live.read_model(site.files, release.kept_file)
+        return read_model(site.files, persistent_file(release))
     except FileNotFoundError:
         return {"services": {}}
 

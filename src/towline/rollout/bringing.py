@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from towline.config.units import format_size
-from towline.engines.compose import live
+from towline.engines.compose.files import persistent_file, read_model
 from towline.engines.compose.persistent import Rendered, reload_signals
 from towline.engines.compose.placed import walk
 from towline.engines.compose.render import mounts
@@ -135,7 +135,7 @@ class Bringing:
 
     def wanted(self) -> Wanted:
         """What the release describes, as it will be on this host."""
-        file = self.release.kept_file
+        file = persistent_file(self.release)
         data = self._placed(Path(file.name), self.source.host.files.read(file))
         files = digests(kept_manifest(self.source.host.files, self.release))
         return Wanted(Rendered(json.loads(data), reload_signals(self.release)), files)
@@ -196,7 +196,7 @@ class Bringing:
     def _host_files(self) -> None:
         """Certificates and secret files, which belong to no release, where this host lacks them."""
         files = self.source.host.files
-        model = live.read_model(files, self.release.kept_file)
+        model = read_model(files, persistent_file(self.release))
         there, tree = files.folder(self.source.state.live), files.folder(self.release.tree)
         self.site.files.mkdir(self.site.state.live)
         own = self.site.files.folder(self.site.state.live)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,9 +9,8 @@ from pathlib import Path
 from towline.config.models import Rollout
 from towline.config.services import Role
 from towline.config.units import format_size
-from towline.engines.compose.effects import Act, Effect
-from towline.engines.compose.engine import compose_command, job_command, start_commands
-from towline.engines.compose.persistent import shown_commands
+from towline.engines.base import Commands
+from towline.engines.effects import Act, Effect
 from towline.engines.world import other
 from towline.environments.site import Observed
 from towline.errors import UsageError
@@ -102,6 +100,7 @@ class Scene:
     Attributes:
         observed: What is there.
         before: What the live release was made of.
+        commands: What the engine's acts look like when they are typed.
         effects: What happens to backing services and the router.
         renewed: Backing service or router -> host files, such as a certificate, that differ here.
         notes: What the plan warns of besides.
@@ -112,6 +111,7 @@ class Scene:
     state: StateFolder
     observed: Observed
     before: Before
+    commands: Commands
     effects: tuple[Effect, ...] = ()
     renewed: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -166,7 +166,7 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
         finished = live.status is Status.GOOD and not any(item.running for item in beside)
         stages = [] if finished else [stage for stage in stages if stage.share == 100]
     else:
-        steps = _preparations(candidate, colour, scene.state, scene.effects)
+        steps = _preparations(candidate, colour, scene)
     if old is None:
         # There is nothing beside it, and nothing to stop, neither before nor after.
         stages = [stage for stage in stages if stage.name not in ("stop", "finish")]
@@ -205,7 +205,7 @@ def plan_renewal(scene: Scene, live: Release) -> Plan:
         if how == "restart":
             changed = tuple(f"{path} changed" for path in paths)
             effects.append(Effect(name, live.settings(name).role, Act.RESTART, changed))
-    commands = ("nginx -t -q", "nginx -s reload") if router in scene.renewed else ()
+    commands = scene.commands.route() if router in scene.renewed else ()
     renewed = dict.fromkeys(path for paths in scene.renewed.values() for path in paths)
     return Plan(
         kind="reload",
@@ -232,11 +232,9 @@ def plan_rollback(scene: Scene, candidate: Candidate, target: Release) -> Plan:
     stages = rollback(target.replicas)
     left = f" and {live.id} bad" if live else ""
     steps = [
-        *_transfers(candidate),
+        *_transfers(candidate, scene.commands),
         _settle_step(
-            "bring backing services and router to that release's description",
-            scene.state.releases / candidate.id,
-            scene.effects,
+            "bring backing services and router to that release's description", candidate, scene
         ),
         *(_stage_step(stage, candidate, colour, scene) for stage in stages),
         Step("keep", f"mark {target.id} good{left}"),
@@ -246,7 +244,7 @@ def plan_rollback(scene: Scene, candidate: Candidate, target: Release) -> Plan:
 
 def plan_migration(scene: Scene, candidate: Candidate) -> Plan:
     """The plan of running the migration jobs alone: no stage, so no traffic moves."""
-    steps = _preparations(candidate, other(scene.observed.colour), scene.state, scene.effects)
+    steps = _preparations(candidate, other(scene.observed.colour), scene)
     return _plan(scene, candidate, "migrate", "jobs only", steps)
 
 
@@ -346,30 +344,28 @@ def _whole(observed: Observed, live: Release) -> bool:
     return all((name, "") in running for name in live.named(Role.BACKING, Role.ROUTER))
 
 
-def _preparations(
-    candidate: Candidate, colour: str, state: StateFolder, effects: Sequence[Effect]
-) -> list[Step]:
+def _preparations(candidate: Candidate, colour: str, scene: Scene) -> list[Step]:
     steps = []
-    folder = state.releases / candidate.id
     if candidate.to_build:
         names = ", ".join(candidate.to_build)
-        command = _shown(Path("build.json"), "build", *candidate.to_build)
-        steps.append(Step("build", f"build {names}", (command,)))
-    steps += _transfers(candidate)
+        steps.append(Step("build", f"build {names}", scene.commands.build(candidate.to_build)))
+    steps += _transfers(candidate, scene.commands)
     if candidate.kept is None:
+        folder = scene.state.releases / candidate.id
         steps.append(Step("prepare", f"write the release to {folder}"))
     names = ", ".join(candidate.named(Role.BACKING, Role.ROUTER)) or "there are none"
-    steps.append(_settle_step(f"bring backing services and router up: {names}", folder, effects))
+    title = f"bring backing services and router up: {names}"
+    steps.append(_settle_step(title, candidate, scene))
     jobs = candidate.named(Role.JOB)
     if jobs:
-        commands = tuple(shlex.join(job_command(folder / f"{colour}.json", name)) for name in jobs)
+        commands = scene.commands.run_jobs(candidate.id, colour, jobs)
         steps.append(Step("migrate", f"run {', '.join(jobs)} in the new image", commands))
     return steps
 
 
-def _settle_step(title: str, folder: Path, effects: Sequence[Effect]) -> Step:
-    commands = shown_commands(folder / "kept.json", effects)
-    return Step("settle", title, commands, effects=tuple(effects))
+def _settle_step(title: str, candidate: Candidate, scene: Scene) -> Step:
+    commands = scene.commands.reconcile(candidate.id, scene.effects)
+    return Step("settle", title, commands, effects=scene.effects)
 
 
 def _hand_over(candidate: Candidate, stage: Stage, live: Release | None) -> tuple[Effect, ...]:
@@ -387,15 +383,14 @@ def _hand_over(candidate: Candidate, stage: Stage, live: Release | None) -> tupl
     )
 
 
-def _transfers(candidate: Candidate) -> Iterable[Step]:
+def _transfers(candidate: Candidate, commands: Commands) -> Iterable[Step]:
     """How the images come to the host, and how many bytes that is."""
     if candidate.to_push:
         images = _several(candidate.to_push)
-        pushes = tuple(f"docker push {item}" for item in candidate.to_push)
-        yield Step("push", f"push {images}", pushes)
+        yield Step("push", f"push {images}", commands.push(candidate.to_push))
     if candidate.to_pull:
         names = [item.reference for item in candidate.to_pull]
-        pulls = tuple(f"docker pull {item.pinned or item.reference}" for item in candidate.to_pull)
+        pulls = commands.pull([item.pinned or item.reference for item in candidate.to_pull])
         where = ", ".join(dict.fromkeys(split(name).registry for name in names))
         title = f"pull {_several(names)} from {where} by digest"
         yield Step("pull", title, pulls, estimate=_amount(candidate.to_pull))
@@ -421,19 +416,13 @@ def _amount(transfers: Iterable[Transfer]) -> str:
 
 
 def _stage_step(stage: Stage, candidate: Candidate, colour: str, scene: Scene) -> Step:
-    file = scene.state.releases / candidate.id / f"{colour}.json"
-    named, commands = candidate.named, []
+    named, shown, commands = candidate.named, scene.commands, list[str]()
     if stage.new and stage.name == "start":
-        needed = start_commands(file, named(Role.APP), named(Role.WORKER))
-        commands += [shlex.join(command) for command in needed]
+        commands += shown.start(candidate.id, colour, named(Role.APP), named(Role.WORKER))
     # Where the old release stopped before, its workers were handed over at the start.
     if stage.workers is Workers.NEW and (stage.name == "start" or stage.old):
-        commands += [f"docker start ({name})" for name in named(Role.WORKER)]
+        commands += shown.start_ready(named(Role.WORKER))
     if stage.name == "switch" and named(Role.ROUTER):
-        commands += ["nginx -t -q", "nginx -s reload"]
+        commands += shown.route()
     effects = _hand_over(candidate, stage, scene.observed.live)
     return Step(stage.name, stage.title, tuple(commands), stage, effects=effects)
-
-
-def _shown(file: Path, *arguments: str) -> str:
-    return shlex.join(compose_command(file, *arguments))

@@ -3,7 +3,7 @@
 STATE/releases/ID/release.json   what it is, and whether it proved good or bad
 STATE/releases/ID/env            variables and secrets as they were (0600)
 STATE/releases/ID/tree/          compose file and configuration as they were
-STATE/releases/ID/{blue,green,kept}.json   rendered Compose files (0600)
+STATE/releases/ID/*.json         what its engine wrote to run it (0600)
 STATE/live/                      what backing services and the router mount
 STATE/routes/                    what the router includes
 """
@@ -117,15 +117,6 @@ class Release:
     def tree(self) -> Path:
         """Compose file and configuration as they were."""
         return self.folder / "tree"
-
-    @property
-    def kept_file(self) -> Path:
-        """Compose file of backing services and router."""
-        return self.folder / "kept.json"
-
-    def colour_file(self, colour: str) -> Path:
-        """Compose file of the app, worker and job services in one colour."""
-        return self.folder / f"{colour}.json"
 
     def settings(self, service: str) -> Service:
         """The `x-towline` section of a service."""

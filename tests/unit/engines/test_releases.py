@@ -25,7 +25,6 @@ def test_what_was_added_comes_back_whole(store):
     assert (added.folder / "env").stat().st_mode & 0o777 == 0o600
     assert added.folder.stat().st_mode & 0o077 == 0
     assert added.router == "nginx"
-    assert added.colour_file("blue").name == "blue.json"
 
 
 def test_no_field_of_a_record_is_lost(store):

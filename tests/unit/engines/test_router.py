@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from towline.engines.compose import router as module
+from towline.engines.compose.files import persistent_file
 from towline.engines.compose.router import Router
 from towline.engines.world import Container, World
 from towline.errors import TowlineError
@@ -72,7 +73,7 @@ def scene(tmp_path):
     folder = state.releases / "1.0.0"
     folder.mkdir(parents=True)
     release = Release("1.0.0", "1.0.0", "c", "f", "d", {}, SERVICES, folder)
-    release.kept_file.write_text(json.dumps({"services": {"nginx": {}}}))
+    persistent_file(release).write_text(json.dumps({"services": {"nginx": {}}}))
     it = Nginx(state.routes / nginx.ROUTES_FILE)
     host = LocalHost()
     host.docker = lambda: SimpleNamespace(api=it)

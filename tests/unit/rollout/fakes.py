@@ -8,6 +8,7 @@ from pathlib import Path
 from towline.config.loading import Project
 from towline.config.models import Settings
 from towline.config.redaction import Redactor
+from towline.engines.compose.commands import ComposeCommands
 from towline.engines.world import Container, World
 from towline.environments.fence import Fence
 from towline.errors import TowlineError
@@ -73,6 +74,10 @@ class FakeEngine:
         self.calls.append(what)
         if what in self.fail_on:
             raise TowlineError(f"{what} does not work")
+
+    @property
+    def commands(self):
+        return ComposeCommands(StateFolder(self.state))
 
     def wait(self, limit):
         self._called("wait")

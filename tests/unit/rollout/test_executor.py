@@ -41,7 +41,7 @@ def deploy_plan(site, release, strategy="blue-green", **changes):
 
 
 def scene(site):
-    return Scene("shop", "prod", site.state, observe(site), NOTHING)
+    return Scene("shop", "prod", site.state, observe(site), NOTHING, site.engine.commands)
 
 
 def events(site):

@@ -7,6 +7,7 @@ import pytest
 from fakes import FakeSite
 
 from towline.config.certificate import self_signed
+from towline.engines.compose.files import persistent_file
 from towline.environments import host_files, renewal
 from towline.errors import UsageError
 from towline.hosts.local import LocalHost
@@ -37,7 +38,9 @@ def site(tmp_path):
         {"type": "bind", "source": str(made.state.live / "security" / name), "read_only": True}
         for name in ("ssl", "secrets")
     ]
-    kept.kept_file.write_text(json.dumps({"services": {"nginx": {"uid": 101, "volumes": volumes}}}))
+    persistent_file(kept).write_text(
+        json.dumps({"services": {"nginx": {"uid": 101, "volumes": volumes}}})
+    )
     made.secrets, made.ssl = (tmp_path / "deploy/security" / n for n in ("secrets", "ssl"))
     made.kept, made.there = kept, made.state.live / "security"
     return made

@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from towline.config.services import Role
-from towline.engines.compose import containers, jobs, live, mounted, registration, shared, users
-from towline.engines.compose.effects import Effect
+from towline.engines.compose import containers, jobs, mounted, registration, shared, users
+from towline.engines.compose.commands import (
+    ComposeCommands,
+    compose_command,
+    job_command,
+    start_commands,
+)
+from towline.engines.compose.files import persistent_file, read_model, slot_file
 from towline.engines.compose.names import Names
 from towline.engines.compose.ownership import (
     CONTENT,
@@ -25,6 +31,7 @@ from towline.engines.compose.ownership import (
 from towline.engines.compose.persistent import Persistent, Rendered, reload_signals
 from towline.engines.compose.router import Router
 from towline.engines.compose.shared import Kind
+from towline.engines.effects import Effect
 from towline.engines.world import Container, Image, World, from_listing
 from towline.errors import TowlineError
 from towline.findings import Finding
@@ -73,6 +80,11 @@ class ComposeEngine:
         """The router of the environment."""
         return Router(self.host, self.state)
 
+    @property
+    def commands(self) -> ComposeCommands:
+        """See `Engine.commands`."""
+        return ComposeCommands(self.state)
+
     def wait(self, limit: float) -> None:
         """See `Engine.wait`."""
         wait_for(self.host, limit)
@@ -97,7 +109,7 @@ class ComposeEngine:
     ) -> list[Effect]:
         """See `Engine.forecast`."""
         if isinstance(wanted, Release):
-            model = live.read_model(self.host.files, wanted.kept_file)
+            model = read_model(self.host.files, persistent_file(wanted))
             wanted = Rendered(self.names().current(model), reload_signals(wanted))
         there = self.observe()
         return self.persistent.forecast(wanted, there, was, now, renewed, spare=spare)
@@ -110,7 +122,7 @@ class ComposeEngine:
         spare: bool = False,
     ) -> list[str]:
         """See `Engine.settle`."""
-        model = self._model(release.kept_file)
+        model = self._model(persistent_file(release))
         self.router.prepare(release)
         there = self.observe()
         # A router that never sent anybody anywhere may not even start with the files that it has.
@@ -151,7 +163,7 @@ class ComposeEngine:
 
         def start() -> str:
             self._clear(item for item in there if not item.running and job.is_in(item))
-            file = release.colour_file(colour)
+            file = slot_file(release, colour)
             # Networks and volumes that only apps use are there before the first app is.
             self._create_shared(self._model(file))
             return self._started(job_command(file, service))
@@ -182,7 +194,7 @@ class ComposeEngine:
             is_app = release.settings(name).role is Role.APP
             return sum(c.service == name for c in kept) != (release.replicas if is_app else 1)
 
-        file = release.colour_file(colour)
+        file = slot_file(release, colour)
         model = self._model(file)
         if not any(lacks(name) for name in services):
             wanted = [c for c in kept if c.service in services]
@@ -378,7 +390,7 @@ class ComposeEngine:
 
     def _model(self, file: Path) -> dict[str, Any]:
         """A rendered file of a retained release, under the names that are in use today."""
-        found = live.read_model(self.host.files, file)
+        found = read_model(self.host.files, file)
         current = self.names().current(found)
         if current != found:
             self.host.files.write(file, json.dumps(current, indent=1).encode(), 0o600)
@@ -413,20 +425,3 @@ class ComposeEngine:
 
     def _run(self, file: Path, *arguments: str, timeout: float) -> Result:
         return self.host.run(compose_command(file, *arguments), timeout=timeout)
-
-
-def compose_command(file: Path, *arguments: str) -> list[str]:
-    """The argument list of one Compose call on a rendered file."""
-    return ["docker", "compose", "--file", str(file), *arguments]
-
-
-def job_command(file: Path, service: str) -> list[str]:
-    """What starts a job; it runs on by itself, and prints the id of its container."""
-    return compose_command(file, "run", "--detach", "--no-deps", "--no-TTY", service)
-
-
-def start_commands(file: Path, services: Sequence[str], ready: Sequence[str]) -> list[list[str]]:
-    """What creates the containers of services and starts them; those of `ready` wait."""
-    started = compose_command(file, "up", "--detach", "--no-build", *services)
-    waiting = compose_command(file, "create", "--no-build", *ready)
-    return [waiting, started] if ready else [started]

@@ -14,25 +14,17 @@ from typing import TYPE_CHECKING
 
 from towline.config.units import format_duration
 from towline.engines.compose.containers import stop
+from towline.engines.jobs import JobFailed
 from towline.engines.world import Container
-from towline.errors import Locked, TowlineError
+from towline.errors import Locked
 from towline.hosts.waiting import cut
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 _POLL = 0.1
-_SHOWN_LINES = 15
 # Lines of its output that are retained when it fails; a job that prints without end has more.
 _LOG_LINES = 20_000
-
-
-class JobFailed(TowlineError):
-    """A job failed, or took too long; `log` is what it printed, a line each."""
-
-    def __init__(self, message: str, *, log: list[str], remedy: str = "") -> None:
-        super().__init__(message, details=log[-_SHOWN_LINES:], remedy=remedy)
-        self.log = log
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ A container keeps the inode it was started with, so files are written in place, 
 differ. What may be removed or written over is said in `placed.py`, and nowhere else.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,12 +15,6 @@ from towline.engines.compose.render import mounts, writable
 from towline.errors import TowlineError
 from towline.hosts.base import Files, Folder
 from towline.state.releases import Release, StateFolder
-
-
-def read_model(files: Files, path: Path) -> dict[str, Any]:
-    """A rendered Compose file."""
-    model: dict[str, Any] = json.loads(files.read(path))
-    return model
 
 
 @dataclass

@@ -6,7 +6,6 @@ recreated that the plan did not name, whatever version of Compose runs.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 from towline.config.services import Role
 from towline.engines.compose import containers, live, shared, signals
 from towline.engines.compose.applied import Applied, read_applied, write_applied
-from towline.engines.compose.effects import Act, Baseline, Effect, find_effects
+from towline.engines.compose.commands import ROUTER_GRACE, up_commands
+from towline.engines.compose.differences import Baseline, find_effects
+from towline.engines.compose.files import persistent_file
 from towline.engines.compose.ownership import Owner
 from towline.engines.compose.render import mounts
+from towline.engines.effects import Act, Effect
 from towline.engines.world import Container, World
 from towline.hosts.base import Host
 from towline.state.releases import Release, StateFolder
@@ -26,11 +28,8 @@ from towline.state.releases import Release, StateFolder
 if TYPE_CHECKING:
     from docker import APIClient
 
-# What a router is given to finish what it has: nobody new is served for as long.
-_ROUTER_GRACE = 2
 # Later than any container: nothing was started before it.
 _NEVER = "0000"
-_UP = (Act.CREATE, Act.START, Act.RECREATE)
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ class Persistent:
         began = self._now() if any(item.interrupts for item in effects) else 0.0
         defined = model["services"]
         patient = [name for name in defined if "stop_grace_period" in defined[name]]
-        commands = up_commands(release.kept_file, effects, patient)
+        commands = up_commands(persistent_file(release), effects, patient)
         if commands:
             shared.create(self._api, self.owner, model)
             self.compose(*commands)
@@ -182,7 +181,7 @@ class Persistent:
 
     def _tell(self, item: Container, act: Act | None, release: Release) -> None:
         if act is Act.RESTART:
-            grace = _ROUTER_GRACE if item.role == Role.ROUTER else None
+            grace = ROUTER_GRACE if item.role == Role.ROUTER else None
             containers.restart(self._api, item.id, grace)
         elif act is Act.RELOAD:
             signal = release.settings(item.service).reload
@@ -239,35 +238,6 @@ def reload_signals(release: Release) -> dict[str, str]:
     """Service -> the signal that makes it read its configuration again, where it has one."""
     found = {name: release.settings(name).reload for name in release.services}
     return {name: signal for name, signal in found.items() if signal}
-
-
-def up_commands(
-    file: Path, effects: Iterable[Effect], patient: Iterable[str] = ()
-) -> list[list[str]]:
-    """What brings services up and touches no other one; a router that is recreated comes last.
-
-    Args:
-        file: The rendered file.
-        effects: What happens to each service.
-        patient: Services with a `stop_grace_period` of their own.
-    """
-    base = ["docker", "compose", "--file", str(file), "up", "--detach", "--no-build", "--no-deps"]
-    ups = [item for item in effects if item.act in _UP]
-    last = [item for item in ups if item.role == Role.ROUTER and item.act is Act.RECREATE]
-    others = [item.service for item in ups if item not in last]
-    commands = [[*base, *others]] if others else []
-    for item in last:
-        # Its open connections do not keep the port closed for others, unless that was asked for.
-        grace = [] if item.service in patient else ["--timeout", str(_ROUTER_GRACE)]
-        commands.append([*base, *grace, item.service])
-    return commands
-
-
-def shown_commands(file: Path, effects: Sequence[Effect]) -> tuple[str, ...]:
-    """The commands of these effects, as they would be typed."""
-    ups = [shlex.join(command) for command in up_commands(file, effects)]
-    restarts = [item.service for item in effects if item.act is Act.RESTART]
-    return (*ups, *(f"docker restart ({name})" for name in restarts))
 
 
 def _is_below(path: Path, roots: Iterable[Path]) -> bool:

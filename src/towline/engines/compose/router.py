@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from towline.config.services import Role
 from towline.engines.compose import live, signals
+from towline.engines.compose.files import persistent_file, read_model
 from towline.engines.compose.render import mounts
 from towline.engines.world import Container, World
 from towline.errors import TowlineError
@@ -174,7 +175,7 @@ class Router:
     def _snapshot(self, release: Release) -> tuple[live.Snapshot, bytes | None]:
         """The files of the switch as they are."""
         files = self.host.files
-        model = live.read_model(files, release.kept_file)
+        model = read_model(files, persistent_file(release))
         paths = mounts(model, self.state.live).get(release.router or "", [])
         routes = files.read(self._file) if files.exists(self._file) else None
         return live.snapshot(files, self.state, paths), routes
@@ -182,7 +183,7 @@ class Router:
     def _sync(self, release: Release) -> bool:
         """Bring the router's own files to the release's; returns whether one changed."""
         files = self.host.files
-        model = live.read_model(files, release.kept_file)
+        model = read_model(files, persistent_file(release))
         done = live.sync(files, self.state, model, [release.router or ""], release)
         return bool(done.changed)
 

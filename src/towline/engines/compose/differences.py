@@ -6,70 +6,15 @@ are never told, only the keys that changed: a definition holds secrets.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from towline.engines.effects import Act, Effect
 from towline.engines.world import World
 
 # What Compose leaves out when it decides whether a container is still as described.
 _IGNORED = frozenset({"build", "depends_on", "profiles", "pull_policy", "scale"})
 _NAMED = ("environment", "labels", "sysctls", "ulimits")
-
-
-class Act(StrEnum):
-    """What happens to a service."""
-
-    CREATE = "create"
-    START = "start"
-    RECREATE = "recreate"
-    RESTART = "restart"
-    RELOAD = "reload"
-    REMOVE = "remove"
-    HAND_OVER = "hand over"
-
-
-# What its users feel.
-_INTERRUPTING = (Act.RECREATE, Act.RESTART, Act.REMOVE)
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a step does to one service.
-
-    Attributes:
-        service: Its name.
-        role: Its role.
-        act: What happens to it.
-        reasons: Why, such as `image` or `environment PASSWORD`.
-        away: Seconds that it was away the last time; None when nobody knows.
-    """
-
-    service: str
-    role: str
-    act: Act
-    reasons: tuple[str, ...] = ()
-    away: float | None = None
-
-    @property
-    def interrupts(self) -> bool:
-        """Whether what runs is stopped for a while: its users notice."""
-        return self.act in _INTERRUPTING
-
-    def __str__(self) -> str:
-        said = f"{self.act}s" if self.act is not Act.HAND_OVER else "hands over"
-        why = f": {', '.join(self.reasons)}" if self.reasons else ""
-        return f"{said} {self.service} ({self.role}){why}{self._felt()}"
-
-    def _felt(self) -> str:
-        if not self.interrupts:
-            return ""
-        if self.act is Act.REMOVE:
-            return "; what still uses it fails"
-        last = "a few seconds" if self.away is None else f"{self.away:.1f} s the last time"
-        if self.role == "router":
-            return f"; users are refused meanwhile ({last})"
-        return f"; its connections break, and it is away meanwhile ({last})"
 
 
 @dataclass(frozen=True)
