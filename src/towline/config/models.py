@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from towline.config.engine_kinds import require_kind
 from towline.config.units import Duration, Size
 
 Strategy = Literal["blue-green", "recreate"]
@@ -245,6 +246,7 @@ class Environment(Model):
     )
     ssh_config: str = Field("", description="SSH configuration; default: the user's own.")
     sudo: bool = Field(False, description="Run commands on the hosts by `sudo -n`.")
+    engine: str = Field("", description="What runs its containers; default: `engine` above.")
     images: Literal["registry", "ssh"] = Field(
         "registry",
         description="How images reach the hosts: from their registries, or all of them from this "
@@ -256,6 +258,11 @@ class Environment(Model):
     )
     confirm: bool = Field(False, description="Ask before a deploy; workflows pass --yes.")
     rollout: dict[str, Any] = Field({}, description="Rollout settings that differ here.")
+
+    @field_validator("engine")
+    @classmethod
+    def _is_known(cls, given: str) -> str:
+        return require_kind(given) if given else given
 
     @field_validator("rollout")
     @classmethod
@@ -276,6 +283,10 @@ class Settings(Model):
     project: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the project.")
     source: str = Field(".", description="Source tree: the folder developers work in.")
     deploy: str = Field("deploy", description="Deploy tree: the only input of a deploy.")
+    engine: str = Field(
+        "compose",
+        description="What runs the containers: `compose`, or an engine that a package adds.",
+    )
     compose: str = Field(
         "docker/docker-compose.prod.yml", description="Compose file, in the deploy tree."
     )
@@ -296,6 +307,11 @@ class Settings(Model):
     )
     environments: dict[str, Environment] = {"local": Environment()}
 
+    @field_validator("engine")
+    @classmethod
+    def _is_known(cls, given: str) -> str:
+        return require_kind(given)
+
     @field_validator("environments")
     @classmethod
     def _have_plain_names(cls, given: dict[str, Environment]) -> dict[str, Environment]:
@@ -311,6 +327,10 @@ class Settings(Model):
                     f"{name!r} ends in the name of a slot; call the environment something else"
                 )
         return given
+
+    def engine_for(self, environment: str) -> str:
+        """What runs the containers of one environment."""
+        return self.environments[environment].engine or self.engine
 
     def rollout_for(self, environment: str) -> Rollout:
         """The general rollout settings with those of one environment over them."""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from towline.config.environments import read_values
 from towline.config.loading import Project
+from towline.engines.base import Engine
+from towline.engines.factory import make_engine
 from towline.environments import lead, place
 from towline.environments.fence import Fence
 from towline.environments.memo import Memo
@@ -17,9 +19,11 @@ from towline.environments.site import Away, Fleet, Site, name_without
 from towline.errors import TowlineError, UsageError
 from towline.hosts.address import Address
 from towline.hosts.address import parse as parse_address
+from towline.hosts.base import Host
 from towline.hosts.local import LocalHost
 from towline.hosts.remote import RemoteHost
 from towline.images.registries import Registries
+from towline.state.releases import StateFolder
 
 LEFT_OUT = "left out"
 
@@ -50,7 +54,7 @@ class Opening:
             root = project.root / Path(own).expanduser()
         configured = bool(own or os.environ.get("TOWLINE_STATE"))
         state = place.find(
-            here, project.settings.project, name, root,
+            self._engine(here, root), name, root,
             configured=configured, only_look=self.only_look,
         )  # fmt: skip
         return Site(project, name, here, state, here, registries=self._registries())
@@ -69,7 +73,7 @@ class Opening:
         if environment.state:
             root = host.facts.home / environment.state
         state = place.find(
-            host, project.settings.project, name, root,
+            self._engine(host, root), name, root,
             configured=bool(environment.state), only_look=self.only_look,
         )  # fmt: skip
         return Site(
@@ -113,6 +117,11 @@ class Opening:
             return self.remote(address, registries)
         except TowlineError as error:
             return error
+
+    def _engine(self, host: Host, root: Path) -> Engine:
+        settings = self.project.settings
+        kind = settings.engine_for(self.name)
+        return make_engine(kind, host, StateFolder(root), settings.project, self.name)
 
     def _registries(self) -> Registries:
         values = read_values(self.project, self.name)

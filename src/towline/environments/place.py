@@ -6,16 +6,15 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from towline.engines.compose import registration
+from towline.engines.base import Engine
 from towline.environments.site import Site
 from towline.errors import Locked, TowlineError, UsageError
-from towline.hosts.base import Files, Host
+from towline.hosts.base import Files
 from towline.state.releases import StateFolder
 
 
 def find(
-    host: Host,
-    project: str,
+    engine: Engine,
     environment: str,
     default: Path,
     *,
@@ -25,8 +24,7 @@ def find(
     """The state folder that counts on a host.
 
     Args:
-        host: The host.
-        project: Name of the project.
+        engine: What runs the environment's containers on the host.
         environment: Name of the environment.
         default: The folder that this user would take for a new environment.
         configured: Whether somebody chose it, by `TOWLINE_STATE` or `environments.ENV.state`.
@@ -35,7 +33,7 @@ def find(
     Raises:
         UsageError: When another folder counts, and this user may not or does not want to use it.
     """
-    there = _registered(host, project, environment)
+    host, there = engine.host, _registered(engine)
     if there is None or there == default or _is_gone(host.files, there):
         return StateFolder(default)
     if configured and only_look:
@@ -73,10 +71,10 @@ def claim(site: Site) -> None:
         )
 
 
-def _registered(host: Host, project: str, environment: str) -> Path | None:
+def _registered(engine: Engine) -> Path | None:
     # Where no engine answers, whatever needs one says so itself.
     with suppress(TowlineError, OSError):
-        return registration.registered(host, project, environment)
+        return engine.registered()
     return None
 
 

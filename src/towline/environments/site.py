@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from towline.config.environments import read_values
 from towline.config.loading import Project
@@ -16,6 +16,7 @@ from towline.config.units import format_size
 from towline.engines.compose.engine import ComposeEngine
 from towline.engines.compose.names import compose_project
 from towline.engines.compose.stack import Stack, resolve
+from towline.engines.factory import make_engine
 from towline.engines.world import World
 from towline.environments.fence import Fence
 from towline.environments.memo import Memo
@@ -89,7 +90,7 @@ class Site:
     @cached_property
     def builder(self) -> ComposeEngine:
         """Builds images: on this machine, wherever they run."""
-        return ComposeEngine(self.here, self.state, self.project.settings.project, self.name)
+        return self._engine(self.here)
 
     @property
     def environment(self) -> Environment:
@@ -127,7 +128,13 @@ class Site:
     def engine(self) -> ComposeEngine:
         """Runs its containers."""
         host = guarded_host(self.host, self._prove_recently)
-        return ComposeEngine(host, self.state, self.project.settings.project, self.name)
+        return self._engine(host)
+
+    def _engine(self, host: Host) -> ComposeEngine:
+        settings = self.project.settings
+        kind = settings.engine_for(self.name)
+        made = make_engine(kind, host, self.state, settings.project, self.name)
+        return cast("ComposeEngine", made)
 
     @cached_property
     def files(self) -> Files:

@@ -6,9 +6,11 @@ import pytest
 from fakes import FakeSite
 
 from towline.engines.compose import registration
+from towline.engines.factory import make_engine
 from towline.environments import place
 from towline.errors import Locked, UsageError
 from towline.hosts.local import LocalHost
+from towline.state.releases import StateFolder
 
 
 @pytest.fixture
@@ -21,8 +23,8 @@ def noted(monkeypatch, tmp_path):
 
 
 def find(default, **options):
-    host = LocalHost()
-    return place.find(host, "shop", "prod", default, **{"configured": False, **options}).root
+    engine = make_engine("compose", LocalHost(), StateFolder(default), "shop", "prod")
+    return place.find(engine, "prod", default, **{"configured": False, **options}).root
 
 
 def test_the_folder_that_the_engine_knows_is_used_by_whoever_comes_later(noted, tmp_path):
