@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from towline.engines.acts import Effect
 from towline.engines.compose.persistent import Rendered
-from towline.engines.effects import Effect
 from towline.engines.world import Container, World
 from towline.hosts.base import Host
 from towline.routing.nginx import Routes

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from towline.engines.acts import Effect
 from towline.engines.compose.persistent import Rendered
 from towline.engines.compose.render import kept_model
 from towline.engines.compose.stack import Stack
-from towline.engines.effects import Effect
 from towline.environments import rendering
 from towline.environments.site import Observed, Site
 from towline.promotion.manifest import Manifest

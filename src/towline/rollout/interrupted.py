@@ -5,7 +5,7 @@ The journal says what was begun and never ended; what serves is always one healt
 
 from collections.abc import Callable
 
-from towline.engines.compose.effects import Effect
+from towline.engines.acts import Effect
 from towline.engines.world import COLOURS, other
 from towline.environments import lead_lock, renewal
 from towline.environments.site import Fleet, Observed, Site, observe

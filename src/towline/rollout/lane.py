@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from towline.config.services import Role
 from towline.engines.base import Engine
-from towline.engines.jobs import JobFailed
+from towline.engines.job_failure import JobFailed
 from towline.environments import renewal
 from towline.environments.fence import fenced, if_possible
 from towline.environments.host_files import own

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from towline.engines.effects import Effect
+from towline.engines.acts import Effect
 from towline.rollout.strategies import Stage
 from towline.state.releases import Release
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from towline.config.models import Rollout
 from towline.config.services import Role
 from towline.config.units import format_size
+from towline.engines.acts import Act, Effect
 from towline.engines.base import Commands
-from towline.engines.effects import Act, Effect
 from towline.engines.world import other
 from towline.environments.site import Observed
 from towline.errors import UsageError

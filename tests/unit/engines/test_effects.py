@@ -1,8 +1,8 @@
 from pathlib import Path
 
+from towline.engines.acts import Act
 from towline.engines.compose.commands import up_commands
 from towline.engines.compose.differences import Baseline, changed_keys, find_effects
-from towline.engines.effects import Act
 from towline.engines.world import Container, World
 
 

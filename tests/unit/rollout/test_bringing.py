@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeEngine, FakeSite, folder_of, release
 from test_executor import candidate
 
-from towline.engines.compose.effects import Act, Effect
+from towline.engines.acts import Act, Effect
 from towline.environments.site import Away, Fleet, Moved
 from towline.errors import UsageError
 from towline.progress import Silent

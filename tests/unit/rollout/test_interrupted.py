@@ -4,7 +4,7 @@ import pytest
 from fakes import FakeSite
 from test_executor import candidate, deploy_plan, scene
 
-from towline.engines.compose.effects import Act, Effect
+from towline.engines.acts import Act, Effect
 from towline.environments.site import Fleet
 from towline.errors import CheckFailed, UsageError
 from towline.progress import Silent

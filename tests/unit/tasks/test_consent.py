@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from towline.engines.compose.effects import Act, Effect
+from towline.engines.acts import Act, Effect
 from towline.environments.site import Fleet
 from towline.errors import UsageError
 from towline.rollout import operations

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from towline.config.services import Role
+from towline.engines.acts import Act, Effect
 from towline.engines.compose.files import BUILD, PERSISTENT, slot_name
-from towline.engines.effects import Act, Effect
 from towline.state.releases import StateFolder
 
 # What a router is given to finish what it has: nobody new is served for as long.

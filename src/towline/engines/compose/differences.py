@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from towline.engines.effects import Act, Effect
+from towline.engines.acts import Act, Effect
 from towline.engines.world import World
 
 # What Compose leaves out when it decides whether a container is still as described.

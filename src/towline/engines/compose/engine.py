@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from towline.config.services import Role
+from towline.engines.acts import Effect
 from towline.engines.compose import containers, jobs, mounted, registration, shared, users
 from towline.engines.compose.commands import (
     ComposeCommands,
@@ -31,7 +32,6 @@ from towline.engines.compose.ownership import (
 from towline.engines.compose.persistent import Persistent, Rendered, reload_signals
 from towline.engines.compose.router import Router
 from towline.engines.compose.shared import Kind
-from towline.engines.effects import Effect
 from towline.engines.world import Container, Image, World, from_listing
 from towline.errors import TowlineError
 from towline.findings import Finding

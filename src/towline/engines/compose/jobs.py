@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from towline.config.units import format_duration
 from towline.engines.compose.containers import stop
-from towline.engines.jobs import JobFailed
+from towline.engines.job_failure import JobFailed
 from towline.engines.world import Container
 from towline.errors import Locked
 from towline.hosts.waiting import cut

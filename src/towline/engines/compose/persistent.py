@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from towline.config.services import Role
+from towline.engines.acts import Act, Effect
 from towline.engines.compose import containers, live, shared, signals
 from towline.engines.compose.applied import Applied, read_applied, write_applied
 from towline.engines.compose.commands import ROUTER_GRACE, up_commands
@@ -20,7 +21,6 @@ from towline.engines.compose.differences import Baseline, find_effects
 from towline.engines.compose.files import persistent_file
 from towline.engines.compose.ownership import Owner
 from towline.engines.compose.render import mounts
-from towline.engines.effects import Act, Effect
 from towline.engines.world import Container, World
 from towline.hosts.base import Host
 from towline.state.releases import Release, StateFolder
