@@ -8,6 +8,9 @@ import pytest
 
 from loadgen import Load, wait_until
 from projects import docker, remove
+from towline.config.loading import load
+from towline.environments.opening import open_site
+from towline.environments.site import observe
 from toy import release, toy
 
 HOLDER = {
@@ -49,7 +52,7 @@ def test_without_a_router_recreate_replaces_and_goes_back(make):
     assert ask(project)["version"] == "1.1.0"
 
 
-def test_several_replicas_share_the_traffic_and_are_replaced_without_a_loss(make):
+def test_several_replicas_share_the_traffic_and_are_replaced_without_a_loss(make, monkeypatch):
     project = make(rollout=", replicas: 3")
     release(project, "1.0.0")
     project.inv("deploy").ok()
@@ -64,10 +67,40 @@ def test_several_replicas_share_the_traffic_and_are_replaced_without_a_loss(make
     running = docker("ps", "-q", "--filter", f"label=towline.project={project.name}",
                      "--filter", "label=towline.role=app").split()  # fmt: skip
     assert len(running) == 3
+    monkeypatch.setenv("TOWLINE_STATE", str(project.state))
+    _scale_a_slot_that_serves(project)
     # The network that three Compose projects share is made as the file describes it.
     network = json.loads(docker("network", "inspect", f"{project.name}-local_default"))[0]
     assert network["Options"]["com.docker.network.driver.mtu"] == "1400"
     assert network["IPAM"]["Config"][0]["Subnet"].startswith("10.")
+
+
+def _scale_a_slot_that_serves(project):
+    """Up and down, while users are served by it; what runs stays, and so does the other slot."""
+
+    def ids(slot):
+        wanted = (f"label=towline.project={project.name}", f"label=towline.colour={slot}")
+        filters = [word for item in wanted for word in ("--filter", item)]
+        return set(docker("ps", "-aq", *filters).split())
+
+    site = open_site(load(project.root), "local")
+    seen = observe(site)
+    other = ids("blue" if seen.colour == "green" else "green")
+    before = ids(seen.colour)
+    assert len(before) == 3
+    with Load(f"http://127.0.0.1:{project.http}/") as load_:
+        site.engine.start(seen.live, seen.colour, {"web": 5})
+        more = ids(seen.colour)
+        assert before < more
+        assert len(more) == 5
+        wait_until(lambda: len({ask(project)["host"] for _ in range(80)}) == 5, "not all serve")
+        tally = load_.stop()
+    assert tally.lost == []
+    site.engine.start(seen.live, seen.colour, {"web": 2})
+    assert len(ids(seen.colour)) == 2
+    assert ids(seen.colour) < before
+    assert len({ask(project)["host"] for _ in range(40)}) == 2
+    assert ids("blue" if seen.colour == "green" else "green") == other
 
 
 @pytest.mark.parametrize(("reload", "restarts"), [("", True), ("reload: SIGHUP", False)])

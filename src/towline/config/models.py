@@ -187,11 +187,29 @@ class Smoke(Model):
     command_timeout: Duration = 120.0
 
 
+def _counts(value: object) -> object:
+    counts = list(value.values()) if isinstance(value, dict) else [value]
+    if all(re.fullmatch(r"[1-9]\d*", str(count)) for count in counts):
+        return value
+    raise ValueError("write a number above 0, or one for each service, such as {web: 4}")
+
+
+_Count = Annotated[int, Field(ge=1)]
+Replicas = Annotated[
+    _Count | dict[str, _Count],
+    BeforeValidator(_counts, json_schema_input_type=_Count | dict[str, _Count]),
+]
+
+
 class Rollout(Model):
     """How a release reaches traffic, and what is kept."""
 
     strategy: Strategy = "blue-green"
-    replicas: int = Field(1, ge=1, description="Containers of each app service.")
+    replicas: Replicas = Field(
+        1,
+        description="Containers of each app service, or of some services by name, such as "
+        "`{web: 4, worker: 2}`; `x-towline: {replicas: …}` says it where no name does.",
+    )
     health_timeout: Duration = Field(
         60.0, description="How long a new release may take to be healthy."
     )

@@ -1,11 +1,11 @@
 """The `x-towline` extension: what a Compose file cannot say about a service."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from towline.config.models import Model
+from towline.config.models import Model, Replicas
 from towline.config.units import Duration
 
 
@@ -17,6 +17,10 @@ class Role(StrEnum):
     JOB = "job"
     BACKING = "backing"
     ROUTER = "router"
+
+
+# What may have several containers in a slot.
+SCALED = (Role.APP, Role.WORKER)
 
 
 class HttpProbe(Model):
@@ -51,6 +55,9 @@ class Service(Model):
         metrics: HTTP path of Prometheus metrics, on `port`; without one it is not scraped.
         timeout: For jobs: how long one may take; the environment's `rollout.job_timeout` when not
             given.
+        replicas: For apps and workers: how many containers; `rollout.replicas` wins where it names
+            the service. Without one, an app has the number of `rollout.replicas`, and a worker what
+            Compose says.
         reload: For backing services: the signal that makes it read changed configuration
             files, such as `SIGHUP`; without one it is restarted.
     """
@@ -64,6 +71,13 @@ class Service(Model):
     changes_schema: bool = True
     metrics: str = Field("", pattern=r"^(/.*)?$")
     reload: str = Field("", pattern=r"^(SIG[A-Z0-9]+)?$")
+    replicas: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _has_replicas(self) -> Self:
+        if self.replicas and self.role not in SCALED:
+            raise ValueError("`replicas` is for roles app and worker")
+        return self
 
 
 def service_settings(definition: dict[str, Any]) -> Service:
@@ -73,3 +87,20 @@ def service_settings(definition: dict[str, Any]) -> Service:
         pydantic.ValidationError: When the section has unknown keys or wrong values.
     """
     return Service.model_validate(definition.get("x-towline") or {})
+
+
+def count_replicas(configured: Replicas, name: str, service: Service) -> int | None:
+    """How many containers a service is to have in its slot; None where its Compose file decides.
+
+    Args:
+        configured: `rollout.replicas`.
+        name: The service.
+        service: Its `x-towline` section.
+    """
+    if service.role not in SCALED:
+        return None
+    if isinstance(configured, dict) and name in configured:
+        return configured[name]
+    if service.replicas or service.role is not Role.APP:
+        return service.replicas
+    return configured if isinstance(configured, int) else 1

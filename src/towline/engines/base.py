@@ -178,11 +178,18 @@ class Engine(Protocol):
         ...
 
     def start(
-        self, release: Release, colour: str, services: Sequence[str], ready: Sequence[str] = ()
+        self, release: Release, slot: str, replicas: Mapping[str, int], ready: Sequence[str] = ()
     ) -> None:
-        """Make services of a release run in a slot: start what was kept, create what is missing.
+        """Make so many containers of services run in a slot, and no more.
 
-        The containers of `ready` may be created too, so that these services start quickly later.
+        What was retained is started, what is missing is created, and what is too much is stopped
+        by its own grace period and removed. Services that are not named are left as they are.
+
+        Args:
+            release: The release they belong to; containers of another one in the slot give way.
+            slot: The slot.
+            replicas: Service -> containers.
+            ready: Services whose containers may be created too, so that they start quickly later.
         """
         ...
 

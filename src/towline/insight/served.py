@@ -31,7 +31,7 @@ def expected(seen: Observed) -> tuple[int, int]:
             continue
         slot = seen.colour if role in (Role.APP, Role.WORKER) else ""
         found = [item for item in seen.world.service(name) if item.colour == slot]
-        count = seen.live.replicas if role is Role.APP else 1
+        count = seen.live.replicas_of(name)
         wanted += count
         run += min(count, sum(item.running for item in found))
     return run, wanted

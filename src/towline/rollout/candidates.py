@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from towline.config.loading import Project
-from towline.config.services import Role
+from towline.config.services import Role, count_replicas
 from towline.engines.compose.engine import ComposeEngine
 from towline.engines.compose.ownership import CONTENT
 from towline.engines.compose.stack import Stack
@@ -162,6 +162,7 @@ def promoted(
         variables=site.values,
         migrations=manifest.migrations,
         host_files=host_files.digests(found),
+        replicas=_app_replicas(site, stack),
         roles={name: service.role for name, service in stack.services.items()},
         schema_jobs=tuple(
             name
@@ -193,6 +194,7 @@ def from_kept(site: Site, release: Release) -> Candidate:
         files=before.files,
         variables=before.variables,
         host_files=before.host_files,
+        replicas=release.counts(Role.APP),
         migrations=release.migrations,
         roles={name: Role(release.settings(name).role) for name in release.services},
         schema_jobs=tuple(release.schema_jobs),
@@ -385,6 +387,12 @@ def references(stack: Stack) -> dict[str, str]:
         name: str(definition.get("image") or built.get(name, ""))
         for name, definition in stack.model["services"].items()
     }
+
+
+def _app_replicas(site: Site, stack: Stack) -> dict[str, int]:
+    given = site.rollout.replicas
+    apps = stack.named(Role.APP)
+    return {name: count_replicas(given, name, stack.services[name]) or 1 for name in apps}
 
 
 def _owned(manifest: Manifest) -> dict[str, str]:

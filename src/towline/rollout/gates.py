@@ -172,7 +172,7 @@ class Gates:
             # What stays over releases carries no release of its own.
             ours = (release.id, "")
             found = [c for c in world.of(colour) if c.service == name and c.release in ours]
-            wanted = release.replicas if release.settings(name).role is Role.APP else 1
+            wanted = release.replicas_of(name)
             if len(found) < wanted:
                 raise GateFailed("health", f"{name}: {len(found)} of {wanted} containers exist")
             for item in found:

@@ -146,7 +146,7 @@ class Lane:
             return ""
         try:
             restart_router(self.engine, release)
-            self.engine.start(release, self.plan.colour, release.named(Role.APP))
+            self.engine.start(release, self.plan.colour, release.counts(Role.APP))
             gates.health(release, "", (Role.ROUTER,))
             gates.health(release, self.plan.colour)
         except GateFailed as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from towline.config.models import Rollout
-from towline.config.services import Role
+from towline.config.services import SCALED, Role
 from towline.config.units import format_size
 from towline.engines.acts import Act, Effect
 from towline.engines.base import Commands
@@ -59,6 +59,7 @@ class Candidate:
         variables: Name -> value; the values never leave the planner.
         host_files: Path -> digest of the keys and secrets that its app services read.
         roles: Service -> role.
+        replicas: App service -> containers; one where none is said.
         schema_jobs: Jobs that may change the schema.
     """
 
@@ -78,6 +79,7 @@ class Candidate:
     to_ship: tuple[Transfer, ...] = ()
     schema_jobs: tuple[str, ...] = ()
     host_files: Mapping[str, str] = field(default_factory=dict)
+    replicas: Mapping[str, int] = field(default_factory=dict)
 
     def named(self, *roles: Role) -> list[str]:
         """Names of the services that have one of these roles."""
@@ -131,7 +133,10 @@ def fingerprint(
         rollout: Settings.
         host_files: Path -> digest of the keys and secrets that its app services read.
     """
-    given: list[object] = [content, sorted(values.items()), rollout.replicas]
+    replicas = rollout.replicas
+    if isinstance(replicas, dict):
+        replicas = dict(sorted(replicas.items()))
+    given: list[object] = [content, sorted(values.items()), replicas]
     text = json.dumps([*given, sorted(host_files.items())] if host_files else given)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -145,6 +150,18 @@ def require_router(rollout: Rollout, has_router: bool) -> None:
         )
 
 
+def require_scaled(rollout: Rollout, roles: Mapping[str, Role]) -> None:
+    """Raise UsageError when `rollout.replicas` names what is no app and no worker."""
+    known = [name for name, role in roles.items() if role in SCALED]
+    for name in rollout.replicas if isinstance(rollout.replicas, dict) else ():
+        if name not in known:
+            what = f"has role {roles[name]}" if name in roles else "is not in the compose file"
+            raise UsageError(
+                f"`rollout.replicas`: service {name} {what}",
+                remedy=f"apps and workers: {', '.join(sorted(known)) or 'none'}",
+            )
+
+
 def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
     """The plan of a deploy; it has no steps when the release serves already.
 
@@ -154,7 +171,9 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
     observed = scene.observed
     live = observed.live
     require_router(rollout, bool(candidate.named(Role.ROUTER)))
-    stages = STRATEGIES[rollout.strategy](rollout.replicas, rollout)
+    if candidate.kept is None:
+        require_scaled(rollout, candidate.roles)
+    stages = STRATEGIES[rollout.strategy](max(candidate.replicas.values(), default=1), rollout)
     colour: str = other(observed.colour)
     old, old_colour = live, observed.colour
     steps: list[Step] = []

@@ -11,6 +11,7 @@ from typing import Any
 
 from towline import scratch
 from towline.config.envfile import write_env
+from towline.config.services import Role, Service, count_replicas
 from towline.config.units import format_size
 from towline.engines.compose.placed import digest
 from towline.engines.compose.render import Target, build_model, mounts
@@ -160,8 +161,10 @@ class Preparation:
     def _release(self, target: Target) -> Release:
         services = {
             name: service.model_dump(mode="json", exclude_defaults=True)
+            | self._own_replicas(name, service)
             for name, service in self.stack.services.items()
         }
+        given = target.replicas
         return Release(
             id=target.release,
             version=target.version,
@@ -171,10 +174,17 @@ class Preparation:
             images=target.images,
             services=services,
             folder=self.site.state.releases / target.release,
-            replicas=target.replicas,
+            replicas=given if isinstance(given, int) else 1,
             migrations=self.manifest.migrations,
             created=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
+
+    def _own_replicas(self, name: str, service: Service) -> dict[str, int]:
+        """How many containers a service has, where the number for all does not say it."""
+        given = self.site.rollout.replicas
+        count = count_replicas(given, name, service)
+        is_common = count == given and service.role is Role.APP
+        return {} if count is None or is_common else {"replicas": count}
 
     def _target(self) -> Target:
         candidate, manifest = self.candidate, self.manifest

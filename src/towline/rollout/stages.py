@@ -79,9 +79,10 @@ class Stages:
         return True
 
     def _start(self, side: Side) -> None:
-        named = side.release.named
+        release = side.release
         # Workers stand ready, so that their hand-over is short.
-        self.engine.start(side.release, side.colour, named(Role.APP), named(Role.WORKER))
+        ready = release.named(Role.WORKER)
+        self.engine.start(release, side.colour, release.counts(Role.APP), ready)
 
     def _pass(self, gate: Gate) -> str:
         side = self.old if gate is Gate.OLD_HEALTH else self.new
@@ -98,15 +99,16 @@ class Stages:
     def _hand_over_workers(self, wanted: Workers) -> None:
         """One version of a worker at a time, unless it is declared safe to overlap."""
         coming = {Workers.NEW: self.new, Workers.OLD: self.old, Workers.NONE: None}[wanted]
-        names = coming.release.named(Role.WORKER) if coming else []
         if coming:
-            early = [name for name in names if coming.release.settings(name).overlap]
+            settings = coming.release.settings
+            counts = coming.release.counts(Role.WORKER)
+            early = {name: count for name, count in counts.items() if settings(name).overlap}
             self.engine.start(coming.release, coming.colour, early)
         for side in (self.old, self.new):
             if side and side is not coming:
                 self.engine.stop(side.colour, side.release.named(Role.WORKER))
         if coming:
-            self.engine.start(coming.release, coming.colour, names)
+            self.engine.start(coming.release, coming.colour, counts)
 
     def _move_traffic(self, stage: Stage) -> bool:
         """Put a stage's shares in force; returns whether anybody serves now."""

@@ -83,6 +83,7 @@ class Release:
         content: The manifest's digest of the promoted tree.
         images: Service -> image, pinned by digest or id.
         services: Service -> its `x-towline` section.
+        replicas: Containers of each app service whose section does not say.
         migrations: Path of each migration that it knows -> SHA-256; see `release.migrations`.
         host_files: Path in its tree -> digest, mode and owner of a key or secret that its app
             services read; such files are in no manifest.
@@ -125,6 +126,15 @@ class Release:
     def named(self, *roles: Role) -> list[str]:
         """Names of the services that have one of these roles."""
         return sorted(name for name in self.services if self.settings(name).role in roles)
+
+    def replicas_of(self, service: str) -> int:
+        """How many containers a service has in its slot, as far as the record says."""
+        settings = self.settings(service)
+        return settings.replicas or (self.replicas if settings.role is Role.APP else 1)
+
+    def counts(self, *roles: Role) -> dict[str, int]:
+        """Service -> containers, of the services that have one of these roles."""
+        return {name: self.replicas_of(name) for name in self.named(*roles)}
 
     @property
     def schema_jobs(self) -> list[str]:

@@ -38,6 +38,8 @@ def test_it_is_found_from_any_folder_below(tmp_path):
         ("project: x\nsmoke: {requests: [{pth: /}]}\n", "did you mean `path`?"),
         ("project: x\nrollout: {strategy: fast}\n", "`rollout.strategy`"),
         ("project: x\nrollout: {keep: 0}\n", "`rollout.keep`"),
+        ("project: x\nrollout: {replicas: 0}\n", "`rollout.replicas`: write a number above 0"),
+        ("project: x\nrollout: {replicas: {web: many}}\n", "`rollout.replicas`: write a number"),
         ("project: x\nrollout: {watch: soon}\n", "'soon' is not a duration"),
         ("project: x\nenvironments: {p: {ulr: y}}\n", "did you mean `url`?"),
         ("project: x\nenvironments: {p: {rollout: {kep: 1}}}\n", "did you mean `keep`?"),

@@ -61,6 +61,7 @@ class FakeEngine:
     open: int = 0
     crash: set = field(default_factory=set)
     drained: int = 0
+    replicas: dict = field(default_factory=dict)
     pruned: set = field(default_factory=set)
     router: bool = True
     ask: Callable = lambda: None
@@ -115,12 +116,13 @@ class FakeEngine:
     def observe(self):
         found = [
             Container(
-                id=f"{colour}-{service}", name=f"{colour}-{service}-1", service=service,
-                role=SERVICES[service].get("role", "backing"), colour=colour,
+                id=f"{colour}-{service}-{number}", name=f"{colour}-{service}-{number}",
+                service=service, role=SERVICES[service].get("role", "backing"), colour=colour,
                 state="running" if running else "exited",
                 status="Up 5 seconds" if running else "Exited (0)", release=name, version=name,
             )
             for (colour, service), (name, running) in self.containers.items()
+            for number in range(1, self.replicas.get((colour, service), 1) + 1)
         ]  # fmt: skip
         found += [
             Container(id=s, name=s, service=s, role=SERVICES[s].get("role", "backing"),
@@ -147,6 +149,7 @@ class FakeEngine:
         return []
 
     def start(self, release, colour, services, ready=()):
+        self.replicas.update({(colour, name): count for name, count in services.items()})
         for service in ready if services else ():
             if not self.containers.get((colour, service), ("", False))[1]:
                 self.containers[colour, service] = (release.id, False)

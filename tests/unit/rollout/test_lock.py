@@ -48,7 +48,7 @@ def test_a_dead_process_of_this_machine_frees_it_at_once(tmp_path):
     path = tmp_path / "lock"
     code = (
         "import sys, os; from pathlib import Path; from towline.hosts.local import LocalFiles;"
-        "from towline.rollout import lock;"
+        "from towline.state import lock;"
         "h = lock.held(LocalFiles(), Path(sys.argv[1]), 'deploy'); h.__enter__(); os._exit(9)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)

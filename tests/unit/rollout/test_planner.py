@@ -71,9 +71,22 @@ def test_a_fingerprint_changes_with_all_that_a_deploy_depends_on():
         fingerprint("other", {"A": "1"}, Rollout()),
         fingerprint("content", {"A": "2"}, Rollout()),
         fingerprint("content", {"A": "1"}, Rollout(replicas=2)),
+        fingerprint("content", {"A": "1"}, Rollout(replicas={"api": 2, "web": 1})),
     ]
     assert base not in others
-    assert len(set(others)) == 3
+    assert len(set(others)) == 4
+    assert others[-1] == fingerprint("content", {"A": "1"}, Rollout(replicas={"web": 1, "api": 2}))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("web", "web is not in the compose file"), ("db", "db has role backing")]
+)
+def test_replicas_are_for_apps_and_workers_that_there_are(tmp_path, name, said):
+    site = FakeSite(tmp_path)
+    site.rollout = Rollout(replicas={name: 2})
+    with pytest.raises(UsageError, match=said) as error:
+        deploy_plan(site, release("1.0.0", tmp_path), kept=None)
+    assert error.value.remedy == "apps and workers: api, worker"
 
 
 def test_a_release_that_failed_before_is_deployed_with_a_warning(tmp_path):

@@ -76,9 +76,11 @@ def job_command(file: Path, service: str) -> list[str]:
     return compose_command(file, "run", "--detach", "--no-deps", "--no-TTY", service)
 
 
-def start_commands(file: Path, services: Sequence[str], ready: Sequence[str]) -> list[list[str]]:
+def start_commands(
+    file: Path, services: Sequence[str], ready: Sequence[str], scale: Sequence[str] = ()
+) -> list[list[str]]:
     """What creates the containers of services and starts them; those of `ready` wait."""
-    started = compose_command(file, "up", "--detach", "--no-build", *services)
+    started = compose_command(file, "up", "--detach", "--no-build", *scale, *services)
     waiting = compose_command(file, "create", "--no-build", *ready)
     return [waiting, started] if ready else [started]
 

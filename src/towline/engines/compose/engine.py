@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from towline.config.services import Role
 from towline.engines.acts import Effect
-from towline.engines.compose import containers, jobs, mounted, registration, shared, users
+from towline.engines.compose import containers, jobs, mounted, registration, scaling, shared, users
 from towline.engines.compose.commands import (
     ComposeCommands,
     compose_command,
@@ -178,33 +178,37 @@ class ComposeEngine:
         return [item.service for item in running]
 
     def start(
-        self, release: Release, colour: str, services: Sequence[str], ready: Sequence[str] = ()
+        self, release: Release, slot: str, replicas: Mapping[str, int], ready: Sequence[str] = ()
     ) -> None:
         """See `Engine.start`."""
-        if not services:
+        if not replicas:
             return
-        there = self.observe().of(colour)
+        file = slot_file(release, slot)
+        model = self._model(file)
+        counts = scaling.wanted_counts(release, model, replicas)
+        there = self.observe().of(slot)
         # What runs is not touched before its turn.
         ready = [name for name in ready if not any(c.running and c.service == name for c in there)]
-        found = [item for item in there if item.service in (*services, *ready)]
-        self._clear(item for item in found if item.release != release.id)
-        kept = [item for item in found if item.release == release.id]
+        found = [item for item in there if item.service in (*counts, *ready)]
+        own = [item for item in found if item.release == release.id]
+        gone = list(scaling.surplus(own, counts))
+        self._clear([*(item for item in found if item.release != release.id), *gone])
+        own = [item for item in own if item not in gone]
 
         def lacks(name: str) -> bool:
-            is_app = release.settings(name).role is Role.APP
-            return sum(c.service == name for c in kept) != (release.replicas if is_app else 1)
+            return sum(c.service == name for c in own) < counts.get(name, 1)
 
-        file = slot_file(release, colour)
-        model = self._model(file)
-        if not any(lacks(name) for name in services):
-            wanted = [c for c in kept if c.service in services]
+        if not any(lacks(name) for name in counts):
+            wanted = [c for c in own if c.service in counts]
             self._come_back(wanted, model)
             self._each(lambda item: self._api.start(item.id), [c for c in wanted if not c.running])
             return
         self._create_shared(model)
-        self._compose(*start_commands(file, services, [name for name in ready if lacks(name)]))
-        made = self.observe().of(colour)
-        self._come_back([item for item in made if item.service in services], model)
+        scale = scaling.scale_options(model, counts, is_there=bool(own))
+        waiting_for = [name for name in ready if lacks(name)]
+        self._compose(*start_commands(file, [*counts], waiting_for, scale))
+        made = self.observe().of(slot)
+        self._come_back([item for item in made if item.service in counts], model)
         # A worker that waits for its turn must not be started by an engine that restarts.
         waiting = [item for item in made if item.service in ready and not item.running]
         self._each(lambda item: containers.retire(self._api, item.id), waiting)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from towline.config.services import Role
+from towline.config.models import Replicas
+from towline.config.services import Role, count_replicas
 from towline.engines.compose.names import SHARED, Names
 from towline.engines.compose.ownership import CONTENT
 from towline.engines.compose.stack import COLOUR, KEPT, REPLACED, Stack
@@ -31,7 +32,7 @@ class Target:
         version: Its semantic version.
         commit: The git commit it was promoted from.
         images: Service -> image, pinned by digest or id.
-        replicas: Containers of each app service.
+        replicas: Containers of each app service, or of some services by name.
         here: The deploy tree's path, as it stands in the resolved file.
         tree: Where the host keeps the release's tree.
         live: Where the host keeps what backing services and the router mount.
@@ -44,7 +45,7 @@ class Target:
     version: str
     commit: str
     images: Mapping[str, str]
-    replicas: int
+    replicas: Replicas
     here: Path
     tree: Path
     live: Path
@@ -145,9 +146,11 @@ def _replaced(stack: Stack, target: Target, colour: str, name: str) -> Definitio
     environment.setdefault("TOWLINE_VERSION", target.version)
     environment.setdefault("TOWLINE_COMMIT", target.commit)
     environment.setdefault("TOWLINE_COLOUR", colour)
-    if settings.role is Role.APP:
+    count = count_replicas(target.replicas, name, settings)
+    if count is not None:
         definition.pop("scale", None)
-        definition.setdefault("deploy", {})["replicas"] = target.replicas
+        definition.setdefault("deploy", {})["replicas"] = count
+    if settings.role is Role.APP:
         _alias(definition, f"{name}-{colour}")
         # A free loopback port each: probes and smoke tests reach a release before users do.
         if stack.router and settings.port:
