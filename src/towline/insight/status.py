@@ -7,9 +7,9 @@ from typing import Any
 from towline.environments.site import Away, Fleet, Observed, Site, observe
 from towline.errors import TowlineError
 from towline.insight.retained import kept_rows
-from towline.insight.served import expected, why_unserved
 from towline.insight.since import since
 from towline.rollout.interrupted import of_journal
+from towline.rollout.serving import expected, why_unserved
 from towline.state import hold, lock
 from towline.state.journal import Entry
 

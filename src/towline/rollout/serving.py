@@ -1,22 +1,56 @@
-"""Whether users get a release: the router is asked, and the apps behind it."""
+"""Whether users get a release: the router is asked, and the apps behind it.
+
+Gates ask it of a release that is on its way, `inv status` of what is there; the answer is one.
+"""
 
 from towline.config.services import Role
 from towline.engines.base import Engine
 from towline.engines.world import Container, World
+from towline.environments.site import Observed, Site
 from towline.health.probes import Answer, Outcome, http_probe
 from towline.routing.nginx import ASK_PORT
 from towline.state.releases import Release
+
+
+def why_unserved(site: Site, seen: Observed) -> str:
+    """Why users are not served on a host; empty when they are, or nothing is deployed there.
+
+    The router is asked on its own port; the slot that it sends traffic to must run.
+    """
+    if seen.stranger:
+        return f"{seen.stranger} serves, and {site.state.root} does not know it"
+    routed = seen.routes.live_colour()
+    if seen.live is None:
+        return f"traffic goes to the {routed} slot, which has no containers" if routed else ""
+    fault = router_fault(site.engine, seen.live, seen.world)
+    return fault or _apps(seen, seen.live) or _mounts(site, seen)
+
+
+def expected(seen: Observed) -> tuple[int, int]:
+    """How many of the containers that should run do so, and how many should; standby not."""
+    if seen.live is None:
+        return 0, 0
+    run = wanted = 0
+    for name in seen.live.services:
+        role = seen.live.settings(name).role
+        if role is Role.JOB:
+            continue
+        slot = seen.colour if role in (Role.APP, Role.WORKER) else ""
+        found = [item for item in seen.world.service(name) if item.colour == slot]
+        count = seen.live.replicas_of(name)
+        wanted += count
+        run += min(count, sum(item.running for item in found))
+    return run, wanted
 
 
 def router_fault(engine: Engine, release: Release, world: World) -> str:
     """Why the router of a release answers nobody; empty when it does, or there is none."""
     if not release.router:
         return ""
-    found = world.role(Role.ROUTER)
-    running = next((item for item in found if item.running), None)
-    if running is None:
-        state = (found[0].status or found[0].state) if found else "does not exist"
-        return f"the router is not running: {state}"
+    fault = engine.router_trouble(world)
+    if fault or not release.settings(release.router).health:
+        return fault
+    running = next(item for item in world.role(Role.ROUTER) if item.running)
     answer = container_answer(engine, release, running)
     return "" if answer.healthy else f"the router does not answer: {answer.detail}"
 
@@ -61,3 +95,23 @@ def container_answer(engine: Engine, release: Release, item: Container) -> Answe
     if item.status.startswith("Up Less than"):
         return Answer(Outcome.INCONCLUSIVE, "just started, and has no probe")
     return Answer(Outcome.HEALTHY, "running (it has no probe)")
+
+
+def _apps(seen: Observed, live: Release) -> str:
+    slot = seen.colour or ""
+    for name in live.named(Role.APP):
+        found = [item for item in seen.world.of(slot, Role.APP) if item.service == name]
+        running = [item for item in found if item.running]
+        if not running:
+            state = found[0].status or found[0].state if found else "no container"
+            return f"traffic goes to the {slot} slot, where {name} does not run ({state})"
+        if all(item.health == "unhealthy" for item in running):
+            return f"{name} in the {slot} slot is unhealthy"
+    return ""
+
+
+def _mounts(site: Site, seen: Observed) -> str:
+    detached = site.engine.detached(seen.world)
+    if not detached:
+        return ""
+    return f"{', '.join(detached)} mounts a folder that was deleted; a deploy restarts it"

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from towline.environments.site import Away, Fleet
+from towline.environments.site import Away, Fleet, observe
 from towline.errors import CheckFailed, TowlineError
 from towline.insight import health, logs, status
+from towline.rollout import serving
 from towline.state.releases import Status
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rollout"))
 
-from fakes import FakeSite
+from fakes import SERVICES, FakeSite
 
 
 @pytest.fixture
@@ -52,6 +53,19 @@ def test_a_dead_router_is_a_problem_of_its_host(sites):
     sites[1].engine.trouble_of_router = "the router is not running: Exited (137)"
     (problem,) = problems(sites)
     assert problem == "users are not served on web2: the router is not running: Exited (137)"
+
+
+def test_a_router_is_asked_as_gates_ask_it(sites):
+    # It answers on its own port, and not on the path that its health is asked by.
+    one = sites[0]
+    services = {**SERVICES, "nginx": {"role": "router", "port": 80, "health": "/up"}}
+    one.engine.containers.clear()
+    kept = one.keep("1.0.9", services=services, fingerprint="1.0.0")
+    one.serve(kept)
+    (problem,) = problems(sites)
+    assert problem.startswith("users are not served on web1: the router does not answer: ")
+    seen = observe(one)
+    assert serving.routing_fault(one.engine, kept, "blue", seen.world) in problem
 
 
 def test_traffic_to_what_does_not_run_is_a_problem(sites):

@@ -91,7 +91,8 @@ class FakeEngine:
         return self.noted
 
     def router_trouble(self, world):
-        return self.trouble_of_router
+        stopped = "" if self.router else "the router is not running: Exited (0)"
+        return self.trouble_of_router or stopped
 
     def detached(self, world):
         return list(self.deleted)
