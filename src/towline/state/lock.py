@@ -25,9 +25,8 @@ __all__ = ["LEASE", "Fenced", "Holder", "Unproven", "check", "free", "held", "la
 
 # Seconds; each fourth part of it the lock is renewed.
 LEASE = 60.0
+# Between two looks; somebody waits. A host that refuses connections does not feel them.
 _POLL = 0.1
-# Between two questions to a host that does not answer.
-_ASK_AGAIN = 0.5
 
 
 def silent(_: str) -> None:
@@ -81,7 +80,7 @@ def check(files: Files, path: Path, holder: Holder, *, limit: float = LEASE) -> 
                     f"the host does not say who holds the lock ({error}); nothing more was done",
                     remedy="check the network, look at `inv status`, and run the command again",
                 ) from error
-            time.sleep(_ASK_AGAIN)
+            time.sleep(_POLL)
     if current and current.token == holder.token and last <= holder.fence:
         return
     who = current or "it was freed"

@@ -64,7 +64,7 @@ class Sleeper:
         monkeypatch.setattr(fence, "now", self.clock)
         monkeypatch.setattr(Fence, "prove", woken)
         monkeypatch.setattr(LocalFiles, "read", answer)
-        monkeypatch.setattr(lock, "_ASK_AGAIN", 0.0001)
+        monkeypatch.setattr(lock, "_POLL", 0.0001)
         # What asks the fence is bound when it is made.
         self.site, self.lane = a_site(
             folder / str(number) / "prod", WAYS[way], 0.05 if unanswered > 99 else 9.0

@@ -385,7 +385,7 @@ LOST = [
 
 
 def test_a_host_that_does_not_answer_is_asked_until_it_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(lock, "_ASK_AGAIN", 0.001)
+    monkeypatch.setattr(lock, "_POLL", 0.001)
     path = tmp_path / "lock"
     with lock.held(FILES, path, "deploy 1.0.0") as holder:
         away = Away(*LOST)
@@ -399,7 +399,7 @@ def test_a_host_that_does_not_answer_is_asked_until_it_does(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("lost", LOST)
 def test_what_cannot_be_proven_is_not_acted_upon(tmp_path, monkeypatch, lost):
-    monkeypatch.setattr(lock, "_ASK_AGAIN", 0.001)
+    monkeypatch.setattr(lock, "_POLL", 0.001)
     path = tmp_path / "lock"
     with lock.held(FILES, path, "deploy 1.0.0") as holder:
         with pytest.raises(lock.Unproven, match="does not say who holds the lock") as error:
