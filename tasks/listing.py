@@ -16,5 +16,5 @@ def help_(c: Context) -> None:
             short = next((alias for alias in aliases if name.startswith(f"{alias}.")), name)
             text = (tasks[name].__doc__ or "").strip().splitlines()
             rows.append([short, text[0] if text else ""])
-        terminal.table(["task", "what it does"], sorted(rows))
+        terminal.table(["task", "what it does"], sorted(rows), limit=terminal.width())
         terminal.say("\n`inv --help TASK` lists the options of one")

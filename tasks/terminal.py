@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 from . import output
+
+# What every terminal shows, and the least that is left of it for a text.
+_WIDTH, _NARROWEST = 80, 20
 
 
 def paint(text: str, style: str, stream: TextIO | None = None) -> str:
@@ -53,15 +58,34 @@ def complain(message: str, details: Sequence[str], remedy: str) -> None:
         tell(f"{paint('next', 'bold', sys.stderr)}   {remedy}")
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print aligned columns."""
+def width() -> int:
+    """Columns that a line may have: those of the terminal, and never less than 80."""
+    given = shutil.get_terminal_size((_WIDTH, 0)).columns if sys.stdout.isatty() else _WIDTH
+    return max(_WIDTH, given)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, limit: int = 0) -> None:
+    """Print aligned columns.
+
+    Args:
+        header: What the columns hold.
+        rows: The rows.
+        limit: Columns of the screen that the last column is wrapped at, between words; 0 for none.
+    """
     everything = [list(header), *([str(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in everything) for column in range(len(header))]
     for number, row in enumerate(everything):
         last = len(row) - 1
-        cells = [cell if i == last else f"{cell:<{widths[i]}}" for i, cell in enumerate(row)]
-        line = "  ".join(cells).rstrip()
+        cells = [f"{cell:<{widths[i]}}  " for i, cell in enumerate(row[:last])]
+        before = "".join(cells)
+        parts = [row[last]]
+        if limit:
+            room = max(_NARROWEST, limit - len(before))
+            parts = textwrap.wrap(row[last], room, break_on_hyphens=False) or [""]
+        line = f"{before}{parts[0]}".rstrip()
         say(paint(line, "dim") if number == 0 else _marked(line))
+        for part in parts[1:]:
+            say(f"{'':<{len(before)}}{part}")
 
 
 _MARKS = {"ok": "green", "good": "green", "healthy": "green", "error": "red", "failure": "red",
