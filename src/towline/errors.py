@@ -2,6 +2,7 @@
 
 TowlineError        1  failed, and nothing serves worse than before
 ├── HostLost        1  a host, or its engine, does not answer
+├── DiskFull        1  a machine has no room
 ├── UsageError      2  the command line, the configuration or the state does not allow it
 ├── CheckFailed     3  a check or a gate said no; nothing was changed
 ├── RolledBack      4  failed, and the old release serves again
@@ -38,6 +39,10 @@ class UsageError(TowlineError):
     """The command line, the configuration or the state does not allow what was asked."""
 
     exit_code = 2
+
+
+class DiskFull(TowlineError):
+    """A machine has no room to write; that says nothing about a release."""
 
 
 class NoEngine(UsageError, HostLost):

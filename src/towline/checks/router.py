@@ -23,6 +23,7 @@ from towline.engines.compose.stack import Stack
 from towline.engines.world import COLOURS
 from towline.errors import TowlineError
 from towline.findings import Finding, Severity
+from towline.hosts import full_disk
 from towline.hosts.base import Folder, Host
 from towline.promotion.tree import is_host_file
 from towline.routing import nginx
@@ -71,6 +72,9 @@ def check_router(
     found = [match["why"] for line in said if (match := _EMERGENCY.search(line))]
     if code == 0:
         return [_ok(f"nginx accepts {name}'s configuration")]
+    if line := full_disk.line("\n".join(said)):
+        full = full_disk.full(host.name, KNOWN.redact(found[0] if found else line))
+        return [Finding(CHECK, Severity.ERROR, full.message, full.remedy)]
     if not found or _ELSEWHERE.search(found[0]):
         why = found[0] if found else f"exit code {code}"
         return [_ok(f"{name}'s configuration is tested by the deploy: {KNOWN.redact(why)}")]

@@ -225,6 +225,6 @@ class Engine(Protocol):
         """Why a container does not stay up, such as `exited with code 3`; empty when it does."""
         ...
 
-    def logs(self, container: Container, lines: int) -> list[str]:
-        """The last lines that a container printed."""
+    def logs(self, container: Container, lines: int, age: float | None = None) -> list[str]:
+        """The last lines that a container printed; only those of the last `age` seconds."""
         ...

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from towline.errors import TowlineError
+from towline.hosts import full_disk
 from towline.hosts.link import Link
 
 _SUMS = ".sums"
@@ -51,7 +52,7 @@ def install(
     """See `Files.install`.
 
     Raises:
-        OSError: When the host has no room for it.
+        DiskFull: When the host has no room for it.
         TowlineError: When it cannot be written there.
     """
     staged = f".{folder.name}"
@@ -67,8 +68,9 @@ def install(
     if not done.ok:
         # tar's last words only say that there were others.
         said = next((line for line in done.err.splitlines() if line.strip()), f"code {done.code}")
-        if "Wrote only" in said:
-            said = "No space left on device"
+        full = full_disk.line(done.err)
+        if full or "Wrote only" in said:
+            raise full_disk.full(link.address.short, full or f"cannot write {folder}")
         raise TowlineError(
             f"{link.address.short} cannot write {folder}: {said}",
             remedy=f"see `{link.login('df', '-h', str(folder.parent))}`",

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
-from towline.errors import TowlineError
+from towline.errors import DiskFull
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -132,7 +132,7 @@ class Archives:
                     file.flush()
                 except OSError as error:
                     # Each host that waits for the image would be blamed for it.
-                    raise TowlineError(
+                    raise DiskFull(
                         f"this machine cannot save {reference}: {error.strerror}",
                         remedy=f"free space in {tempfile.gettempdir()}, or set TMPDIR to another "
                         "folder",

@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from towline.environments.fence import now
-from towline.errors import TowlineError
+from towline.errors import DiskFull, TowlineError
+from towline.hosts import full_disk
 from towline.hosts.waiting import cut
 from towline.rollout.lane import Lane
 
@@ -24,12 +25,17 @@ def is_infrastructure(lane: Lane, error: Exception, since: float) -> bool:
         error: What was said.
         since: When the operation began, by `fence.now`.
     """
-    if cut(error) or _is_of_the_system(error):
+    if cut(error) or _is_of_the_system(error) or fullness(lane, error):
         return True
     # What ran ended with the engine, and a gate only saw that it ended.
     with suppress(OSError, TowlineError):
         return lane.site.host.files.age(_ENGINE_STARTED) < now() - since
     return False
+
+
+def fullness(lane: Lane, error: Exception) -> DiskFull | None:
+    """The same error as one of a full disk; None when it is none."""
+    return full_disk.found(error, lane.site.host, lane.site.state.root)
 
 
 def _is_of_the_system(error: Exception) -> bool:

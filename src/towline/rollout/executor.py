@@ -61,7 +61,7 @@ class Executor:
         """Whoever listens has no say in what is done."""
         self.progress = Unfailing(self.progress)
         for lane in self.lanes:
-            lane.say = self.progress.say
+            lane.say, lane.since = self.progress.say, self._since
         self._closing = Closing(self.lanes)
 
     @property

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from towline.config.models import Rollout, Smoke
@@ -10,6 +10,7 @@ from towline.config.services import Role
 from towline.config.units import format_duration
 from towline.engines.base import Engine
 from towline.engines.world import Container, World
+from towline.environments.fence import now
 from towline.errors import TowlineError
 from towline.health.probes import Answer, Outcome
 from towline.health.smoke import run_smoke
@@ -42,6 +43,7 @@ class Gates:
     Attributes:
         tick: Called in every wait; raises when the operation is to stop.
         say: Tells people, while they wait, what a gate waits for.
+        since: When the operation began, by `fence.now`; older lines of a container are not shown.
     """
 
     engine: Engine
@@ -50,6 +52,7 @@ class Gates:
     folder: Path
     tick: Callable[[], None]
     say: Callable[[str], None] = silent
+    since: float = field(default_factory=now)
 
     def health(self, release: Release, colour: str, roles: tuple[Role, ...] = (Role.APP,)) -> str:
         """Wait until every container of a slot is healthy; a crash ends the wait at once.
@@ -188,7 +191,7 @@ class Gates:
         return answer
 
     def _crashed(self, item: Container, trouble: str) -> GateFailed:
-        lines = self.engine.logs(item, _SHOWN_LINES)
+        lines = self.engine.logs(item, _SHOWN_LINES, now() - self.since)
         details = (f"last lines of {item.name}:", *(f"  {line}" for line in lines))
         return GateFailed(
             "health", f"container {item.name} {trouble}", details=details if lines else ()

@@ -7,7 +7,7 @@ from towline.config.services import Role
 from towline.engines.base import Engine
 from towline.engines.job_failure import JobFailed
 from towline.environments import renewal
-from towline.environments.fence import fenced, if_possible
+from towline.environments.fence import fenced, if_possible, now
 from towline.environments.host_files import own
 from towline.environments.renewal import Renewal
 from towline.environments.site import Site, observe
@@ -51,6 +51,7 @@ class Lane:
         tick: Called in every wait; raises when the operation is to stop.
         say: Tells people what it waits for.
         touched: Whether anything on the host may have changed.
+        since: When the operation began, by `fence.now`.
         renewed: What of the host's own files to renew; all that differ when not given.
     """
 
@@ -61,6 +62,7 @@ class Lane:
     tick: Callable[[], None] = _never
     say: Callable[[str], None] = silent
     touched: bool = False
+    since: float = field(default_factory=now)
     renewed: Renewal | None = None
 
     @property
@@ -193,8 +195,11 @@ class Lane:
             with if_possible():
                 self.site.files.write(path, ("\n".join(lines) + "\n").encode(), 0o600)
             if lines and item.role == Role.APP:
-                shown += [f"last lines of {item.name}{where} (more in {path}):"]
-                shown += [f"  {line}" for line in lines[-_SHOWN_LINES:]]
+                # What it printed long ago, as a standby, does not explain this failure.
+                recent = self.engine.logs(item, _SHOWN_LINES, now() - self.since)
+                title = f"last lines of {item.name}{where} (more in {path}):"
+                shown += [title] if recent else []
+                shown += [f"  {redact(line)}" for line in recent]
         return shown
 
     def mark_bad(self, reason: str) -> None:
@@ -214,7 +219,9 @@ class Lane:
     def _gates(self, tick: Callable[[], None]) -> Gates:
         site = self.site
         smoke = site.project.settings.smoke
-        return Gates(self.engine, site.rollout, smoke, site.project.deploy_tree, tick, self._tell)
+        return Gates(
+            self.engine, site.rollout, smoke, site.project.deploy_tree, tick, self._tell, self.since
+        )
 
     def _tell(self, text: str) -> None:
         self.say(f"{self.name}: {text}" if self.site.remote else text)

@@ -14,7 +14,7 @@ from towline.environments.fence import if_possible
 from towline.errors import NeedsPerson, RolledBack, TowlineError
 from towline.hosts.waiting import cut
 from towline.progress import Progress
-from towline.rollout.blame import is_infrastructure
+from towline.rollout.blame import fullness, is_infrastructure
 from towline.rollout.interrupts import Interrupted
 from towline.rollout.lane import Lane
 from towline.rollout.parallel import HostFailed, fill, on_all, told
@@ -95,7 +95,8 @@ class Recovery:
         raise RolledBack(serves, details=said.details, remedy=remedy) from error
 
     def _told(self, step: str, failure: HostFailed, *, touched: bool) -> _Told:
-        reason, remedy, details = _words(failure.lane, failure.error)
+        full = fullness(failure.lane, failure.error)
+        reason, remedy, details = _words(failure.lane, full or failure.error)
         operation = f"{self._plan.kind} {self._plan.release}"
         if isinstance(failure.error, Interrupted):
             # On whichever host it was noticed first says nothing.
@@ -104,8 +105,10 @@ class Recovery:
             return _Told(what, reason, remedy, details, blamed=False, has_lines=bool(details))
         where = f" on {failure.lane.name}" if len(self.lanes) > 1 else ""
         blamed = self._is_to_blame(failure)
-        if touched and not blamed:
-            remedy = self._once_well(failure)
+        if full:
+            remedy = f"{remedy}, then {self._again()}"
+        elif touched and not blamed:
+            remedy = f"check {failure.lane.name}, then {self._again()}"
         what = f"{operation} failed at step {step}{where}: {reason}"
         told = [*failure.others, *details]
         return _Told(what, reason, remedy, told, blamed=blamed, has_lines=bool(details))
@@ -115,7 +118,7 @@ class Recovery:
         if isinstance(second, HostFailed):
             lane, cause = second.lane, second.error
             details = [*details, *second.others]
-        why = _words(lane, cause)[0]
+        why = _words(lane, fullness(lane, cause) or cause)[0]
         self._end({"error": said.reason, "restore": why})
         where = f" on {lane.name}" if len(self.lanes) > 1 else ""
         env, old = f"--env {self._plan.environment}", self._plan.old
@@ -162,9 +165,8 @@ class Recovery:
         failed = failure.failed or [(failure.lane, failure.error)]
         return not all(is_infrastructure(lane, error, self.since) for lane, error in failed)
 
-    def _once_well(self, failure: HostFailed) -> str:
-        release, host = self._plan.release, failure.lane.name
-        return f"check {host}, then `{self._command()}` again; {release} is not marked bad"
+    def _again(self) -> str:
+        return f"`{self._command()}` again; {self._plan.release} is not marked bad"
 
     def _mark_bad(self, touched: Sequence[Lane], reason: str) -> None:
         """A release that failed is bad; one that was rolled back to, or live before, is not."""

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from towline.engines.compose import router as module
 from towline.engines.compose.files import persistent_file
 from towline.engines.compose.router import Router
 from towline.engines.world import Container, World
-from towline.errors import TowlineError
+from towline.errors import DiskFull, TowlineError
 from towline.hosts.local import LocalHost
 from towline.routing import nginx
 from towline.state.releases import Release, StateFolder
@@ -62,7 +63,11 @@ class Nginx:
             "Processes": [["0", *row] for row in found.items()],
         }
 
-    def logs(self, container, tail):
+    def info(self):
+        return {"SystemTime": datetime.now(UTC).isoformat()}
+
+    def logs(self, container, tail, since):
+        assert abs(since - datetime.now(UTC).timestamp()) < 60
         return b"nginx says why\n"
 
 
@@ -132,6 +137,18 @@ def test_a_configuration_that_nginx_refuses_is_put_back(scene):
     with pytest.raises(TowlineError, match="refuses the new configuration: unknown directive"):
         router.switch(release, {"blue": 100}, world)
     assert it.routes.read_bytes() == before
+
+
+def test_a_full_disk_is_told_as_one_and_not_as_a_fault_of_the_configuration(scene):
+    router, release, it, world = scene
+    said = 'open() "/run/nginx.pid" failed (28: No space left on device)'
+    it.refuses = (
+        f"nginx: [emerg] {said}\nnginx: configuration file /etc/nginx/nginx.conf test failed"
+    )
+    with pytest.raises(DiskFull, match="the disk of localhost is full: open") as error:
+        router.switch(release, {"blue": 100}, world)
+    assert "docker system df" in error.value.remedy
+    assert "security/nginx" not in error.value.remedy
 
 
 def test_a_router_that_does_not_take_its_routes_is_told_and_put_back(scene, monkeypatch):

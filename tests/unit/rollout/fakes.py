@@ -186,7 +186,7 @@ class FakeEngine:
     def trouble(self, container):
         return "" if container.running else "exited with code 3"
 
-    def logs(self, container, lines):
+    def logs(self, container, lines, age=None):
         return [f"{container.name} says s3cret-value"]
 
     def missing_images(self, images):

@@ -13,6 +13,11 @@ _GRACE = 10
 _NEVER = {"Name": "no", "MaximumRetryCount": 0}
 
 
+def now(api: APIClient) -> float:
+    """Unix time by the engine's clock, by which it stamps logs and events."""
+    return datetime.fromisoformat(str(api.info()["SystemTime"])).timestamp()
+
+
 def stop(api: APIClient, container: str) -> None:
     """Stop a container by its own signal, and kill it only after its own grace period."""
     from docker.errors import NotFound

@@ -35,6 +35,7 @@ from towline.engines.compose.shared import Kind
 from towline.engines.world import Container, Image, World, from_listing
 from towline.errors import TowlineError
 from towline.findings import Finding
+from towline.hosts import full_disk
 from towline.hosts.base import Host, Result, in_turn
 from towline.hosts.waiting import wait_for
 from towline.images.registry import repository, split
@@ -339,6 +340,8 @@ class ComposeEngine:
         command = compose_command(file, "build", *services)
         result = self.host.run(command, timeout=3600, tick=tick)
         if not result.ok:
+            if line := full_disk.line(result.err):
+                raise full_disk.full(self.host.name, line)
             said = [line for line in result.err.splitlines() if line.strip()]
             raise TowlineError(
                 f"the build of {', '.join(services)} failed", details=said[-15:],
@@ -382,12 +385,13 @@ class ComposeEngine:
             return f"exited with code {state['ExitCode']}"
         return ""
 
-    def logs(self, container: Container, lines: int) -> list[str]:
+    def logs(self, container: Container, lines: int, age: float | None = None) -> list[str]:
         """See `Engine.logs`."""
         from docker.errors import APIError
 
         try:
-            raw: bytes = self._api.logs(container.id, tail=lines)
+            since = None if age is None else containers.now(self._api) - age
+            raw: bytes = self._api.logs(container.id, tail=lines, since=since)
         except APIError as error:
             return [f"(no logs: {error.explanation})"]
         return raw.decode("utf-8", "replace").splitlines()
@@ -420,6 +424,8 @@ class ComposeEngine:
     def _compose(self, *commands: list[str]) -> Result:
         result = self.host.run(in_turn(commands), timeout=600)
         if not result.ok:
+            if line := full_disk.line(result.err):
+                raise full_disk.full(self.host.name, line)
             said = [line for line in result.err.splitlines() if line.strip()]
             raise TowlineError(
                 f"docker compose failed: {said[-1] if said else 'no message'}",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +151,7 @@ class Persistent:
         gone = [item for item in world.kept() if acts.get(item.service) is Act.REMOVE]
         for item in gone:
             containers.remove(self._api, item.id)
-        began = self._now() if any(item.interrupts for item in effects) else 0.0
+        began = containers.now(self._api) if any(item.interrupts for item in effects) else 0.0
         defined = model["services"]
         patient = [name for name in defined if "stop_grace_period" in defined[name]]
         commands = up_commands(persistent_file(release), effects, patient)
@@ -215,16 +214,13 @@ class Persistent:
     def _started(self, item: Container) -> str:
         return str(self._api.inspect_container(item.id)["State"]["StartedAt"])
 
-    def _now(self) -> float:
-        return datetime.fromisoformat(str(self._api.info()["SystemTime"])).timestamp()
-
     def _away(self, began: float) -> dict[str, float]:
         """Service -> seconds from the stop signal to start, as the engine tells."""
         kinds = ["kill", "die", "start"]
         filters = {"type": "container", "event": kinds, **self.owner.filters}
         stopped: dict[str, int] = {}
         found: dict[str, float] = {}
-        span = {"since": f"{began:.6f}", "until": f"{self._now():.6f}"}
+        span = {"since": f"{began:.6f}", "until": f"{containers.now(self._api):.6f}"}
         for event in self._api.events(filters=filters, decode=True, **span):
             name = event["Actor"]["Attributes"].get("towline.service", "")
             if event["Action"] != "start":

@@ -12,15 +12,17 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from towline.config.services import Role
-from towline.engines.compose import live, signals
+from towline.engines.compose import containers, live, signals
 from towline.engines.compose.files import persistent_file, read_model
 from towline.engines.compose.render import mounts
 from towline.engines.world import Container, World
 from towline.errors import TowlineError
+from towline.hosts import full_disk
 from towline.hosts.base import Host
 from towline.routing import nginx
 from towline.routing.nginx import Backend, Routes
@@ -168,7 +170,7 @@ class Router:
         state = found[0].status or found[0].state if found else "does not exist"
         raise TowlineError(
             f"the router is not running: {state}",
-            details=self._logs(found[0]) if found else (),
+            details=self._logs(found[0], self._started(found[0])) if found else (),
             remedy="look at its configuration in the deploy tree (security/nginx)",
         )
 
@@ -214,6 +216,9 @@ class Router:
         code, output = self._exec(container, ["nginx", "-t", "-q"])
         if code != 0:
             lines = [_STAMP.sub("", line) for line in output.splitlines() if line.strip()]
+            # It writes its process number too, and says nothing against the configuration then.
+            if full_disk.line(output):
+                raise full_disk.full(self.host.name, full_disk.line("\n".join(lines)))
             raise TowlineError(
                 f"nginx refuses the new configuration: {(lines or [f'exit code {code}'])[0]}",
                 details=lines[1:],
@@ -241,7 +246,7 @@ class Router:
         the new ones do.
         """
         address = self.host.reach(container.ports[nginx.ASK_PORT])
-        deadline = time.monotonic() + _RELOAD_LIMIT
+        deadline, began = time.monotonic() + _RELOAD_LIMIT, containers.now(self._api)
         seen = 0
         while time.monotonic() < deadline:
             try:
@@ -254,7 +259,7 @@ class Router:
                 time.sleep(_POLL)
         raise TowlineError(
             f"nginx did not take the new configuration within {_RELOAD_LIMIT:.0f} s",
-            details=self._logs(container),
+            details=self._logs(container, began),
         )
 
     def _version(self, container: Container) -> tuple[int, ...]:
@@ -269,6 +274,11 @@ class Router:
     def _exec(self, container: Container, argv: list[str]) -> tuple[int, str]:
         return signals.execute(self._api, container.id, argv)
 
-    def _logs(self, container: Container) -> list[str]:
-        raw: bytes = self._api.logs(container.id, tail=10)
+    def _started(self, container: Container) -> float:
+        """When it started last: what a run before that printed explains nothing."""
+        found = self._api.inspect_container(container.id)["State"]["StartedAt"]
+        return datetime.fromisoformat(str(found)).timestamp()
+
+    def _logs(self, container: Container, since: float) -> list[str]:
+        raw: bytes = self._api.logs(container.id, tail=10, since=max(since, 1.0))
         return raw.decode("utf-8", "replace").splitlines()
