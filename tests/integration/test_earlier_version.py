@@ -1,0 +1,114 @@
+"""What version 0.6.0 deployed goes on with this one: its state folder, journal and containers."""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+import zipfile
+
+import pytest
+
+from projects import ROOT, docker, remove
+from toy import release, toy
+
+# `chore(release): v0.6.0`; no tag travels with a branch.
+COMMIT = "4a4fe66"
+KILLED = """
+import os, signal, sys
+from invoke.main import program
+from towline.state.journal import Journal
+write = Journal.write
+def counted(self, operation, event, step="", *given, **named):
+    write(self, operation, event, step, *given, **named)
+    if (event, step) == ("intent", "switch"):
+        os.kill(os.getpid(), signal.SIGKILL)
+Journal.write = counted
+sys.argv = ["inv", "deploy"]
+program.run()
+"""
+
+
+@pytest.fixture(scope="module")
+def early(tmp_path_factory):
+    """Version 0.6.0, as its wheel is unpacked."""
+    folder = tmp_path_factory.mktemp("early")
+    archive = subprocess.run(
+        ["git", "-C", str(ROOT), "archive", COMMIT], capture_output=True, check=False
+    )
+    if archive.returncode:
+        pytest.skip("the history of this clone does not reach back to 0.6.0")
+    source = folder / "source"
+    source.mkdir()
+    subprocess.run(["tar", "-x", "-C", str(source)], input=archive.stdout, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(source)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    (wheel,) = folder.glob("towline-0.6.0-*.whl")
+    zipfile.ZipFile(wheel).extractall(folder / "installed")
+    return {"PYTHONPATH": str(folder / "installed")}
+
+
+@pytest.fixture
+def project(tmp_path):
+    made = toy(tmp_path, work=True)
+    compose = made.root / "deploy/docker/docker-compose.prod.yml"
+    compose.write_text(compose.read_text().replace(", changes_schema: false", ""))
+    yield made
+    remove(made)
+
+
+def served(project):
+    with urllib.request.urlopen(f"http://127.0.0.1:{project.http}/", timeout=5) as answer:
+        return json.loads(answer.read())["version"]
+
+
+def backing(project):
+    """Router and backing services by identifier: nobody made them anew.
+
+    The router is restarted once: only that heals what 0.6.0 did to it at every switch.
+    """
+    label = f"label=towline.project={project.name}"
+    form = '{{.Names}} {{.ID}} {{.Label "towline.role"}}'
+    lines = docker("ps", "--format", form, "--filter", label).splitlines()
+    return sorted(line for line in lines if line.endswith((" router", " backing")))
+
+
+def test_this_version_goes_on_where_0_6_0_was_killed(project, early):
+    project.environ.update(early)
+    release(project, "1.0.0")
+    project.inv("deploy").ok()
+    release(project, "1.1.0")
+    killed = project.start("-c", KILLED, program=[sys.executable])
+    assert killed.wait(60) == -signal.SIGKILL
+    for name in early:
+        del project.environ[name]
+    before = backing(project)
+    assert len(before) == 2
+
+    status = json.loads(project.inv("status", "--json").out)
+    assert status["live"] == "1.0.0"
+    assert "deploy 1.1.0" in status["interrupted"]
+    project.inv("deploy.resume").ok()
+    assert served(project) == "1.1.0"
+    assert "nothing to do" in project.inv("deploy").ok().text
+    project.inv("rollback", "--auto-approve", "--keep-schema").ok()
+    assert served(project) == "1.0.0"
+    project.inv("hold.lift").ok()
+    release(project, "1.2.0")
+    project.inv("deploy").ok()
+    assert served(project) == "1.2.0"
+    # 0.6.0 made it, and this version may come back to it.
+    project.inv("rollback", "--version", "1.0.0", "--auto-approve", "--keep-schema").ok()
+    assert served(project) == "1.0.0"
+    assert backing(project) == before
+    # 1.1.0 twice: killed, and resumed.
+    history = project.inv("history").ok().out
+    assert [history.count(kind) for kind in ("deploy", "rollback")] == [4, 2]
+
+    project.inv("down", "--yes", "--volumes").ok()
+    label = f"label=towline.project={project.name}"
+    for kind in ("container", "network", "volume"):
+        every = ["--all"] if kind == "container" else []
+        assert not docker(kind, "ls", "-q", *every, "--filter", label).split()
