@@ -19,6 +19,8 @@ from towline.scaffold.detection import Detected, detect
 from towline.templates import render
 
 DEFAULT_PORT = 8000
+DEFAULT_HTTPS_PORT = 8443
+_HTTP_PORT, _HTTPS = 8080, 443
 # What the Dockerfile installs where the project's requirements name no server.
 SERVERS = {"gunicorn": "gunicorn==27.0.1", "uvicorn": "uvicorn==0.54.0"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -132,6 +134,7 @@ def plan_scaffold(
     source: str = "",
     service: str = "",
     port: int = 0,
+    https_port: int = DEFAULT_HTTPS_PORT,
     health: str = "",
     package: str = "",
     conventional: bool = False,
@@ -145,6 +148,7 @@ def plan_scaffold(
         source: Source tree, relative to `target`; the root itself by default.
         service: Name of the app service; by default as in a Compose file that is there, or `app`.
         port: Port the app listens on in its container; 0 for what was found, or 8000.
+        https_port: Port that users reach it on, on the host; written wherever one is named.
         health: Path that the app answers with 200 when it is well; detected by default.
         package: Python package that holds the application, when there are several.
         conventional: Whether the team writes conventional commit messages.
@@ -167,6 +171,9 @@ def plan_scaffold(
             _NAME, given_name, "the service name", "lower-case letters and digits"
         ),
         "port": _port(port or own.port or DEFAULT_PORT),
+        "https_port": _https_port(https_port),
+        # What stands behind a host's name in an address.
+        "https": "" if https_port == _HTTPS else f":{https_port}",
         "health": _matching(_URL_PATH, health_path, "--health", "such as /health"),
     }
     source = source_tree.relative_to(target.resolve()).as_posix()
@@ -358,6 +365,15 @@ def _port(port: int) -> int:
         raise UsageError(
             f"--port {port}: the app runs without root and listens between 1024 and 65535",
             remedy="for example --port 8000",
+        )
+    return port
+
+
+def _https_port(port: int) -> int:
+    if not 0 < port <= 65535 or port == _HTTP_PORT:
+        taken = "plain HTTP has it" if port == _HTTP_PORT else "there is no such port"
+        raise UsageError(
+            f"--https-port {port}: {taken}", remedy=f"for example --https-port {DEFAULT_HTTPS_PORT}"
         )
     return port
 

@@ -346,3 +346,39 @@ def test_files_are_readable_by_all(shop):
 def test_commits_count_as_fixes_where_nobody_writes_conventional_messages(shop, conventional):
     write_scaffold(plan_scaffold(shop, conventional=conventional))
     assert load(shop).settings.versions.other == ("none" if conventional else "patch")
+
+
+def ports(root):
+    """The HTTPS port, everywhere where a new project names it."""
+    docker = root / "deploy/docker"
+    published = re.search(
+        r"HTTPS_PORT:-(\d+)\}:8443", (docker / "docker-compose.prod.yml").read_text()
+    )
+    variable_ = re.search(r"^HTTPS_PORT=(\d+)$", (docker / ".env.prod.example").read_text(), re.M)
+    nginx = (root / "deploy/security/nginx/nginx.conf").read_text()
+    redirect = re.search(r'"~:\\d\+\$" "(.*)";', nginx)
+    url = load(root).environment("local").url
+    return published[1], variable_[1], redirect[1], url
+
+
+def test_the_https_port_is_chosen_once(shop):
+    scaffold(shop, https_port=9443)
+    assert ports(shop) == ("9443", "9443", ":9443", "https://localhost:9443")
+    # Within its container nginx listens where it may without root.
+    for path in (item for item in shop.rglob("*") if item.is_file()):
+        for line in path.read_text().splitlines():
+            assert "8443" not in line or "listen 8443 ssl" in line or ':8443"' in line, (path, line)
+
+
+def test_https_ports_that_need_no_number_and_those_that_cannot_be(shop):
+    for port in (0, -1, 8080, 65536):
+        with pytest.raises(UsageError, match=f"--https-port {port}: ") as error:
+            plan_scaffold(shop, https_port=port)
+        assert "--https-port 8443" in error.value.remedy
+    scaffold(shop, https_port=443)
+    assert ports(shop) == ("443", "443", "", "https://localhost")
+
+
+def test_without_a_choice_the_https_port_is_one_that_needs_no_root(shop):
+    scaffold(shop)
+    assert ports(shop) == ("8443", "8443", ":8443", "https://localhost:8443")
