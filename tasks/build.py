@@ -25,7 +25,7 @@ def build(c: Context, env: str = "local", dry_run: bool = False, json: bool = Fa
             else images.build(site, terminal.Steps())
         )
         if json:
-            terminal.say_json(rows)
+            terminal.say_json_list("build", "images", rows)
         elif rows:
             terminal.table(list(rows[0]), [list(row.values()) for row in rows])
         else:

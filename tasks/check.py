@@ -37,7 +37,7 @@ def show(findings: list[Finding], json: bool) -> None:
     from towline.findings import Severity
 
     if json:
-        terminal.say_json([vars_of(finding) for finding in findings])
+        terminal.say_json_list("check", "findings", [vars_of(item) for item in findings])
         return
     width = max((len(item.check) for item in findings), default=0)
     style = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.OK: "green"}

@@ -15,6 +15,7 @@ from . import seam, terminal
         "volumes": "Remove the data of databases too. Default: off.",
         "unmanaged": "Remove what another state folder deployed, too. Default: off, refuse.",
         "without": seam.WITHOUT_HELP,
+        "reason": seam.REASON_HELP,
         "yes": seam.YES_HELP,
         "dry_run": seam.DRY_RUN_HELP,
     },
@@ -27,6 +28,7 @@ def down(
     volumes: bool = False,
     unmanaged: bool = False,
     without: list[str] | None = None,
+    reason: str = "",
     yes: bool = False,
     dry_run: bool = False,
 ) -> None:
@@ -47,7 +49,12 @@ def down(
         data = " and DELETE ITS DATA" if volumes else ""
         seam.confirm(f"Take {env} down{where}{data}?", yes=yes)
         left = take_down(
-            fleet, volumes=volumes, hosts=hosts, unmanaged=unmanaged, say=terminal.tell
+            fleet,
+            volumes=volumes,
+            hosts=hosts,
+            unmanaged=unmanaged,
+            reason=reason,
+            say=terminal.tell,
         )
         for line in left:
             terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {line}")

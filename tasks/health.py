@@ -24,7 +24,7 @@ def health_check(c: Context, env: str = "local", timeout: str = "0", json: bool 
             seam.open_fleet(env, only_look=True), timeout=seam.duration(timeout, "--timeout")
         )
         if json:
-            terminal.say_json(rows)
+            terminal.say_json_list("health", "services", rows)
         elif rows:
             columns = ["health", "service", "slot", "release", "answer"]
             columns[1:1] = ["host"] if "host" in rows[0] else []

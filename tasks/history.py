@@ -1,10 +1,16 @@
 """`inv history` and `inv history.repair`."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING, Any
 
 from invoke import Collection, Context, task
 
 from . import seam, terminal
+
+if TYPE_CHECKING:
+    from towline.insight.history import PastOperation
 
 
 @task(
@@ -36,13 +42,35 @@ def show(
             mark = terminal.paint("!", "yellow", sys.stderr)
             terminal.tell(f"  {mark}  the journal is damaged: {wrong}")
             terminal.tell(f"  next: `inv history.repair --env {env}`")
-        rows = operations(site, last=seam.count(lines, "--lines"))
+        found = operations(site, last=seam.count(lines, "--lines"))
         if json:
-            terminal.say_json(rows)
-        elif rows:
+            terminal.say_json_list("history", "operations", [_data(item) for item in found])
+        elif found:
+            rows = [{**_row(item), "by": str(item.actor)} for item in found]
             terminal.table(list(rows[0]), [list(row.values()) for row in rows])
         else:
             terminal.say(f"nothing happened in {env} yet")
+
+
+def _row(item: PastOperation) -> dict[str, str]:
+    """For people."""
+    from towline.config.units import format_duration
+
+    return {
+        "result": item.result.value,
+        "operation": item.kind,
+        "release": item.release,
+        "from": item.before,
+        "at": item.began_at[:19].replace("T", " "),
+        "took": "" if item.seconds is None else format_duration(item.seconds),
+        "reason": item.reason,
+    }
+
+
+def _data(item: PastOperation) -> dict[str, Any]:
+    """For machines; `at` and `took`, which are for people, stay for one minor version."""
+    more = {"id": item.id, "began_at": item.began_at, "seconds": item.seconds}
+    return {**_row(item), **more, "actor": item.actor.data()}
 
 
 @task(
@@ -51,6 +79,7 @@ def show(
     help={
         "env": seam.ENV_HELP,
         "without": seam.WITHOUT_HELP,
+        "reason": seam.REASON_HELP,
         "yes": seam.YES_HELP,
         "dry_run": seam.DRY_RUN_HELP,
     },
@@ -59,6 +88,7 @@ def repair(
     c: Context,
     env: str = "local",
     without: list[str] | None = None,
+    reason: str = "",
     yes: bool = False,
     dry_run: bool = False,
 ) -> None:
@@ -77,7 +107,7 @@ def repair(
             terminal.say("would repair the journal: it is put aside where its chain is broken")
             return
         seam.confirm(f"Repair the journal of {env}?", yes=yes)
-        place = repair_journal(fleet, thorough=True, say=terminal.tell)
+        place = repair_journal(fleet, thorough=True, reason=reason, say=terminal.tell)
         if place:
             terminal.say(f"the damaged journal is {place} now, and a new one begins")
         else:

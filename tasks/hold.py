@@ -39,9 +39,16 @@ def put(
 
 @task(
     auto_shortflags=False,
-    help={"env": seam.ENV_HELP, "wait": _WAIT_HELP, "dry_run": seam.DRY_RUN_HELP},
+    help={
+        "env": seam.ENV_HELP,
+        "reason": seam.REASON_HELP,
+        "wait": _WAIT_HELP,
+        "dry_run": seam.DRY_RUN_HELP,
+    },
 )
-def lift(c: Context, env: str = "local", wait: str = "0", dry_run: bool = False) -> None:
+def lift(
+    c: Context, env: str = "local", reason: str = "", wait: str = "0", dry_run: bool = False
+) -> None:
     """Lift the hold of an environment."""
     with seam.outcome():
         from towline.environments import holding
@@ -52,7 +59,7 @@ def lift(c: Context, env: str = "local", wait: str = "0", dry_run: bool = False)
         if dry:
             found = hold.read(site.host.files, site.state)
         else:
-            found = holding.take_away(site, wait=limit, say=terminal.tell)
+            found = holding.take_away(site, reason=reason, wait=limit, say=terminal.tell)
         if found is None:
             terminal.say(f"{env} is not on hold")
         else:
@@ -61,11 +68,19 @@ def lift(c: Context, env: str = "local", wait: str = "0", dry_run: bool = False)
 
 @task(
     auto_shortflags=False,
-    help={"env": seam.ENV_HELP, "yes": seam.YES_HELP, "dry_run": seam.DRY_RUN_HELP},
+    help={
+        "env": seam.ENV_HELP,
+        "reason": seam.REASON_HELP,
+        "yes": seam.YES_HELP,
+        "dry_run": seam.DRY_RUN_HELP,
+    },
 )
-def unlock(c: Context, env: str = "local", yes: bool = False, dry_run: bool = False) -> None:
+def unlock(
+    c: Context, env: str = "local", reason: str = "", yes: bool = False, dry_run: bool = False
+) -> None:
     """Force-unlock an environment, after showing who holds its lock."""
     with seam.outcome():
+        from towline.environments.unlocking import force_unlock
         from towline.state import lock
 
         site = seam.open_site(env)
@@ -75,12 +90,14 @@ def unlock(c: Context, env: str = "local", yes: bool = False, dry_run: bool = Fa
             terminal.say(f"nobody holds the lock of {env}")
             return
         state = "running" if lock.looks_alive(files, path, holder) else "stale"
-        terminal.say(f"{holder.user} on {holder.machine}, process {holder.pid}, {state}:")
+        terminal.say(f"{holder.actor}, process {holder.pid}, {state}:")
         terminal.say(f"  {holder.operation}, since {holder.since}")
+        if holder.actor.url:
+            terminal.say(f"  {holder.actor.url}")
         if seam.is_dry(c, dry_run):
             return
         seam.confirm(f"Force-unlock {env}?", yes=yes)
-        if lock.free(files, path, holder):
+        if force_unlock(site, holder, reason=reason, say=terminal.tell):
             terminal.say(f"the lock of {env} is free; what that operation did stays as it is")
             terminal.say(f"next: `inv status --env {env}`")
         else:

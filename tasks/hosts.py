@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         "host": "Host that is to be the lead. Default: none, show which one is.",
         "env": seam.ENV_HELP,
         "force": "The lead is lost: begin a new journal; says what is lost. Default: off.",
+        "reason": seam.REASON_HELP,
         "yes": seam.YES_HELP,
         "dry_run": seam.DRY_RUN_HELP,
         "json": seam.JSON_HELP,
@@ -28,6 +29,7 @@ def lead(
     host: str = "",
     env: str = "local",
     force: bool = False,
+    reason: str = "",
     yes: bool = False,
     dry_run: bool = False,
     json: bool = False,
@@ -45,11 +47,11 @@ def lead(
             terminal.say(f"would make {target.host.name} the lead of {env}")
             return
         if force:
-            _force(fleet, target, yes=yes)
+            _force(fleet, target, reason, yes=yes)
             return
         from towline.environments.lead_move import move
 
-        old = move(fleet, target)
+        old = move(fleet, target, reason=reason)
         terminal.say(f"{target.host.name} is the lead of {env}; the journal came from {old}")
 
 
@@ -59,7 +61,7 @@ def _show(fleet: Fleet, json: bool) -> None:
     away = [item.host for item in fleet.away]
     name = leads.find(fleet.sites, away).host.name
     if json:
-        terminal.say_json({"lead": name, "away": away})
+        terminal.say_json("lead", {"lead": name, "away": away})
     else:
         terminal.say(f"{name} is the lead of {fleet.lead.name}: it has journal, lock and hold")
         for item in fleet.away:
@@ -79,11 +81,11 @@ def _named(fleet: Fleet, host: str) -> Site:
     return found
 
 
-def _force(fleet: Fleet, target: Site, *, yes: bool) -> None:
+def _force(fleet: Fleet, target: Site, reason: str, *, yes: bool) -> None:
     from towline.environments.lead_move import force
 
     seam.confirm(f"Make {target.host.name} the lead without the old lead's journal?", yes=yes)
-    lost = force(fleet, target)
+    lost = force(fleet, target, reason=reason)
     terminal.say(f"{target.host.name} is the lead of {target.name}; what is lost:")
     for line in lost:
         terminal.say(f"  {line}")

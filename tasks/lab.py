@@ -33,7 +33,9 @@ def status(c: Context, json: bool = False) -> None:
 
         found = fleet.states(seam.open_project().root / _FOLDER)
         if json:
-            terminal.say_json(found)
+            rows = [{"host": name, "state": state} for name, state in found.items()]
+            # Up to 0.6.0 each host was a field.
+            terminal.say_json("lab", {**found, "hosts": rows})
         elif found:
             terminal.table(["host", "state"], [list(row) for row in found.items()])
         else:

@@ -26,7 +26,7 @@ class Approved:
 def show(plan: Plan, json: bool) -> None:
     """Print a plan."""
     if json:
-        terminal.say_json(plan.data())
+        terminal.say_json("plan", plan.data())
     else:
         for line in plan.lines():
             terminal.say(line)
@@ -74,7 +74,7 @@ def carry_out(approved: Approved, json: bool, *, wait: float = 0.0) -> None:
         terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {warning}")
     operation.run(terminal.Steps(), wait=wait)
     if json:
-        terminal.say_json({"ok": True, **plan.data(), "moved": operation.moved()})
+        terminal.say_json("outcome", {"ok": True, **plan.data(), "moved": operation.moved()})
         return
     moved = operation.moved()
     width = max(map(len, moved), default=0)

@@ -109,7 +109,7 @@ def drift(c: Context, json: bool = False) -> None:
                 {"path": x.path, "kind": x.kind, "source": x.source, "backported": x.is_backported}
                 for x in found.files
             ]
-            terminal.say_json({"version": found.version, "files": rows})
+            terminal.say_json("drift", {"version": found.version, "files": rows})
             return
         if not found.files:
             tree, what = project.deploy_tree.name, found.version or "nothing yet"

@@ -92,7 +92,7 @@ def _list(fleet: Fleet, json: bool) -> None:
     for item in found.away:
         terminal.tell(f"{item.host} is not shown: {item.why}")
     if json:
-        terminal.say_json(found.rows)
+        terminal.say_json_list("releases", "releases", found.rows)
     elif rows := found.table():
         terminal.table(list(rows[0]), [list(row.values()) for row in rows])
     else:

@@ -27,6 +27,7 @@ ALLOW_RESTART_HELP = (
     "Agree that backing services or the router restart, where the environment has "
     "`confirm: true`. Default: off."
 )
+REASON_HELP = "Why, for those who read the journal later. Default: none."
 YES_HELP = "Do not ask. Required where no one can be asked. Default: off."
 
 

@@ -29,7 +29,7 @@ def smoke(c: Context, env: str = "local", url: str = "", json: bool = False) -> 
             for result in results
         ]
         if json:
-            terminal.say_json(rows)
+            terminal.say_json_list("smoke", "tests", rows)
         else:
             terminal.table(list(rows[0]), [list(row.values()) for row in rows])
             for result in results:

@@ -18,7 +18,7 @@ def status(c: Context, env: str = "local", json: bool = False) -> None:
 
         data = fleet_status(seam.open_fleet(env, only_look=True))
         if json:
-            terminal.say_json(data)
+            terminal.say_json("status", data)
         else:
             _show(data)
         require_served(data)
@@ -71,6 +71,7 @@ def _show_live(data: dict[str, Any]) -> None:
     terminal.say(f"  release   {data['release']}  (commit {(data['commit'] or 'unknown')[:12]})")
     if since:
         terminal.say(f"  since     {since['at'][:19].replace('T', ' ')} UTC, for {since['for']}")
+        _show_actor(since["actor"])
     terminal.say(f"  slot      {data['slot']}")
     for service, shares in data["traffic"].items():
         split = ", ".join(
@@ -81,6 +82,16 @@ def _show_live(data: dict[str, Any]) -> None:
         terminal.say(f"  traffic   {service}: {split or 'nowhere'}")
     if data["url"]:
         terminal.say(f"  address   {data['url']}")
+
+
+def _show_actor(data: dict[str, str]) -> None:
+    """Who let the live release serve, and where to look at the run that did."""
+    from towline.state.actor import read
+
+    if data:
+        terminal.say(f"  by        {read(data)}")
+    if data.get("url"):
+        terminal.say(f"            {data['url']}")
 
 
 def _running(data: dict[str, Any], service: str, colour: str) -> str:

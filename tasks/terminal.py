@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -19,6 +20,8 @@ from . import output
 
 # What every terminal shows, and the least that is left of it for a text.
 _WIDTH, _NARROWEST = 80, 20
+# Lets commands print bare lists, as they did up to 0.6.0.
+_BARE_LISTS = "TOWLINE_JSON_LISTS"
 
 
 def paint(text: str, style: str, stream: TextIO | None = None) -> str:
@@ -41,8 +44,32 @@ def say_raw(text: str) -> None:
     output.write(text, sys.stdout)
 
 
-def say_json(data: Any) -> None:
-    """Print the result for machines."""
+def say_json(schema: str, data: Mapping[str, Any]) -> None:
+    """Print the result for machines.
+
+    Args:
+        schema: What the fields are called together; docs/json.md describes them.
+        data: The fields.
+    """
+    _say_json({"schema": f"towline.{schema}/1", **data})
+
+
+def say_json_list(schema: str, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows for machines; up to 0.6.0 they stood there by themselves.
+
+    Args:
+        schema: See `say_json`.
+        name: The field that holds the rows.
+        rows: The rows.
+    """
+    if os.environ.get(_BARE_LISTS, "0") in ("", "0"):
+        say_json(schema, {name: rows})
+        return
+    tell(f"{paint('!', 'yellow', sys.stderr)}  {_BARE_LISTS} goes with 0.8.0: read `.{name}`")
+    _say_json(rows)
+
+
+def _say_json(data: Any) -> None:
     from towline.config.redaction import KNOWN
 
     # As values, too: in a text the quotes around a secret may be taken for a part of it.

@@ -28,7 +28,7 @@ def show(c: Context, branch: str = "", json: bool = False) -> None:
         decision = standing.decide()
         data = _data(standing, decision)
         if json:
-            terminal.say_json(data)
+            terminal.say_json("version", data)
             return
         released = f"{data['version']}  (tag {data['tag']})" if data["tag"] else "none yet"
         terminal.say(f"released  {released}")
@@ -55,7 +55,7 @@ def next_(c: Context, branch: str = "", short: bool = False, json: bool = False)
         standing = examine(seam.open_project(), branch=branch)
         decision = standing.decide()
         if json:
-            terminal.say_json(_data(standing, decision))
+            terminal.say_json("version", _data(standing, decision))
         elif short and decision.is_new:
             terminal.say(decision.version)
         elif short:

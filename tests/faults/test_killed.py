@@ -88,7 +88,9 @@ def test_who_waits_for_another_plans_after_it_and_respects_its_hold(small):
     # Of two operators with a version each, the second one's is what serves.
     back = ("deploy", "--version", OLD, "--skip-check", "--wait", "2m")
     assert paused(small, "deploy", entry=4, act=back)[1:] == (0, 0)
-    assert [row["release"] for row in small.inv("history", "--json").ok().json[:2]] == [OLD, NEW]
+    assert [
+        row["release"] for row in small.inv("history", "--json").ok().json["operations"][:2]
+    ] == [OLD, NEW]
     small.inv(*COMMANDS["deploy"]).ok()
     small.inv("hold.lift").ok()
     # Automation that waits for a rollback does not bring the bad release back.

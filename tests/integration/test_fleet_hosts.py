@@ -90,7 +90,7 @@ def test_the_first_release_comes_to_every_host(project, lab):
 def test_a_new_release_loses_no_request_on_any_host(project, lab):
     write(project, "1.1.0")
     # Built here, wherever it will run.
-    assert [row["state"] for row in project.inv("build", "--json").ok().json] == ["built"]
+    assert [row["state"] for row in project.inv("build", "--json").ok().json["images"]] == ["built"]
     loads = [Load(url(host)) for host in lab.hosts]
     for load in loads:
         load.__enter__()
@@ -179,7 +179,7 @@ def test_the_lead_moves_and_no_order_of_the_hosts_begins_a_second_journal(projec
     config = project.root / "towline.yaml"
     text = config.read_text()
     config.write_text(text.replace("[lab1, lab2, lab3]", "[lab3, lab2, lab1]"))
-    before = project.inv("history", "--json").ok().json
+    before = project.inv("history", "--json").ok().json["operations"]
     assert before[0]["operation"] == "deploy"
     config.write_text(text.replace("[lab1, lab2, lab3]", "[lab2, lab3]"))
     refused = project.inv("down", "--yes")
@@ -189,7 +189,7 @@ def test_the_lead_moves_and_no_order_of_the_hosts_begins_a_second_journal(projec
     project.inv("hosts.lead", "--host", "lab2").ok()
     assert "lab2 is the lead" in project.inv("hosts.lead").ok().out
     assert "the chain is whole" in project.inv("history", "--verify").ok().out
-    assert project.inv("history", "--json").ok().json[1:] == before
+    assert project.inv("history", "--json").ok().json["operations"][1:] == before
 
 
 def test_no_secret_file_of_a_host_is_readable_by_others(lab):
@@ -201,7 +201,7 @@ def test_no_secret_file_of_a_host_is_readable_by_others(lab):
 
 
 def test_health_logs_and_down_are_of_all_hosts(project, lab):
-    rows = project.inv("health-check", "--json").ok().json
+    rows = project.inv("health-check", "--json").ok().json["services"]
     assert {row["host"] for row in rows} == {"lab1", "lab2", "lab3"}
     assert {row["health"] for row in rows} == {"healthy"}
     assert "--- lab3 " in project.inv("logs").ok().err

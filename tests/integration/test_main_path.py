@@ -57,10 +57,12 @@ def test_status_health_and_smoke_tell_the_same(project):
     assert status["traffic"] == {"fastapi": {"blue": 100}}
     assert status["interrupted"] is None
     assert status["lock"] is None
-    rows = project.inv("health-check", "--json", "--timeout", "30").ok().json
+    rows = project.inv("health-check", "--json", "--timeout", "30").ok().json["services"]
     assert {row["health"] for row in rows} == {"healthy"}
     assert {row["service"] for row in rows} >= {"fastapi", "worker", "postgres", "redis", "nginx"}
-    assert {row["result"] for row in project.inv("smoke", "--json").ok().json} == {"healthy"}
+    assert {row["result"] for row in project.inv("smoke", "--json").ok().json["tests"]} == {
+        "healthy"
+    }
 
 
 def test_the_samples_end_to_end_suite_passes_against_the_deployed_service(project):
@@ -99,7 +101,7 @@ def test_prometheus_reads_the_targets_that_the_promotion_lists(project):
 
 def test_images_carry_version_and_commit_and_the_release_their_id(project):
     manifest = json.loads((project.root / "deploy/release.json").read_text())
-    rows = project.inv("build", "--dry-run", "--json").ok().json
+    rows = project.inv("build", "--dry-run", "--json").ok().json["images"]
     assert [row["state"] for row in rows] == ["built"]
     record = json.loads((project.folder / "releases/1.0.0/release.json").read_text())
     assert record["images"]["fastapi"].startswith("sha256:")
@@ -116,7 +118,7 @@ def test_deploying_what_is_live_changes_nothing_and_says_so(project):
 
 def test_the_check_finds_nothing_wrong(project):
     done = project.inv("pre-deploy-check", "--json").ok()
-    assert {row["severity"] for row in done.json} == {"ok"}
+    assert {row["severity"] for row in done.json["findings"]} == {"ok"}
 
 
 def test_a_dry_run_of_an_update_touches_nothing(project):
@@ -260,7 +262,7 @@ def test_a_version_that_is_not_kept_is_refused_with_those_that_are(project):
 
 def test_the_journal_tells_all_of_it_and_is_whole(project):
     assert "the chain is whole" in project.inv("history", "--verify").ok().out
-    rows = project.inv("history", "--json").ok().json
+    rows = project.inv("history", "--json").ok().json["operations"]
     assert [(row["operation"], row["release"], row["result"]) for row in reversed(rows)] == [
         ("deploy", "1.0.0", "ok"),
         ("deploy", "1.1.0", "ok"),

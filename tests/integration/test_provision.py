@@ -89,11 +89,11 @@ def test_who_deploys_is_not_there_yet(project):
 def test_the_check_names_all_that_is_missing(project):
     said = project.inv("provision.check", "--env", "staging", "--login", "root", "--json")
     assert said.code == 3, said.text
-    found = {(row["check"], row["severity"]) for row in said.json}
+    found = {(row["check"], row["severity"]) for row in said.json["findings"]}
     assert ("engine", "error") in found
     assert ("system", "ok") in found
     assert ("disk", "ok") in found
-    engine = next(row for row in said.json if row["check"] == "engine")
+    engine = next(row for row in said.json["findings"] if row["check"] == "engine")
     assert engine["message"] == "bare: Docker is not installed"
     assert "`inv provision --env staging`" in engine["remedy"]
 
@@ -132,7 +132,7 @@ def test_a_bare_host_becomes_one_that_can_be_deployed_to(project, host):
     assert "next: `inv provision.check --env staging`" in said.out
     assert "make /var/lib/towline" not in said.out
     # By now the user who deploys is there.
-    checked = project.inv("provision.check", "--env", "staging", "--json").ok().json
+    checked = project.inv("provision.check", "--env", "staging", "--json").ok().json["findings"]
     assert {row["severity"] for row in checked} <= {"ok", "warning"}
     assert "bare: Docker engine" in " ".join(row["message"] for row in checked)
     assert inside(host, "su", "deploy", "-c", "docker compose version").returncode == 0

@@ -213,7 +213,7 @@ def test_what_was_planted_in_odd_places_is_in_no_output(leaky):
     page = assert_hidden(leaky.inv("smoke"))
     assert page.code == 3
     assert "[redacted]" in page.out
-    assert "[redacted]" in assert_hidden(leaky.inv("smoke", "--json")).json[0]["answer"]
+    assert "[redacted]" in assert_hidden(leaky.inv("smoke", "--json")).json["tests"][0]["answer"]
     config.write_text(plain)
     for command in (
         ("logs",), ("logs", "--service", "notes"), ("status", "--json"), ("deploy.plan", "--json"),

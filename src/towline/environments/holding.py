@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from towline.environments.lead_lock import secured
+from towline.environments.notes import note
 from towline.environments.site import Site
 from towline.state import hold
 from towline.state.hold import Hold
@@ -24,12 +25,23 @@ def place(
         Locked: When someone else is running an operation for longer.
     """
     with secured(site, "hold", wait=wait, say=say):
-        return hold.put(site.files, site.state, reason)
+        placed = hold.put(site.files, site.state, reason)
+        note(site, "hold", {"reason": reason}, say=say)
+        return placed
 
 
-def take_away(site: Site, *, wait: float = 0.0, say: Callable[[str], None] = silent) -> Hold | None:
+def take_away(
+    site: Site,
+    *,
+    reason: str = "",
+    wait: float = 0.0,
+    say: Callable[[str], None] = silent,
+) -> Hold | None:
     """Lift the hold of an environment for a person; see `place`."""
     if hold.read(site.host.files, site.state) is None:
         return None
     with secured(site, "lift the hold", wait=wait, say=say):
-        return hold.lift(site.files, site.state)
+        lifted = hold.lift(site.files, site.state)
+        if lifted:
+            note(site, "hold.lift", {"hold": str(lifted), "reason": reason}, say=say)
+        return lifted

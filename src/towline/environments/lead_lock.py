@@ -13,6 +13,7 @@ from functools import partial
 
 from towline.environments import journal_anchor, lead, place
 from towline.environments.lead import Record
+from towline.environments.notes import note_takeover
 from towline.environments.site import Site
 from towline.errors import Locked, TowlineError
 from towline.state import lock
@@ -48,6 +49,7 @@ def held(
                 first.fence.prove_everywhere()
                 if now:
                     lead.spread(sites, now)
+                note_takeover(first, holder, say=say)
                 yield holder
         finally:
             # Under the lock, and only by whoever can prove that it is still held.
@@ -63,6 +65,7 @@ def secured(
     *,
     wait: float = 0.0,
     say: Callable[[str], None] = lock.silent,
+    instead_of: lock.Holder | None = None,
 ) -> Iterator[lock.Holder]:
     """Hold the lock to change a file of the lead; asks no engine, and lets nobody know a lead.
 
@@ -71,15 +74,18 @@ def secured(
         operation: What it is for, for others to read.
         wait: Seconds to wait for another holder to end.
         say: Told whom it waits for.
+        instead_of: Whose lock it is to be taken from by force, stale or not.
 
     Raises:
         Locked: When someone else holds it for longer than that, or another host is the lead now.
     """
     files, path = site.host.files, site.state.lock
     with (
-        lock.held(files, path, operation, wait=wait, say=say) as holder,
+        lock.held(files, path, operation, wait=wait, say=say, instead_of=instead_of) as holder,
         armed([site], holder, _still_lead(site, is_known=False)),
     ):
+        if instead_of is None:
+            note_takeover(site, holder, say=say)
         yield holder
 
 

@@ -16,17 +16,19 @@ from towline.environments import lead, place
 from towline.environments.journal_anchor import anchors
 from towline.environments.lead import Record
 from towline.environments.lead_lock import armed
+from towline.environments.notes import note_takeover
 from towline.environments.site import Fleet, Site
 from towline.errors import Locked, UsageError
 from towline.state import lock
 
 
-def move(fleet: Fleet, target: Site) -> str:
+def move(fleet: Fleet, target: Site, *, reason: str = "") -> str:
     """Make a host the lead; returns the name of the one that was.
 
     Args:
         fleet: The environment on its hosts, in any order.
         target: The host that is to be the lead.
+        reason: Why, in the words of whoever moves it.
 
     Raises:
         UsageError: When it is the lead already, or nobody can tell which host is.
@@ -45,11 +47,14 @@ def move(fleet: Fleet, target: Site) -> str:
         record = _next(now, target)
         others = [site for site in fleet.sites if site not in (old, target)]
         with armed([old, target, *others], holder, record):
-            _hand_over(old, target, others, record)
+            note_takeover(old, holder)
+            _hand_over(old, target, others, record, reason)
     return old.host.name
 
 
-def _hand_over(old: Site, target: Site, others: Sequence[Site], record: Record) -> None:
+def _hand_over(
+    old: Site, target: Site, others: Sequence[Site], record: Record, reason: str
+) -> None:
     if old is target:
         # Somebody changed their mind on the way.
         lead.write(old, replace(record, here=True))
@@ -57,7 +62,7 @@ def _hand_over(old: Site, target: Site, others: Sequence[Site], record: Record) 
     place.claim(target)
     lead.write(old, replace(record, moving=True))
     _copy(old, target)
-    _note(target, {"lead": target.host.name, "from": old.host.name})
+    _note(target, {"lead": target.host.name, "from": old.host.name, "reason": reason})
     lead.write(target, replace(record, here=True))
     # From here on the target's journal is the one that goes on.
     lead.write(old, record)
@@ -65,7 +70,7 @@ def _hand_over(old: Site, target: Site, others: Sequence[Site], record: Record) 
     lead.spread([target, *others], record)
 
 
-def force(fleet: Fleet, target: Site) -> list[str]:
+def force(fleet: Fleet, target: Site, *, reason: str = "") -> list[str]:
     """Make a host the lead although the old one cannot give its journal; returns what is lost.
 
     Raises:
@@ -95,7 +100,13 @@ def force(fleet: Fleet, target: Site) -> list[str]:
             place.claim(target)
             lead.write(target, replace(record, here=True))
             lost = sorted({item.hash for item in anchors(fleet.sites)})
-            said = {"lead": target.host.name, "forced": True, "from": old.host if old else ""}
+            note_takeover(target, holder)
+            said = {
+                "lead": target.host.name,
+                "forced": True,
+                "from": old.host if old else "",
+                "reason": reason,
+            }
             _note(target, {**said, "replaces": lost})
             # Whoever still works with the old lead finds it out here, and stops.
             for site in others:

@@ -1,21 +1,61 @@
 """The operations of an environment, read from its journal."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from itertools import islice
 
 from towline.config.redaction import excerpt
-from towline.config.units import format_duration
 from towline.environments.site import Fleet, Site
 from towline.errors import TowlineError
 from towline.rollout.repair import find_damage
+from towline.state import actor
+from towline.state.actor import Actor
 from towline.state.journal import Entry
 
 _SHOWN = 300
+# What a note says to machines, and what is told elsewhere in its row.
+_UNSPOKEN = ("replaces", "actor")
 
 
-def operations(site: Site, *, last: int) -> list[dict[str, str]]:
-    """The last operations, newest first, a row each; what cannot be read is left out."""
-    return [_row(entries) for entries in islice(site.journal.recent(), last)]
+class Result(StrEnum):
+    """How an operation ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled back"
+    INTERRUPTED = "interrupted"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class PastOperation:
+    """One operation, or something that was noted by itself.
+
+    Attributes:
+        id: Its name in the journal.
+        kind: `deploy`, `rollback`, `hold` and the like.
+        release: What it was to bring, and `before`, what served before it.
+        began_at: UTC time, ISO 8601.
+        seconds: How long it took; None for a note.
+        reason: Why somebody asked for it, or why it failed.
+        actor: Who ran it.
+    """
+
+    id: str
+    result: Result
+    kind: str
+    release: str
+    before: str
+    began_at: str
+    seconds: float | None
+    reason: str
+    actor: Actor
+
+
+def operations(site: Site, *, last: int) -> list[PastOperation]:
+    """The last operations, newest first; what cannot be read is left out."""
+    return [_operation(entries) for entries in islice(site.journal.recent(), last)]
 
 
 def require_whole(fleet: Fleet) -> int:
@@ -38,41 +78,53 @@ def require_whole(fleet: Fleet) -> int:
     return sum(1 for _ in fleet.lead.journal.walk())
 
 
-def _row(entries: list[Entry]) -> dict[str, str]:
+def _operation(entries: list[Entry]) -> PastOperation:
     begin, final = entries[0]["data"], entries[-1]
     if entries[0]["event"] == "note":
         return _note(entries[0])
-    if final["event"] != "end":
-        result, reason = "interrupted", f"at step {final['step'] or 'begin'}"
-    elif final["data"].get("ok"):
-        result, reason = "ok", begin.get("reason", "")
-    else:
-        result = "rolled back" if final["data"].get("rolled_back") else "failed"
-        reason = final["data"].get("error", "")
+    result, reason = _result(begin, final)
     took = datetime.fromisoformat(final["at"]) - datetime.fromisoformat(entries[0]["at"])
-    return {
-        "result": result,
-        "operation": str(begin.get("kind", "")),
-        "release": str(begin.get("release", "")),
-        "from": str(begin.get("live", "")),
-        "at": entries[0]["at"][:19].replace("T", " "),
-        "took": format_duration(max(0.0, took.total_seconds())),
+    return PastOperation(
+        id=entries[0]["op"],
+        result=result,
+        kind=str(begin.get("kind", "")),
+        release=str(begin.get("release", "")),
+        before=str(begin.get("live", "")),
+        began_at=entries[0]["at"],
+        seconds=max(0.0, took.total_seconds()),
         # A page that a probe was answered, perhaps; all of it is in the journal.
-        "reason": excerpt(str(reason), _SHOWN),
-    }
-
-
-def _note(entry: Entry) -> dict[str, str]:
-    """Something that was written down by itself, such as another lead."""
-    said = ", ".join(
-        f"{name} {value}" for name, value in entry["data"].items() if value and name != "replaces"
+        reason=excerpt(str(reason), _SHOWN),
+        actor=actor.read(begin.get("actor")),
     )
-    return {
-        "result": "note",
-        "operation": entry["step"],
-        "release": "",
-        "from": "",
-        "at": entry["at"][:19].replace("T", " "),
-        "took": "",
-        "reason": said,
-    }
+
+
+def _result(begin: Entry, final: Entry) -> tuple[Result, object]:
+    """How it ended, and why."""
+    if final["event"] != "end":
+        return Result.INTERRUPTED, f"at step {final['step'] or 'begin'}"
+    if final["data"].get("ok"):
+        return Result.OK, begin.get("reason", "")
+    result = Result.ROLLED_BACK if final["data"].get("rolled_back") else Result.FAILED
+    return result, final["data"].get("error", "")
+
+
+def _note(entry: Entry) -> PastOperation:
+    """Something that was written down by itself, such as another lead."""
+    data = {name: value for name, value in entry["data"].items() if name not in _UNSPOKEN and value}
+    only = [*data] == ["reason"]
+    said = [str(value) if only else f"{_words(name)} {value}" for name, value in data.items()]
+    return PastOperation(
+        id=entry["op"],
+        result=Result.NOTE,
+        kind=entry["step"],
+        release="",
+        before="",
+        began_at=entry["at"],
+        seconds=None,
+        reason=excerpt(", ".join(said), _SHOWN),
+        actor=actor.read(entry["data"].get("actor")),
+    )
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,30 +1,39 @@
-"""When traffic last moved to the live release, from the journal."""
+"""When traffic last moved to the live release, and by whom, from the journal."""
 
 import time
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from towline.config.units import format_duration
+from towline.state import actor
 from towline.state.journal import Entry
 from towline.state.releases import Release
 
 
-def since(operations: Iterable[list[Entry]], live: Release | None) -> dict[str, str] | None:
-    """When traffic last moved to a release, and how long ago that is.
+def since(operations: Iterable[list[Entry]], live: Release | None) -> dict[str, Any] | None:
+    """When traffic last moved to a release, how long ago that is, and who moved it.
 
     Args:
         operations: The entries of each, the newest operation first.
         live: The release that serves.
     """
-    at = _moved(operations, live.id) if live else ""
-    if not at:
+    found = _moved(operations, live.id) if live else None
+    if not found:
         return None
+    at, entries = found
     age = time.time() - datetime.fromisoformat(at).timestamp()
-    return {"at": at, "for": format_duration(max(0.0, age))}
+    return {
+        "at": at,
+        "for": format_duration(max(0.0, age)),
+        "seconds": max(0.0, age),
+        "actor": actor.read(entries[0]["data"].get("actor")).data(),
+    }
 
 
-def _moved(operations: Iterable[list[Entry]], live: str) -> str:
-    aborted = ""
+def _moved(operations: Iterable[list[Entry]], live: str) -> tuple[str, list[Entry]] | None:
+    """When, and the operation."""
+    aborted: tuple[str, list[Entry]] | None = None
     for entries in operations:
         begin = entries[0]["data"]
         tried = any((e["event"], e["step"]) == ("intent", "switch") for e in entries)
@@ -32,17 +41,17 @@ def _moved(operations: Iterable[list[Entry]], live: str) -> str:
             # An abort moved traffic back only if the operation before it had moved it away.
             if tried:
                 return aborted
-            aborted = ""
+            aborted = None
         back = _done(entries, "restore") if begin.get("before") == live else ""
         if back and begin.get("kind") == "abort":
-            aborted = aborted or back
+            aborted = aborted or (back, entries)
         elif back and tried:
-            return back
+            return back, entries
         elif begin.get("release") == live and not _done(entries, "restore"):
             there = _done(entries, "switch")
             if there:
-                return there
-    return ""
+                return there, entries
+    return None
 
 
 def _done(entries: list[Entry], step: str) -> str:

@@ -147,7 +147,8 @@ def status(site: Site, seen: Observed | None = None, *, is_lead: bool = True) ->
         ],
         "kept": kept_rows(site),
         "hold": str(hold.read(site.host.files, site.state) or "") or None,
-        "lock": f"{held.user} on {held.machine}: {held.operation}" if held else None,
+        "lock": str(held) if held else None,
+        "locked_by": held.actor.data() if held else None,
         # Under a lock it is not interrupted but at work.
         "interrupted": f"{left.kind} {left.release} at step {left.step or 'begin'}, {left.at}"
         if left and not held

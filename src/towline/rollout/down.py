@@ -57,6 +57,7 @@ def take_down(
     volumes: bool,
     hosts: Sequence[str] = (),
     unmanaged: bool = False,
+    reason: str = "",
     say: Callable[[str], None] = lock.silent,
 ) -> list[str]:
     """Remove containers and networks, and volumes if asked; retained releases stay.
@@ -73,7 +74,7 @@ def take_down(
     with lead_lock.held(fleet.sites, "down", say=say):
         if not unmanaged:
             chosen.each(require_managed)
-        begun = {"kind": "down", "volumes": volumes, "unmanaged": unmanaged}
+        begun = {"kind": "down", "volumes": volumes, "unmanaged": unmanaged, "reason": reason}
         if site.remote:
             begun["hosts"] = [item.host.name for item in chosen.sites]
         site.journal.write(operation, "begin", data=begun)

@@ -17,7 +17,11 @@ def find_damage(fleet: Fleet) -> list[str]:
 
 
 def repair_journal(
-    fleet: Fleet, *, thorough: bool = False, say: Callable[[str], None] = lock.silent
+    fleet: Fleet,
+    *,
+    thorough: bool = False,
+    reason: str = "",
+    say: Callable[[str], None] = lock.silent,
 ) -> str:
     """Put a damaged journal aside; returns where it went, empty when it stays.
 
@@ -27,6 +31,7 @@ def repair_journal(
         fleet: The environment.
         thorough: Repair too what stops nobody: older files, and what was cut off at the end. A
             chain that is whole stays, and says from then on what it lacks.
+        reason: Why, in the words of whoever asks for it.
         say: Told whom it waits for.
 
     Raises:
@@ -45,17 +50,18 @@ def repair_journal(
                 (line for line in site.journal.verify() if "half-written" not in line), ""
             )
         if broken:
-            return _begin_anew(site.journal, broken, replaces)
+            return _begin_anew(site.journal, broken, replaces, reason)
         wrong = contradictions(site.journal, known)
-        _note(site.journal, wrong[0] if wrong else "half a line was cut off", replaces)
+        what = wrong[0] if wrong else "half a line was cut off"
+        _note(site.journal, what, replaces, reason)
         return ""
 
 
-def _begin_anew(journal: Journal, why: str, replaces: list[str]) -> str:
+def _begin_anew(journal: Journal, why: str, replaces: list[str], reason: str) -> str:
     last = journal.last_operation()
     left = unfinished(last)
     place = str(journal.set_aside())
-    _note(journal, f"{why}; the file is {place} now", replaces)
+    _note(journal, f"{why}; the file is {place} now", replaces, reason)
     if left:
         begin = next(entry for entry in last if entry["event"] == "begin")
         journal.write(left.operation, "begin", data=begin["data"])
@@ -64,7 +70,7 @@ def _begin_anew(journal: Journal, why: str, replaces: list[str]) -> str:
     return place
 
 
-def _note(journal: Journal, reason: str, replaces: list[str]) -> None:
+def _note(journal: Journal, what: str, replaces: list[str], reason: str) -> None:
     """A note, and no operation: what was interrupted before it is still the last one."""
-    data = {"reason": reason, "replaces": replaces}
+    data = {"reason": f"{what}: {reason}" if reason else what, "replaces": replaces}
     journal.write(uuid.uuid4().hex[:8], "note", "repair", data)

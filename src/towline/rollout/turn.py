@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from towline.environments.lead_lock import secured
 from towline.environments.site import Fleet
 from towline.state import lock
 
@@ -36,7 +37,6 @@ class Turn:
         if not self.limit:
             return
         site = fleet.lead
-        files, path = site.host.files, site.state.lock
-        if lock.read(files, path):
-            with lock.held(files, path, purpose, wait=self.left, say=say):
+        if lock.read(site.host.files, site.state.lock):
+            with secured(site, purpose, wait=self.left, say=say):
                 pass

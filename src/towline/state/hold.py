@@ -3,14 +3,15 @@
 A manual rollback sets one, so that automation does not bring the bad release back at once.
 """
 
-import getpass
 import json
-import socket
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from towline.errors import CheckFailed
 from towline.hosts.base import Files
+from towline.state import actor
+from towline.state.actor import Actor
 from towline.state.releases import StateFolder
 
 
@@ -20,17 +21,20 @@ class Hold:
 
     Attributes:
         reason: In the words of whoever set it.
-        user: Who set it, and `machine`, where.
         since: UTC time, ISO 8601.
+        actor: Who set it.
     """
 
     reason: str
-    user: str
-    machine: str
     since: str
+    actor: Actor
 
     def __str__(self) -> str:
-        return f"{self.reason} ({self.user} on {self.machine}, {self.since[:16]} UTC)"
+        return f"{self.reason} ({self.actor}, {self.since[:16]} UTC)"
+
+    def data(self) -> dict[str, Any]:
+        """As plain data."""
+        return {**asdict(self), "actor": self.actor.data()}
 
 
 def read(files: Files, state: StateFolder) -> Hold | None:
@@ -40,20 +44,22 @@ def read(files: Files, state: StateFolder) -> Hold | None:
     """
     try:
         data = json.loads(files.read(state.hold))
-        if all(isinstance(text, str) for text in data.values()):
-            return Hold(**data)
+        if all(isinstance(data[name], str) for name in ("reason", "since")):
+            # Up to 0.6.0 a file says only user and machine.
+            who = data.get("actor") or {"login": data.get("user"), "host": data.get("machine")}
+            return Hold(data["reason"], data["since"], actor.read(who))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass  # told below, like a file with wrong types
-    return Hold(f"{state.hold} cannot be read", "unknown", "unknown", "unknown")
+    return Hold(f"{state.hold} cannot be read", "unknown", Actor())
 
 
 def put(files: Files, state: StateFolder, reason: str) -> Hold:
     """Hold an environment; for whoever has its lock."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    hold = Hold(reason, getpass.getuser(), socket.gethostname(), since)
-    files.write(state.hold, json.dumps(asdict(hold)).encode(), 0o600)
+    hold = Hold(reason, since, actor.current())
+    files.write(state.hold, json.dumps(hold.data()).encode(), 0o600)
     return hold
 
 

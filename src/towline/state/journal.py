@@ -7,7 +7,8 @@ version 1:
     {"v": 1, "seq": 7, "at": "2026-01-31T12:00:00.000Z", "op": "k3v9", "event": "intent",
      "step": "switch", "data": {...}, "prev": "…", "hash": "…"}
 
-Events: `begin` and `end` of an operation, `intent` and `outcome` of a step, and `note`.
+Events: `begin` and `end` of an operation, `intent` and `outcome` of a step, and `note`. The data of
+`begin` and of `note` say who the `actor` is; up to 0.6.0 they do not.
 
 What is old moves to files beside it (`journal.jsonl.d/00000001.jsonl`, named after the first line
 in each), between two operations: everyday work reads the newest file only. The chain goes on.
@@ -22,11 +23,15 @@ from typing import Any
 
 from towline.errors import TowlineError
 from towline.hosts.base import Files
+from towline.state import actor
 from towline.state.journal_lines import START, Chain, Entry, Part, digest, line_of
 
 SCHEMA = 1
 # Entries after which the next operation begins a new file: about 400 kB.
 SEGMENT = 1000
+
+# Entries by which something begins; what follows is of the same operation.
+_SIGNED = ("begin", "note")
 
 _REMEDY = (
     "restore the file from a backup, or put it aside with `inv history.repair`; in an emergency "
@@ -148,6 +153,7 @@ class Journal:
         """
         if self._left:
             return {}
+        who = {"actor": actor.current().data()} if event in _SIGNED else {}
         last = self._last or self._repair()
         entry: Entry = {
             "v": SCHEMA,
@@ -156,7 +162,7 @@ class Journal:
             "op": operation,
             "event": event,
             "step": step,
-            "data": self.redact(dict(data or {})),
+            "data": self.redact({**who, **(data or {})}),
             "prev": last["hash"] if last else START,
         }
         entry["hash"] = digest(entry)

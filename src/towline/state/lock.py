@@ -27,6 +27,8 @@ __all__ = ["LEASE", "Fenced", "Holder", "Unproven", "check", "free", "held", "la
 LEASE = 60.0
 # Between two looks; somebody waits. A host that refuses connections does not feel them.
 _POLL = 0.1
+# Seconds; whoever takes a lock at the same time and dies blocks others for less.
+_FORCED = 15.0
 
 
 def silent(_: str) -> None:
@@ -107,6 +109,7 @@ def held(
     *,
     wait: float = 0.0,
     say: Callable[[str], None] = silent,
+    instead_of: Holder | None = None,
 ) -> Iterator[Holder]:
     """Hold the lock while the body runs.
 
@@ -118,11 +121,15 @@ def held(
         operation: What it is for, for others to read.
         wait: Seconds to wait for another holder to end.
         say: Told whom it waits for.
+        instead_of: Whose lock it is to be taken from by force, stale or not.
 
     Raises:
         Locked: When someone else holds it, for longer than that.
     """
-    holder = _taken(files, path, this_process(operation, LEASE), wait, say)
+    own = this_process(operation, LEASE)
+    holder = (
+        _forced(files, path, own, instead_of) if instead_of else _taken(files, path, own, wait, say)
+    )
     stop = threading.Event()
     renewal = threading.Thread(target=_renew, args=(files, path, holder, stop), daemon=True)
     renewal.start()
@@ -139,9 +146,29 @@ def held(
 def _taken(
     files: Files, path: Path, holder: Holder, wait: float, say: Callable[[str], None]
 ) -> Holder:
-    _take(files, path, holder, wait, say)
+    before = _take(files, path, holder, wait, say)
+    return _numbered(files, path, holder, before)
+
+
+def _forced(files: Files, path: Path, holder: Holder, old: Holder) -> Holder:
+    """Take a lock from its holder; Locked when it is somebody else's by now."""
+    watch, ends = Watch(files, path), time.monotonic() + _FORCED
+    while True:
+        current = read(files, path)
+        if current is None or current.token != old.token:
+            raise locked(current) if current else Locked("nobody holds the lock any more")
+        # Between two looks the holder may have renewed it.
+        if watch.take_over(current, holder.content()):
+            return _numbered(files, path, holder, current)
+        if time.monotonic() >= ends:
+            raise locked(current)
+        time.sleep(_POLL)
+
+
+def _numbered(files: Files, path: Path, holder: Holder, before: Holder | None) -> Holder:
     # Under the lock nobody else counts.
-    numbered = replace(holder, fence=last_fence(files, path) + 1)
+    fence = last_fence(files, path) + 1
+    numbered = replace(holder, fence=fence, took_over=str(before) if before else "")
     files.write(_fence_path(path), f"{numbered.fence}\n".encode(), 0o600)
     files.write(path, numbered.content(), 0o600)
     return numbered
@@ -167,13 +194,14 @@ def number_above(files: Files, path: Path, least: int) -> None:
 
 def _take(
     files: Files, path: Path, holder: Holder, wait: float, say: Callable[[str], None]
-) -> None:
+) -> Holder | None:
+    """Take the lock; returns whose stale lock was taken over, if one was."""
     ends, watch, told = time.monotonic() + wait, Watch(files, path), ""
     while not files.create(path, holder.content()):
         look = watch.look()
         while look.holder is not None:
             if look.stale and watch.take_over(look.holder, holder.content()):
-                return
+                return look.holder
             alive = look.renewed or looks_alive(files, path, look.holder)
             if alive and time.monotonic() >= ends:
                 raise locked(look.holder)
@@ -182,6 +210,7 @@ def _take(
                 say(_waiting(look.holder, alive=alive))
             time.sleep(min(_POLL, look.holder.lease / 20))
             look = watch.look()
+    return None
 
 
 def _waiting(holder: Holder, *, alive: bool) -> str:
@@ -196,8 +225,9 @@ def _waiting(holder: Holder, *, alive: bool) -> str:
 def locked(holder: Holder) -> Locked:
     """The error that says who holds the lock."""
     return Locked(
-        f"{holder.user} on {holder.machine} is running {holder.operation} "
+        f"{holder.actor} is running {holder.operation} "
         f"(lock held since {holder.since}, process {holder.pid})",
+        details=[f"see {holder.actor.url}"] if holder.actor.url else [],
         remedy="wait for it (`inv deploy`, `deploy.resume`, `deploy.abort` and `hold` take --wait "
         f"5m); a stale lock expires after {holder.lease:.0f} s; `inv unlock` force-unlocks",
     )

@@ -21,7 +21,7 @@ def test_the_last_operations_newest_first(site):
     for number in range(4):
         site.journal.write(f"op{number}", "begin", data={"kind": "deploy", "release": str(number)})
         site.journal.write(f"op{number}", "end", data={"ok": True})
-    assert [row["release"] for row in operations(site, last=3)] == ["3", "2", "1"]
+    assert [item.release for item in operations(site, last=3)] == ["3", "2", "1"]
 
 
 def test_odd_data_and_broken_lines_do_not_stop_it(site):
@@ -29,4 +29,4 @@ def test_odd_data_and_broken_lines_do_not_stop_it(site):
     site.journal.write("a", "end")
     site.journal.path.write_bytes(b"null\n[1]\n" + site.journal.path.read_bytes() + b"\xff\n")
     (row,) = operations(site, last=20)
-    assert (row["result"], row["operation"], row["from"]) == ("failed", "['x']", "3")
+    assert (row.result, row.kind, row.before) == ("failed", "['x']", "3")

@@ -139,7 +139,7 @@ def test_the_lead_moves_with_journal_hold_and_number(deployed):
         assert lead.find(order) is two
     with lock.held(two.host.files, two.state.lock, "deploy") as holder:
         assert holder.fence > number
-    assert history.operations(two, last=1)[0]["reason"] == "lead web2, from web1"
+    assert history.operations(two, last=1)[0].reason == "lead web2, from web1"
     with pytest.raises(UsageError, match="web2 is the lead of prod already"):
         lead_move.move(Fleet(tuple(deployed)), two)
     # Somebody whose plan is older finds the lock free, and does not get it.

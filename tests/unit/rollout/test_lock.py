@@ -14,6 +14,7 @@ from towline import process_identity
 from towline.errors import Locked, TowlineError, UsageError
 from towline.hosts.local import LocalFiles
 from towline.state import lock
+from towline.state.actor import Actor
 from towline.state.lock_file import this_process
 from towline.state.takeover import Watch
 
@@ -213,7 +214,8 @@ class Clock(LocalFiles):
 
 def left_behind(path, lease=0.4):
     """The lock of a deployer that died elsewhere, where nobody here can look."""
-    holder = replace(this_process("deploy 1", lease), machine="elsewhere", where="another boot")
+    own = this_process("deploy 1", lease)
+    holder = replace(own, actor=Actor(host="elsewhere"), where="another boot")
     FILES.write(path, holder.content())
     return holder
 

@@ -25,7 +25,7 @@ def test_no_way_out_shows_a_secret(told):
     terminal.say(f"said {SECRET}")
     terminal.tell(f"told {SECRET}")
     terminal.say_raw(f"raw {SECRET}")
-    terminal.say_json({SECRET: [f'"{SECRET}"']})
+    terminal.say_json("status", {SECRET: [f'"{SECRET}"']})
     terminal.table([SECRET], [[f"cell {SECRET}"]])
     terminal.complain(f"bad {SECRET}", [f"detail {SECRET}"], f"remedy {SECRET}")
     with terminal.Steps().step(f"step {SECRET}") as note:
