@@ -136,7 +136,7 @@ def place(site: Site, release: Release, renewal: Renewal) -> Services:
 
 
 def commit(site: Site) -> None:
-    """The new files proved good: what was there before is forgotten."""
+    """Services have read what is there: what was there before is forgotten."""
     record = _read(site)
     if record.undo:
         record.undo = {}
@@ -153,7 +153,10 @@ def pending(site: Site) -> Services:
 
 
 def revert(site: Site) -> Services:
-    """Put back what was there before; returns what services are to read again."""
+    """Put back what was there before; returns what services are to read again.
+
+    It may be done again, until `commit` says that they have read it.
+    """
     record, services = _read(site), pending(site)
     folder = site.files.folder(site.state.live)
     for name, before in record.undo.items():
@@ -167,7 +170,6 @@ def revert(site: Site) -> Services:
             if there is not None and digest(there) == record.placed.pop(name, ""):
                 folder.remove(path)
     if record.undo:
-        record.undo = {}
         _write(site, record)
     return services
 

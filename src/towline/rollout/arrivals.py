@@ -86,16 +86,18 @@ def again(site: Site, candidate: Candidate) -> dict[str, Action]:
     return {"pull": lambda _: arrivals.pull(), "ship": lambda _: arrivals.ship()}
 
 
-def is_incomplete(site: Site, release: Release) -> bool:
-    """Whether a retained release lost an image that is nowhere to be had."""
+Lost = tuple[tuple[Transfer, ...], tuple[Transfer, ...]]
+
+
+def lost_if_complete(site: Site, release: Release) -> Lost | None:
+    """The images that a retained release lost; None when one is nowhere to be had."""
     try:
-        lost(site, release)
+        return lost(site, release)
     except UsageError:
-        return True
-    return False
+        return None
 
 
-def lost(site: Site, release: Release) -> tuple[tuple[Transfer, ...], tuple[Transfer, ...]]:
+def lost(site: Site, release: Release) -> Lost:
     """The images that a retained release lost on a host: those to pull, and those to send.
 
     Raises:

@@ -22,7 +22,7 @@ from towline.promotion import manifest as manifests
 from towline.promotion.generated import IMAGES_FILE
 from towline.promotion.manifest import Manifest
 from towline.promotion.tree import MANIFEST_FILE
-from towline.rollout.arrivals import is_incomplete, lost
+from towline.rollout.arrivals import Lost, lost, lost_if_complete
 from towline.rollout.planner import Before, Candidate, Transfer, fingerprint
 from towline.state.releases import Release, Status
 from towline.versions.version import parse
@@ -132,15 +132,15 @@ def promoted(
         own = host_files.digests(found)
         return fingerprint(manifest.content, site.values, site.rollout, own), found
 
-    kept = None
+    kept, missing = None, None
     for item in reversed(same_version):
         print_, found = print_of(host_files.wanted_of(site.files, item))
         # One that lost an image for good is built anew: the deploy tree is here.
-        if item.fingerprint == print_ and not is_incomplete(site, item):
+        if item.fingerprint == print_ and (missing := lost_if_complete(site, item)) is not None:
             kept = item
             break
     if kept and not resolve:
-        return Promoted(manifest, from_kept(site, kept), None)
+        return Promoted(manifest, from_kept(site, kept, missing), None)
     stack = site.resolve(manifest.version, manifest.commit)
     if kept is None:
         print_, found = print_of(host_files.wanted_by(stack, site.project.deploy_tree.resolve()))
@@ -173,14 +173,19 @@ def promoted(
     return Promoted(manifest, candidate, stack, found)
 
 
-def from_kept(site: Site, release: Release) -> Candidate:
+def from_kept(site: Site, release: Release, missing: Lost | None = None) -> Candidate:
     """A kept release as a candidate: nothing is to be built; images that it lost are to come back.
+
+    Args:
+        site: The environment on a host that retains it.
+        release: The release.
+        missing: The images that it lost; its engine is asked when they are not given.
 
     Raises:
         UsageError: When an image that it lost is nowhere to be had.
     """
     before = before_of(site, release)
-    to_pull, to_ship = lost(site, release)
+    to_pull, to_ship = missing or lost(site, release)
     return Candidate(
         id=release.id,
         version=release.version,

@@ -171,6 +171,8 @@ class Lane:
             self.stand_in()
             # A database that is well is not restarted once more on the way back.
             done = self.engine.settle(old, renewed, spare=True)
+        with if_possible():
+            renewal.commit(self.site)
         try:
             figures = self._stages(_never).reach(restore(old.replicas if old else 0))
         except TowlineError:
@@ -254,6 +256,7 @@ class Lane:
             # Why it failed is told, and not what else did.
             with if_possible():
                 self.engine.renew(release, back)
+                renewal.commit(site)
             raise
         renewal.commit(site)
         return "; ".join(filter(None, [*done, figures]))

@@ -5,11 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 from fakes import FakeSite
+from test_executor import deploy_plan, run
 
 from towline.config.certificate import self_signed
 from towline.engines.compose.files import persistent_file
 from towline.environments import host_files, renewal
-from towline.errors import UsageError
+from towline.errors import RolledBack, UsageError
 from towline.hosts.local import LocalHost
 from towline.promotion.tree import is_host_file
 from towline.rollout.planner import fingerprint
@@ -184,3 +185,30 @@ def test_without_such_files_a_fingerprint_is_what_it_was(site):
 )  # fmt: skip
 def test_which_files_are_a_host_s_own(path, is_one):
     assert is_host_file(path) == is_one
+
+
+def test_a_way_back_that_is_tried_again_lets_services_read_again(tmp_path, monkeypatch):
+    """What is put back is read by nobody until the engine was told."""
+    site = FakeSite(tmp_path)
+    site.serve(site.keep("1.0.0"))
+    site.keep("1.0.1")
+    (site.state.live / "security").mkdir(parents=True)
+    (site.state.live / "security/token").write_text("new")
+    undo = {"data": "b25l", "mode": 0o600, "owner": None, "services": ["db"]}
+    record = site.state.root / "host-files.json"
+    record.write_text(json.dumps({"placed": {}, "undo": {"security/token": undo}}))
+    told, settle, left = [], site.engine.settle, [ConnectionResetError("reset")]
+
+    def broken(release, renewed=None, *, spare=False):
+        if release.id == "1.0.0":
+            told.append(sorted(renewed))
+            if left:
+                raise left.pop()
+        return settle(release, renewed, spare=spare)
+
+    site.engine.settle, site.engine.fail_on = broken, {"start 1.0.1 api"}
+    with pytest.raises(RolledBack):
+        run(site, deploy_plan(site, site.store.get("1.0.1")))
+    assert told == [["db"], ["db"]]
+    assert (site.state.live / "security/token").read_text() == "one"
+    assert json.loads(record.read_text())["undo"] == {}

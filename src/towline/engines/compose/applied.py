@@ -7,7 +7,7 @@ way, or left a service as it was, is still told truly; secrets are in it (0600).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from towline.hosts.base import Files
 from towline.state.releases import StateFolder
 
-_SINCE, _AWAY = "x-towline-since", "x-towline-away"
+_SINCE, _AWAY, _PENDING = "x-towline-since", "x-towline-away", "x-towline-pending"
 
 
 @dataclass
@@ -27,11 +27,28 @@ class Applied:
         since: Containers that started later than this (ISO 8601, by the engine's clock) were never
             sent a signal by the engine; version 0.6.0 did so. Empty in a record of that version.
         away: Service -> seconds that it was away when it was recreated or restarted last.
+        pending: Service -> definition that Compose was told to apply at `began`; a run that was
+            killed leaves it. Containers that are younger were made from it.
+        began: Unix time, by the engine's clock.
     """
 
     model: dict[str, Any] | None = None
     since: str = ""
     away: dict[str, float] = field(default_factory=dict)
+    pending: dict[str, Any] = field(default_factory=dict)
+    began: float = 0.0
+
+    def begin(self, services: Mapping[str, Any], now: float) -> None:
+        """Note what Compose is told to apply."""
+        self.pending, self.began = dict(services), now
+
+    def finish(self, made: Collection[str]) -> None:
+        """Note which of that was applied; the rest is as it was before."""
+        known = (self.model or {}).get("services") or {}
+        found = {name: item for name, item in self.pending.items() if name in made}
+        if found:
+            self.model = {**(self.model or {}), "services": {**known, **found}}
+        self.pending, self.began = {}, 0.0
 
     def put(self, wanted: Mapping[str, Any], services: set[str]) -> None:
         """Note that services are as a rendered file describes them; forget what it lacks."""
@@ -48,16 +65,21 @@ def read_applied(files: Files, state: StateFolder) -> Applied:
     try:
         model = json.loads(files.read(_file(state)))
         since, away = str(model.pop(_SINCE, "")), dict(model.pop(_AWAY, {}))
+        pending = model.pop(_PENDING, {})
+        services, began = dict(pending.get("services", {})), float(pending.get("began", 0))
         if not isinstance(model["services"], dict):
             return Applied()
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return Applied()
-    return Applied(model, since, away)
+    # Of a first deploy that was killed nothing is known but what it was about to do.
+    return Applied(model if model["services"] else None, since, away, services, began)
 
 
 def write_applied(files: Files, state: StateFolder, record: Applied) -> None:
     """Write the record, unless it says the same already."""
     model = {**(record.model or {"services": {}}), _SINCE: record.since, _AWAY: record.away}
+    if record.pending:
+        model[_PENDING] = {"services": record.pending, "began": record.began}
     text = (json.dumps(model, indent=1, sort_keys=True) + "\n").encode()
     path = _file(state)
     if not files.exists(path) or files.read(path) != text:

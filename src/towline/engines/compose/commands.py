@@ -12,7 +12,7 @@ from towline.state.releases import StateFolder
 
 # What a router is given to finish what it has: nobody new is served for as long.
 ROUTER_GRACE = 2
-_UP = (Act.CREATE, Act.START, Act.RECREATE)
+UP = (Act.CREATE, Act.START, Act.RECREATE)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def up_commands(
         patient: Services with a `stop_grace_period` of their own.
     """
     base = compose_command(file, "up", "--detach", "--no-build", "--no-deps")
-    ups = [item for item in effects if item.act in _UP]
+    ups = [item for item in effects if item.act in UP]
     last = [item for item in ups if item.role == Role.ROUTER and item.act is Act.RECREATE]
     others = [item.service for item in ups if item not in last]
     commands = [[*base, *others]] if others else []

@@ -15,7 +15,12 @@ _NEVER = {"Name": "no", "MaximumRetryCount": 0}
 
 def now(api: APIClient) -> float:
     """Unix time by the engine's clock, by which it stamps logs and events."""
-    return datetime.fromisoformat(str(api.info()["SystemTime"])).timestamp()
+    return unix_time(str(api.info()["SystemTime"]))
+
+
+def unix_time(said: str) -> float:
+    """A time in the engine's words as Unix time."""
+    return datetime.fromisoformat(said).timestamp()
 
 
 def stop(api: APIClient, container: str) -> None:

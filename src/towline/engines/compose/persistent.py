@@ -15,7 +15,7 @@ from towline.config.services import Role
 from towline.engines.acts import Act, Effect
 from towline.engines.compose import containers, live, shared, signals
 from towline.engines.compose.applied import Applied, read_applied, write_applied
-from towline.engines.compose.commands import ROUTER_GRACE, up_commands
+from towline.engines.compose.commands import ROUTER_GRACE, UP, up_commands
 from towline.engines.compose.differences import Baseline, find_effects
 from towline.engines.compose.files import persistent_file
 from towline.engines.compose.ownership import Owner
@@ -134,6 +134,7 @@ class Persistent:
         done = [*synced.said, *(f"{name} left as it is: it is well" for name in left)]
         if effects:
             done += self._carry_out(effects, release, model, world, record)
+        record.pending = {}
         acted = {item.service for item in effects}
         record.put(model, acted | (set(model["services"]) - set(left)))
         write_applied(self.host.files, self.state, record)
@@ -156,6 +157,10 @@ class Persistent:
         patient = [name for name in defined if "stop_grace_period" in defined[name]]
         commands = up_commands(persistent_file(release), effects, patient)
         if commands:
+            # Killed after Compose's end, nobody would know that it did what it was told.
+            raised = [item.service for item in effects if item.act in UP]
+            record.begin({name: defined[name] for name in raised}, containers.now(self._api))
+            write_applied(self.host.files, self.state, record)
             shared.create(self._api, self.owner, model)
             self.compose(*commands)
         for item in world.kept():
@@ -188,6 +193,9 @@ class Persistent:
             signals.send(self._api, item.id, signal, sorted(set(release.images.values())))
 
     def _baseline(self, record: Applied, world: World, wanted: Rendered) -> Baseline:
+        if record.pending:
+            items = [item for item in world.kept() if item.service in record.pending]
+            record.finish({item.service for item in items if self._made(item) >= record.began})
         disabled = frozenset(self._disabled(record, world, wanted))
         return Baseline(record.model, world, disabled, record.away)
 
@@ -210,6 +218,9 @@ class Persistent:
         if record.model is None:
             return _NEVER
         return max((self._started(item) for item in world.kept()), default=_NEVER)
+
+    def _made(self, item: Container) -> float:
+        return containers.unix_time(str(self._api.inspect_container(item.id)["Created"]))
 
     def _started(self, item: Container) -> str:
         return str(self._api.inspect_container(item.id)["State"]["StartedAt"])

@@ -1,0 +1,137 @@
+"""A run that is killed between Compose's end and its record: what is there says what was done."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from towline.engines.acts import Act
+from towline.engines.compose import applied
+from towline.engines.compose.ownership import Owner
+from towline.engines.compose.persistent import Persistent, Rendered
+from towline.engines.world import Container, World
+from towline.hosts.local import LocalHost
+from towline.state.releases import Release, StateFolder
+
+
+class Killed(BaseException):
+    pass
+
+
+class Engine:
+    """An engine whose clock is an hour behind, and its containers."""
+
+    def __init__(self):
+        self.time = datetime.now(UTC) - timedelta(hours=1)
+        self.made = {}
+
+    def now(self):
+        self.time += timedelta(milliseconds=5)
+        return self.time.isoformat().replace("+00:00", "123Z")
+
+    def info(self):
+        return {"SystemTime": self.now()}
+
+    def inspect_container(self, container):
+        return {"Created": self.made[container], "State": {"StartedAt": self.made[container]}}
+
+    def events(self, **_):
+        return []
+
+    def containers(self, **_):
+        return []
+
+    def networks(self, **_):
+        return []
+
+    def volumes(self, **_):
+        return {"Volumes": []}
+
+    def world(self):
+        return World(tuple(
+            Container(name, name, name, "backing", "running") for name in sorted(self.made)
+        ))  # fmt: skip
+
+
+def model(**images):
+    labels = {"towline.role": "backing"}
+    return {
+        "name": "shop-prod",
+        "services": {n: {"image": image, "labels": labels} for n, image in images.items()},
+    }
+
+
+@pytest.fixture
+def persistent(tmp_path):
+    engine, host = Engine(), LocalHost()
+    host.docker = lambda: SimpleNamespace(api=engine)
+
+    def compose(*commands):
+        for command in commands:
+            for name in persistent.does:
+                if name in command:
+                    engine.made[name] = engine.now()
+        if persistent.dies:
+            raise Killed
+
+    made = Persistent(host, StateFolder(tmp_path), Owner("shop", "prod"), compose)
+    persistent = SimpleNamespace(
+        made=made, engine=engine, does={"db", "cache"}, dies=False, folder=tmp_path
+    )
+    return persistent
+
+
+def up(it, wanted):
+    release = Release("1", "1", "c", "f", "d", {}, {}, it.folder / "releases" / "1")
+    world = it.engine.world()
+    return it.made.bring_up(release, wanted, world, {}, spare=False, is_idle=False)
+
+
+def effects(it, wanted):
+    rendered = Rendered(wanted, {})
+    found = it.made.forecast(rendered, it.engine.world(), {}, {}, {})
+    return {item.service: item.act for item in found}
+
+
+def killed(it, wanted, *, does):
+    it.does, it.dies = does, True
+    with pytest.raises(Killed):
+        up(it, wanted)
+    it.does, it.dies = {"db", "cache"}, False
+
+
+def test_what_compose_did_before_the_kill_is_not_planned_again(persistent):
+    up(persistent, model(db="a", cache="a"))
+    wanted = model(db="b", cache="b")
+    killed(persistent, wanted, does={"db"})
+    assert effects(persistent, wanted) == {"cache": Act.RECREATE}
+    # The way back is told truly, too.
+    assert effects(persistent, model(db="a", cache="a")) == {"db": Act.RECREATE}
+    before = persistent.engine.made["db"]
+    up(persistent, wanted)
+    assert persistent.engine.made["db"] == before
+    assert effects(persistent, wanted) == {}
+    assert applied.read_applied(LocalHost.files, StateFolder(persistent.folder)).pending == {}
+
+
+def test_a_first_deploy_that_was_killed_makes_nothing_twice(persistent):
+    wanted = model(db="a", cache="a")
+    killed(persistent, wanted, does={"db"})
+    assert effects(persistent, wanted) == {"cache": Act.CREATE}
+    up(persistent, wanted)
+    assert effects(persistent, wanted) == {}
+
+
+def test_killed_twice_what_was_done_the_first_time_counts(persistent):
+    up(persistent, model(db="a", cache="a"))
+    wanted = model(db="b", cache="b")
+    killed(persistent, wanted, does={"db"})
+    killed(persistent, wanted, does=set())
+    assert effects(persistent, wanted) == {"cache": Act.RECREATE}
+
+
+def test_killed_before_compose_did_anything_all_is_still_to_be_done(persistent):
+    up(persistent, model(db="a"))
+    killed(persistent, model(db="b"), does=set())
+    assert effects(persistent, model(db="b")) == {"db": Act.RECREATE}
+    assert effects(persistent, model(db="a")) == {}
