@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-import re
 import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from towline.config.redaction import excerpt
 from towline.errors import NoEngine, TowlineError, UsageError
 from towline.hosts.address import Address
 from towline.hosts.base import Result
+from towline.hosts.facts import SCRIPT, Facts, understood
 from towline.hosts.forward import Forward, allowed
 from towline.hosts.link import Link
 from towline.hosts.once import once
@@ -27,38 +25,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT = 120.0
-_SYSTEM_STATE = Path("/var/lib/towline")
-# One question instead of many: who we are there and what is installed.
-_FACTS = (
-    'id -u; id -un; echo "$HOME"; docker --version 2>/dev/null || echo none;'
-    " docker compose version --short 2>/dev/null || echo none;"
-    " test -w /var/lib/towline && echo yes || echo no; cat /proc/net/tcp /proc/net/tcp6 2>/dev/null"
-)
-# The state of a socket that listens, in the kernel's tables of sockets (proc_net_tcp).
-_LISTEN = "0A"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a host after one question.
-
-    Attributes:
-        uid: Numeric user.
-        user: Its name.
-        home: Its home folder.
-        docker: What `docker --version` says; empty when it is not installed.
-        compose: Version of Compose; empty when it is not installed.
-        state_root: Where environments keep their state.
-        listening: TCP ports that something listens on.
-    """
-
-    uid: int
-    user: str
-    home: Path
-    docker: str
-    compose: str
-    state_root: Path
-    listening: frozenset[int] = frozenset()
 
 
 class RemoteHost:
@@ -89,20 +55,15 @@ class RemoteHost:
             TowlineError: When the host cannot be reached or does not answer as a Unix does.
         """
         # Of whoever logs in, also where commands run through sudo: files are theirs.
-        answer = self.link.run(["sh", "-c", _FACTS], timeout=60, plain=True)
-        lines = answer.out.splitlines()
-        if len(lines) < 6 or not lines[0].isdigit():
+        answer = self.link.run(["sh", "-c", SCRIPT], timeout=60, plain=True)
+        try:
+            return understood(answer.out)
+        except ValueError as error:
+            said = excerpt(answer.err.strip() or answer.out.strip(), 200)
             raise TowlineError(
-                f"{self.name} does not answer as expected: "
-                f"{excerpt(answer.err or answer.out, 200)!r}",
-                remedy="its login shell must be one like sh, and print nothing by itself",
-            )
-        docker, compose = (re.sub(r"^none$", "", line) for line in lines[3:5])
-        uid, home = int(lines[0]), Path(lines[2])
-        # `inv provision` makes the system's folder for whoever deploys.
-        own = home / ".local/state/towline"
-        state = _SYSTEM_STATE if uid == 0 or lines[5] == "yes" else own
-        return Facts(uid, lines[1], home, docker, compose, state, _listening(lines[6:]))
+                f"{self.name} does not answer as expected: {error}; it said {said!r}",
+                remedy=f"see `{self.link.login('id')}`: its login shell must be one like sh",
+            ) from None
 
     def run(
         self,
@@ -212,10 +173,3 @@ class RemoteHost:
         said = self.link.run(["docker", "version", "--format", "{{.Server.Version}}"], timeout=20)
         lines = [line for line in said.err.splitlines() if line.strip()]
         return lines[-1] if lines and not said.ok else str(error)
-
-
-def _listening(table: Sequence[str]) -> frozenset[int]:
-    rows = (line.split() for line in table)
-    return frozenset(
-        int(row[1].rpartition(":")[2], 16) for row in rows if len(row) > 3 and row[3] == _LISTEN
-    )
