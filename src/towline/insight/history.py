@@ -9,6 +9,7 @@ from towline.config.redaction import excerpt
 from towline.environments.site import Fleet, Site
 from towline.errors import TowlineError
 from towline.rollout.repair import find_damage
+from towline.rollout.steps.table import current_name
 from towline.state import actor
 from towline.state.actor import Actor
 from towline.state.journal import Entry
@@ -101,7 +102,7 @@ def _operation(entries: list[Entry]) -> PastOperation:
 def _result(begin: Entry, final: Entry) -> tuple[Result, object]:
     """How it ended, and why."""
     if final["event"] != "end":
-        return Result.INTERRUPTED, f"at step {final['step'] or 'begin'}"
+        return Result.INTERRUPTED, f"at step {current_name(final['step']) or 'begin'}"
     if final["data"].get("ok"):
         return Result.OK, begin.get("reason", "")
     result = Result.ROLLED_BACK if final["data"].get("rolled_back") else Result.FAILED

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from towline.config.units import format_duration
+from towline.rollout.steps.table import RESTORE, SWITCH
 from towline.state import actor
 from towline.state.journal import Entry
 from towline.state.releases import Release
@@ -36,19 +37,19 @@ def _moved(operations: Iterable[list[Entry]], live: str) -> tuple[str, list[Entr
     aborted: tuple[str, list[Entry]] | None = None
     for entries in operations:
         begin = entries[0]["data"]
-        tried = any((e["event"], e["step"]) == ("intent", "switch") for e in entries)
+        tried = any((e["event"], e["step"]) == ("intent", SWITCH) for e in entries)
         if aborted and begin.get("kind") != "abort":
             # An abort moved traffic back only if the operation before it had moved it away.
             if tried:
                 return aborted
             aborted = None
-        back = _done(entries, "restore") if begin.get("before") == live else ""
+        back = _done(entries, RESTORE) if begin.get("before") == live else ""
         if back and begin.get("kind") == "abort":
             aborted = aborted or (back, entries)
         elif back and tried:
             return back, entries
-        elif begin.get("release") == live and not _done(entries, "restore"):
-            there = _done(entries, "switch")
+        elif begin.get("release") == live and not _done(entries, RESTORE):
+            there = _done(entries, SWITCH)
             if there:
                 return there, entries
     return None

@@ -8,7 +8,7 @@ from towline.environments.site import Away, Fleet, Observed, Site, observe
 from towline.errors import TowlineError
 from towline.insight.retained import kept_rows
 from towline.insight.since import since
-from towline.rollout.interrupted import of_journal
+from towline.rollout.interrupted import of_journal, step_of
 from towline.rollout.serving import expected, why_unserved
 from towline.state import hold, lock
 from towline.state.journal import Entry
@@ -150,7 +150,7 @@ def status(site: Site, seen: Observed | None = None, *, is_lead: bool = True) ->
         "lock": str(held) if held else None,
         "locked_by": held.actor.data() if held else None,
         # Under a lock it is not interrupted but at work.
-        "interrupted": f"{left.kind} {left.release} at step {left.step or 'begin'}, {left.at}"
+        "interrupted": f"{left.kind} {left.release} at step {step_of(left)}, {left.at}"
         if left and not held
         else None,
         "manual": _manual(site) or None,

@@ -16,6 +16,7 @@ from towline.images.registry import repository, split
 from towline.images.shipping import ship
 from towline.rollout.lane import Action
 from towline.rollout.planner import Candidate, Transfer
+from towline.rollout.steps.table import PULL, SHIP
 from towline.state.releases import Release
 
 
@@ -83,7 +84,7 @@ def again(site: Site, candidate: Candidate) -> dict[str, Action]:
     if candidate.kept is None or not (candidate.to_pull or candidate.to_ship):
         return {}
     arrivals = Arrivals(site, candidate, shared_archives(site, candidate.to_ship))
-    return {"pull": lambda _: arrivals.pull(), "ship": lambda _: arrivals.ship()}
+    return {PULL: lambda _: arrivals.pull(), SHIP: lambda _: arrivals.ship()}
 
 
 Lost = tuple[tuple[Transfer, ...], tuple[Transfer, ...]]

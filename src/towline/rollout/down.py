@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from towline.environments import lead_lock
 from towline.environments.site import Fleet, Site, require_managed
 from towline.errors import UsageError
+from towline.rollout.steps.table import DOWN
 from towline.state import lock
 
 
@@ -78,7 +79,7 @@ def take_down(
         if site.remote:
             begun["hosts"] = [item.host.name for item in chosen.sites]
         site.journal.write(operation, "begin", data=begun)
-        with site.journal.step(operation, "down"):
+        with site.journal.step(operation, DOWN):
             left = chosen.each(lambda site: _take_down(site, volumes=volumes))
         site.journal.write(operation, "end", data={"ok": True})
     return [line for lines in left for line in lines]

@@ -14,19 +14,14 @@ from towline.errors import TowlineError
 from towline.progress import Progress, Unfailing
 from towline.rollout.closing import Closing
 from towline.rollout.interrupts import Interrupt, Interrupted, deferred
-from towline.rollout.lane import HARMLESS, Lane
+from towline.rollout.lane import Lane
 from towline.rollout.parallel import HostFailed, Retreat, fill, on_all, told
 from towline.rollout.recovery import Recovery
+from towline.rollout.steps.table import FINISH, SWITCH, Phase, Scope, find_step
 from towline.state import lock
 
 # Seconds for which whoever only waits does not ask again whether the lock is still held.
 _LOOK_AGAIN = 10.0
-# Two hosts may use one database.
-_ONE_BY_ONE = ("migrate",)
-# What is left to do once a release has all traffic and is proven; no reason to take it back.
-_CLOSING = ("finish", "keep")
-# An image is built and pushed once, on this machine.
-_HERE = ("build", "push")
 
 
 def _nothing() -> None:
@@ -139,14 +134,17 @@ class Executor:
         names = merged([[step.name for step in lane.plan.steps] for lane in self.lanes])
         size = self._lead.site.rollout.hosts_at_once or len(self.lanes)
         batches = [self.lanes[at : at + size] for at in range(0, len(self.lanes), size)]
-        early = [name for name in names if name in HARMLESS]
-        middle = [name for name in names if name not in HARMLESS and name != "keep"]
-        rows = [(name, self.lanes) for name in early]
-        rows += [(name, batch) for batch in batches for name in middle]
-        rows += [(name, self.lanes) for name in names if name == "keep"]
+        phases = {name: find_step(name).phase for name in names}
+
+        def of(phase: Phase) -> list[str]:
+            return [name for name in names if phases[name] is phase]
+
+        rows = [(name, self.lanes) for name in of(Phase.PREPARE)]
+        rows += [(name, batch) for batch in batches for name in of(Phase.CHANGE)]
+        rows += [(name, self.lanes) for name in of(Phase.FINISH)]
         for name, lanes in rows:
             having = [lane for lane in lanes if lane.step(name)]
-            having = having[:1] if name in _HERE else having
+            having = having[:1] if find_step(name).scope is Scope.ONCE else having
             if having:
                 yield name, having
 
@@ -154,13 +152,14 @@ class Executor:
         step = lanes[0].step(name)
         assert step is not None  # noqa: S101 - the schedule names hosts that have the step
         journal = self._lead.site.journal
-        some = len(lanes) < len(self.lanes) and len(self.lanes) > 1 and name not in _HERE
+        row = find_step(name)
+        some = len(lanes) < len(self.lanes) and row.scope is not Scope.ONCE
         title = f"{step.title} on {', '.join(lane.name for lane in lanes)}" if some else step.title
         with (
             self.progress.step(title) as note,
             journal.step(self.operation, name) as outcome,
         ):
-            at_once = 1 if name in _ONE_BY_ONE else self._lead.site.rollout.parallel
+            at_once = 1 if row.scope is Scope.ONE_BY_ONE else self._lead.site.rollout.parallel
             is_closing = self._is_closing(name)
             notes = on_all(
                 lanes,
@@ -168,9 +167,9 @@ class Executor:
                 at_once=at_once,
                 tick=self._tick,
                 together=not is_closing,
-                retreat=None if is_closing or name in HARMLESS else self._retreat(lanes),
+                retreat=None if is_closing or row.phase is Phase.PREPARE else self._retreat(lanes),
             )
-            if name == "switch":
+            if name == SWITCH:
                 self._switched |= {lane.name for lane in lanes}
             outcome["note"] = told(lanes, notes)
             fill(note, lanes, notes)
@@ -187,16 +186,18 @@ class Executor:
 
     def _is_closing(self, name: str) -> bool:
         """Whether a step only closes what is proven: every host that is to switch has done so."""
-        if name == "keep":
+        if find_step(name).phase is Phase.FINISH:
             return True
-        return name in _CLOSING and all(
-            lane.name in self._switched for lane in self.lanes if lane.step("switch")
+        return name == FINISH and all(
+            lane.name in self._switched for lane in self.lanes if lane.step(SWITCH)
         )
 
     def _failed(self, name: str, failure: HostFailed) -> None:
         # Whoever has the lock now decides what serves, whatever failed here.
         self._lead.site.fence.prove()
-        interrupted = isinstance(failure.error, Interrupted) and name != "keep"
+        interrupted = (
+            isinstance(failure.error, Interrupted) and find_step(name).phase is not Phase.FINISH
+        )
         if self._is_closing(name) and not interrupted:
             self._closing.leave(name, failure)
             return

@@ -12,7 +12,8 @@ from towline.environments.site import Fleet, Observed, Site, observe
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.rollout import forecast
 from towline.rollout.lane import Lane, PlanOutdated
-from towline.rollout.plan import Plan, Step
+from towline.rollout.plan import Plan, PlannedStep
+from towline.rollout.steps import table
 from towline.state import hold, lock
 from towline.state.journal import Entry, Unfinished, unfinished
 from towline.state.releases import Release
@@ -74,11 +75,16 @@ def _interrupted(site: Site, left: Unfinished) -> CheckFailed:
     live = observe(site).live
     name = site.name
     return CheckFailed(
-        f"{left.kind} {left.release} was interrupted at step {left.step or 'begin'} ({left.at}); "
+        f"{left.kind} {left.release} was interrupted at step {step_of(left)} ({left.at}); "
         f"{live.id if live else 'nothing'} serves",
         remedy=f"`inv deploy.resume --env {name}` goes on with it, `inv deploy.abort --env {name}` "
         "goes back; `inv deploy` does that first with --resume or --abort",
     )
+
+
+def step_of(left: Unfinished) -> str:
+    """Where it was, as that step is called today."""
+    return table.current_name(left.step) or "begin"
 
 
 def require(fleet: Fleet) -> Unfinished:
@@ -175,7 +181,7 @@ def abort_lane(left: Unfinished) -> Callable[[Site], Lane]:
             old_colour=old_colour if old else None,
             old=old,
             strategy=f"back from {left.kind} {left.release}",
-            steps=(Step("restore", title, effects=effects),),
+            steps=(PlannedStep(table.RESTORE, title, effects=effects),),
             warnings=warnings,
         )
         return Lane(site, plan)

@@ -14,10 +14,12 @@ from towline.environments.site import Site, observe
 from towline.errors import TowlineError, UsageError
 from towline.hosts.waiting import insist
 from towline.rollout.gates import GateFailed, Gates
-from towline.rollout.plan import Plan, Step
+from towline.rollout.plan import Plan, PlannedStep
 from towline.rollout.retention import prune
 from towline.rollout.serving import restart_router
 from towline.rollout.stages import Side, Stages
+from towline.rollout.steps import table
+from towline.rollout.steps.table import Phase
 from towline.rollout.strategies import restore
 from towline.state.lock import silent
 from towline.state.releases import Release, Status
@@ -25,10 +27,6 @@ from towline.state.releases import Release, Status
 Tick = Callable[[], None]
 Action = Callable[[Tick], str]
 
-# What never touches an environment; a failure there needs no way back.
-HARMLESS = ("build", "push", "pull", "ship", "prepare")
-# Puts back by itself what it changed when it fails.
-UNDONE_BY_ITSELF = ("renew",)
 _LOG_LINES = 200
 _SHOWN_LINES = 8
 
@@ -46,7 +44,7 @@ class Lane:
     """One host in an operation.
 
     Attributes:
-        preparations: Actions for the steps of `HARMLESS`; what takes long in one asks `tick`.
+        preparations: Actions for the steps of phase `prepare`; what takes long in one asks `tick`.
         reason: Why a person rolls back; kept with the release that is left.
         tick: Called in every wait; raises when the operation is to stop.
         say: Tells people what it waits for.
@@ -75,28 +73,29 @@ class Lane:
         """The engine of its host; each act asks first whether the lock is still held."""
         return fenced(self.site.engine, self.site.fence, self.name)
 
-    def step(self, name: str) -> Step | None:
+    def step(self, name: str) -> PlannedStep | None:
         """A step of its plan."""
         return next((step for step in self.plan.steps if step.name == name), None)
 
-    def perform(self, step: Step) -> str:
+    def perform(self, step: PlannedStep) -> str:
         """Carry a step out; returns its figures."""
         actions: dict[str, Callable[[], str]] = {
-            "settle": self._settle,
-            "reattach": self._reattach,
-            "migrate": self._migrate,
-            "renew": self._renew,
-            "keep": self._keep,
-            "restore": self.restore,
+            table.RECONCILE: self._reconcile,
+            table.REATTACH: self._reattach,
+            table.MIGRATE: self._migrate,
+            table.RENEW: self._renew,
+            table.FINALIZE: self._finalize,
+            table.RESTORE: self.restore,
         }
+        row = table.find_step(step.name)
         self.tick()
-        if step.name not in (*HARMLESS, *UNDONE_BY_ITSELF):
+        if row.phase is not Phase.PREPARE and not row.reverts_itself:
             self.touched = True
         if step.name in self.preparations:
             return self.preparations[step.name](self.tick)
         if step.stage is not None:
             return self._stages(self.tick).reach(step.stage)
-        return actions[step.name]()
+        return row.act(self) if row.act else actions[step.name]()
 
     def still_as_planned(self) -> None:
         """The plan was made before the lock was taken; someone may have been faster.
@@ -228,16 +227,16 @@ class Lane:
     def _tell(self, text: str) -> None:
         self.say(f"{self.name}: {text}" if self.site.remote else text)
 
-    def _settle(self) -> str:
+    def _reconcile(self) -> str:
         release, renewed = self._release, renewal.Services()
         if self.plan.kind == "deploy":
             renewed = renewal.place(self.site, release, renewal.find(self.site, release))
         own(self.site, release)
-        done = self._settle_to(release, renewed)
+        done = self._reconcile_to(release, renewed)
         figures = self._gates(self.tick).kept_healthy(self._release)
         return "; ".join(filter(None, [*done, figures]))
 
-    def _settle_to(self, release: Release, renewed: renewal.Services) -> list[str]:
+    def _reconcile_to(self, release: Release, renewed: renewal.Services) -> list[str]:
         engine = self.engine
         return engine.settle(release, renewed) if renewed else engine.settle(release)
 
@@ -291,7 +290,7 @@ class Lane:
             error.details = shown
         return error
 
-    def _keep(self) -> str:
+    def _finalize(self) -> str:
         store, plan = self.site.store, self.plan
         store.mark(self._release, Status.GOOD)
         renewal.commit(self.site)

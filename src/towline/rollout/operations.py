@@ -19,7 +19,7 @@ from towline.rollout.candidates import (
 from towline.rollout.executor import Executor
 from towline.rollout.forecast import Wanted, find_effects
 from towline.rollout.lane import Lane
-from towline.rollout.plan import Plan, Step
+from towline.rollout.plan import Plan, PlannedStep
 from towline.rollout.planner import (
     Scene,
     plan_deploy,
@@ -30,6 +30,7 @@ from towline.rollout.planner import (
 )
 from towline.rollout.prepare import preparation
 from towline.rollout.schema_guard import SchemaVerdict, judge_rollback
+from towline.rollout.steps import table
 from towline.state import hold
 from towline.state.journal import Unfinished
 from towline.state.releases import Release, Status
@@ -193,7 +194,7 @@ def _again(site: Site, source: Site, target: Release) -> Lane:
     bring = bringing.Bringing(source, target, site)
     scene = _scene(site, observed, bring.wanted())
     plan = plan_deploy(scene, bringing.candidate(source, target), site.rollout)
-    return Lane(site, plan, {"prepare": bring})
+    return Lane(site, plan, {table.PREPARE: bring})
 
 
 def resume(fleet: Fleet) -> Operation:
@@ -298,7 +299,7 @@ def rollback(
     why = hold.after_rollback(first.plan.live, reason)
     lanes = tuple(fleet.each(lane))
     if force:
-        lanes = tuple(replace(lane, plan=_without_settling(lane.plan)) for lane in lanes)
+        lanes = tuple(replace(lane, plan=_without_reconciling(lane.plan)) for lane in lanes)
     return Operation(
         lanes,
         hold_reason=why,
@@ -323,8 +324,8 @@ def _commands(site: Site) -> str:
     return f"{count} command" if count == 1 else f"{count} commands"
 
 
-def _without_settling(plan: Plan) -> Plan:
-    steps = tuple(step for step in plan.steps if step.name != "settle")
+def _without_reconciling(plan: Plan) -> Plan:
+    steps = tuple(step for step in plan.steps if step.name != table.RECONCILE)
     return replace(plan, steps=steps, strategy="emergency")
 
 
@@ -432,9 +433,9 @@ def _rollback_to(
     bring = bringing.Bringing(source, target, site)
     scene = _scene(site, observed, bring.wanted(), renews=False)
     plan = plan_rollback(scene, bringing.candidate(source, target), target)
-    first = Step("prepare", f"bring {target.id} from {source.host.name}")
+    first = PlannedStep(table.PREPARE, f"bring {target.id} from {source.host.name}")
     plan = replace(plan, steps=(first, *plan.steps))
-    return Lane(site, plan, {"prepare": bring}, reason=reason)
+    return Lane(site, plan, {table.PREPARE: bring}, reason=reason)
 
 
 def _scene(site: Site, observed: Observed, wanted: Wanted | None, *, renews: bool = True) -> Scene:

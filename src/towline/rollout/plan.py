@@ -12,7 +12,7 @@ from towline.state.releases import Release
 
 
 @dataclass(frozen=True)
-class Step:
+class PlannedStep:
     """One step of a plan.
 
     Attributes:
@@ -70,7 +70,7 @@ class Plan:
     old_colour: str | None
     old: Release | None
     strategy: str
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PlannedStep, ...] = ()
     changes: tuple[Change, ...] = ()
     images: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

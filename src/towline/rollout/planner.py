@@ -16,14 +16,15 @@ from towline.environments.site import Observed
 from towline.errors import UsageError
 from towline.images.registry import split
 from towline.promotion.migrations import Migrations, compare_migrations
-from towline.rollout.plan import Change, Plan, Step
+from towline.rollout.plan import Change, Plan, PlannedStep
 from towline.rollout.schema_guard import deploy_warnings
+from towline.rollout.steps import table
 from towline.rollout.strategies import STRATEGIES, Stage, Workers, rollback
 from towline.state.releases import Release, StateFolder, Status
 
 _FIRST = {
-    "start": "start the release, without traffic",
-    "switch": "send all traffic to the release",
+    table.START: "start the release, without traffic",
+    table.SWITCH: "send all traffic to the release",
 }
 DIGEST_SHOWN = 19  # "sha256:" and twelve characters
 
@@ -176,7 +177,7 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
     stages = STRATEGIES[rollout.strategy](max(candidate.replicas.values(), default=1), rollout)
     colour: str = other(observed.colour)
     old, old_colour = live, observed.colour
-    steps: list[Step] = []
+    steps: list[PlannedStep] = []
     if live and candidate.kept and live.id == candidate.kept.id and _whole(observed, live):
         # It has the traffic. What may be missing is the end of an interrupted deploy.
         old, old_colour = observed.standby, colour
@@ -188,14 +189,14 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
         steps = _preparations(candidate, colour, scene)
     if old is None:
         # There is nothing beside it, and nothing to stop, neither before nor after.
-        stages = [stage for stage in stages if stage.name not in ("stop", "finish")]
+        stages = [stage for stage in stages if stage.name not in (table.STOP, table.FINISH)]
         stages = [replace(stage, title=_FIRST.get(stage.name, stage.title)) for stage in stages]
     steps += [_stage_step(stage, candidate, colour, scene) for stage in stages]
     if live and not steps and scene.renewed:
         return plan_renewal(scene, live)
     if steps:
         title = f"mark {candidate.id} good, keep the last {rollout.keep} releases"
-        steps.append(Step("keep", title))
+        steps.append(PlannedStep(table.FINALIZE, title))
     plan = _plan(scene, candidate, "deploy", rollout.strategy, steps)
     kept = candidate.kept
     warnings = deploy_warnings(live, candidate.id, candidate.schema_jobs, candidate.migrations)
@@ -238,7 +239,7 @@ def plan_renewal(scene: Scene, live: Release) -> Plan:
         old_colour=None,
         old=None,
         strategy="no container is replaced",
-        steps=(Step("renew", "; ".join(done), commands, effects=tuple(effects)),),
+        steps=(PlannedStep(table.RENEW, "; ".join(done), commands, effects=tuple(effects)),),
         changes=tuple(Change("file", str(path), "set", "renewed") for path in renewed),
         images=live.images,
         warnings=scene.notes,
@@ -252,11 +253,11 @@ def plan_rollback(scene: Scene, candidate: Candidate, target: Release) -> Plan:
     left = f" and {live.id} bad" if live else ""
     steps = [
         *_transfers(candidate, scene.commands),
-        _settle_step(
+        _reconcile_step(
             "bring backing services and router to that release's description", candidate, scene
         ),
         *(_stage_step(stage, candidate, colour, scene) for stage in stages),
-        Step("keep", f"mark {target.id} good{left}"),
+        PlannedStep(table.FINALIZE, f"mark {target.id} good{left}"),
     ]
     return _plan(scene, candidate, "rollback", "rollback", steps)
 
@@ -267,7 +268,9 @@ def plan_migration(scene: Scene, candidate: Candidate) -> Plan:
     return _plan(scene, candidate, "migrate", "jobs only", steps)
 
 
-def _plan(scene: Scene, candidate: Candidate, kind: str, strategy: str, steps: list[Step]) -> Plan:
+def _plan(
+    scene: Scene, candidate: Candidate, kind: str, strategy: str, steps: list[PlannedStep]
+) -> Plan:
     live = scene.observed.live
     steps = _with_reattachment(scene, steps)
     return Plan(
@@ -288,7 +291,7 @@ def _plan(scene: Scene, candidate: Candidate, kind: str, strategy: str, steps: l
     )
 
 
-def _with_reattachment(scene: Scene, steps: list[Step]) -> list[Step]:
+def _with_reattachment(scene: Scene, steps: list[PlannedStep]) -> list[PlannedStep]:
     """Before the first step that touches what runs: services must see what is written for them."""
     detached = scene.observed.detached
     if not detached or not steps:
@@ -299,8 +302,8 @@ def _with_reattachment(scene: Scene, steps: list[Step]) -> list[Step]:
     effects = tuple(
         Effect(name, roles.get(name, Role.BACKING), Act.RESTART, why) for name in detached
     )
-    at = next((n for n, step in enumerate(steps) if step.name == "settle"), 0)
-    return [*steps[:at], Step("reattach", title, effects=effects), *steps[at:]]
+    at = next((n for n, step in enumerate(steps) if step.name == table.RECONCILE), 0)
+    return [*steps[:at], PlannedStep(table.REATTACH, title, effects=effects), *steps[at:]]
 
 
 def changes(live: Release | None, candidate: Candidate, before: Before) -> Iterable[Change]:
@@ -363,35 +366,42 @@ def _whole(observed: Observed, live: Release) -> bool:
     return all((name, "") in running for name in live.named(Role.BACKING, Role.ROUTER))
 
 
-def _preparations(candidate: Candidate, colour: str, scene: Scene) -> list[Step]:
+def _preparations(candidate: Candidate, colour: str, scene: Scene) -> list[PlannedStep]:
     steps = []
     if candidate.to_build:
         names = ", ".join(candidate.to_build)
-        steps.append(Step("build", f"build {names}", scene.commands.build(candidate.to_build)))
+        steps.append(
+            PlannedStep(table.BUILD, f"build {names}", scene.commands.build(candidate.to_build))
+        )
     steps += _transfers(candidate, scene.commands)
     if candidate.kept is None:
         folder = scene.state.releases / candidate.id
-        steps.append(Step("prepare", f"write the release to {folder}"))
+        steps.append(PlannedStep(table.PREPARE, f"write the release to {folder}"))
     names = ", ".join(candidate.named(Role.BACKING, Role.ROUTER)) or "there are none"
     title = f"bring backing services and router up: {names}"
-    steps.append(_settle_step(title, candidate, scene))
+    steps.append(_reconcile_step(title, candidate, scene))
     jobs = candidate.named(Role.JOB)
     if jobs:
         commands = scene.commands.run_jobs(candidate.id, colour, jobs)
-        steps.append(Step("migrate", f"run {', '.join(jobs)} in the new image", commands))
-    return steps
+        title = f"run {', '.join(jobs)} in the new image"
+        steps.append(PlannedStep(table.MIGRATE, title, commands))
+    return table.with_added(steps, lambda row: row.plan(scene, candidate) if row.plan else None)
 
 
-def _settle_step(title: str, candidate: Candidate, scene: Scene) -> Step:
+def _reconcile_step(title: str, candidate: Candidate, scene: Scene) -> PlannedStep:
     commands = scene.commands.reconcile(candidate.id, scene.effects)
-    return Step("settle", title, commands, effects=scene.effects)
+    return PlannedStep(table.RECONCILE, title, commands, effects=scene.effects)
 
 
 def _hand_over(candidate: Candidate, stage: Stage, live: Release | None) -> tuple[Effect, ...]:
     """Workers that stop before those of the new release start: what is queued waits."""
-    if stage.name not in ("start", "switch") or stage.workers is not Workers.NEW or live is None:
+    if (
+        stage.name not in (table.START, table.SWITCH)
+        or stage.workers is not Workers.NEW
+        or live is None
+    ):
         return ()
-    if stage.name == "switch" and not stage.old:
+    if stage.name == table.SWITCH and not stage.old:
         return ()  # handed over at the start
     ours = set(live.named(Role.WORKER))
     reason = ("the old one stops before the new one starts",)
@@ -402,21 +412,21 @@ def _hand_over(candidate: Candidate, stage: Stage, live: Release | None) -> tupl
     )
 
 
-def _transfers(candidate: Candidate, commands: Commands) -> Iterable[Step]:
+def _transfers(candidate: Candidate, commands: Commands) -> Iterable[PlannedStep]:
     """How the images come to the host, and how many bytes that is."""
     if candidate.to_push:
         images = _several(candidate.to_push)
-        yield Step("push", f"push {images}", commands.push(candidate.to_push))
+        yield PlannedStep(table.PUSH, f"push {images}", commands.push(candidate.to_push))
     if candidate.to_pull:
         names = [item.reference for item in candidate.to_pull]
         pulls = commands.pull([item.pinned or item.reference for item in candidate.to_pull])
         where = ", ".join(dict.fromkeys(split(name).registry for name in names))
         title = f"pull {_several(names)} from {where} by digest"
-        yield Step("pull", title, pulls, estimate=_amount(candidate.to_pull))
+        yield PlannedStep(table.PULL, title, pulls, estimate=_amount(candidate.to_pull))
     if candidate.to_ship:
         names = [item.reference for item in candidate.to_ship]
         title = f"send layers of {_several(names)} over SSH"
-        yield Step("ship", title, estimate=_amount(candidate.to_ship))
+        yield PlannedStep(table.SHIP, title, estimate=_amount(candidate.to_ship))
 
 
 def _several(names: Sequence[str]) -> str:
@@ -434,14 +444,14 @@ def _amount(transfers: Iterable[Transfer]) -> str:
     return f"about {format_size(sum(known))}{more}"
 
 
-def _stage_step(stage: Stage, candidate: Candidate, colour: str, scene: Scene) -> Step:
+def _stage_step(stage: Stage, candidate: Candidate, colour: str, scene: Scene) -> PlannedStep:
     named, shown, commands = candidate.named, scene.commands, list[str]()
-    if stage.new and stage.name == "start":
+    if stage.new and stage.name == table.START:
         commands += shown.start(candidate.id, colour, named(Role.APP), named(Role.WORKER))
     # Where the old release stopped before, its workers were handed over at the start.
-    if stage.workers is Workers.NEW and (stage.name == "start" or stage.old):
+    if stage.workers is Workers.NEW and (stage.name == table.START or stage.old):
         commands += shown.start_ready(named(Role.WORKER))
-    if stage.name == "switch" and named(Role.ROUTER):
+    if stage.name == table.SWITCH and named(Role.ROUTER):
         commands += shown.route()
     effects = _hand_over(candidate, stage, scene.observed.live)
-    return Step(stage.name, stage.title, tuple(commands), stage, effects=effects)
+    return PlannedStep(stage.name, stage.title, tuple(commands), stage, effects=effects)

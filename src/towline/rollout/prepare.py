@@ -35,6 +35,7 @@ from towline.rollout.candidates import (
 )
 from towline.rollout.lane import Action, Tick
 from towline.rollout.planner import Candidate, short
+from towline.rollout.steps import table
 from towline.state.releases import Release
 
 
@@ -58,11 +59,11 @@ class Preparation:
         """Step name -> action."""
         arrivals = Arrivals(self.site, self.candidate, self.archives, self._verify)
         return {
-            "build": self.build,
-            "push": lambda _: self.push(),
-            "pull": lambda _: arrivals.pull(),
-            "ship": lambda _: arrivals.ship(),
-            "prepare": lambda _: self.prepare(),
+            table.BUILD: self.build,
+            table.PUSH: lambda _: self.push(),
+            table.PULL: lambda _: arrivals.pull(),
+            table.SHIP: lambda _: arrivals.ship(),
+            table.PREPARE: lambda _: self.prepare(),
         }
 
     def build(self, tick: Tick | None = None, *, everything: bool = False) -> str:

@@ -19,6 +19,7 @@ from towline.rollout.interrupts import Interrupted
 from towline.rollout.lane import Lane
 from towline.rollout.parallel import HostFailed, fill, on_all, told
 from towline.rollout.plan import Plan
+from towline.rollout.steps.table import RESTORE
 from towline.rollout.unreachable import unreachable, works_without
 from towline.state.lock import Fenced
 
@@ -147,13 +148,13 @@ class Recovery:
         with self.progress.step(title) as note:
             # A journal that cannot be written (a full disk) must not keep users waiting.
             with if_possible():
-                journal.write(self.operation, "intent", "restore")
+                journal.write(self.operation, "intent", RESTORE)
             # One that cannot go back must not keep the others from it.
             notes = on_all(touched, Lane.restore, tick=None)
             fill(note, touched, notes)
         with if_possible():
             data = {"ok": True, "note": told(touched, notes)}
-            journal.write(self.operation, "outcome", "restore", data)
+            journal.write(self.operation, "outcome", RESTORE, data)
 
     def _end(self, data: dict[str, object]) -> None:
         with if_possible():

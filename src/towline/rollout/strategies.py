@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from towline.config.models import Rollout
+from towline.rollout.steps import table
 
 
 class Gate(StrEnum):
@@ -57,7 +58,7 @@ def blue_green(replicas: int, rollout: Rollout) -> list[Stage]:
     """Start the new release beside the old, prove it, switch all traffic, then stop the old."""
     return [
         Stage(
-            "start",
+            table.START,
             "start the new release beside the old, without traffic",
             new=replicas,
             old=replicas,
@@ -65,7 +66,7 @@ def blue_green(replicas: int, rollout: Rollout) -> list[Stage]:
             gates=(Gate.HEALTH, Gate.SMOKE),
         ),
         Stage(
-            "switch",
+            table.SWITCH,
             "switch all traffic to the new release",
             new=replicas,
             old=replicas,
@@ -74,7 +75,7 @@ def blue_green(replicas: int, rollout: Rollout) -> list[Stage]:
             gates=(Gate.HEALTH, *_watch(rollout)),
         ),
         Stage(
-            "finish",
+            table.FINISH,
             "stop the old release and keep it for rollback",
             new=replicas,
             old=0,
@@ -88,7 +89,7 @@ def recreate(replicas: int, rollout: Rollout) -> list[Stage]:
     """Stop the old release, then start the new one: a short outage, but never two at once."""
     return [
         Stage(
-            "stop",
+            table.STOP,
             "stop the old release: the service is down from here",
             new=0,
             old=0,
@@ -96,7 +97,7 @@ def recreate(replicas: int, rollout: Rollout) -> list[Stage]:
             workers=Workers.NONE,
         ),
         Stage(
-            "start",
+            table.START,
             "start the new release",
             new=replicas,
             old=0,
@@ -105,7 +106,7 @@ def recreate(replicas: int, rollout: Rollout) -> list[Stage]:
             gates=(Gate.HEALTH, Gate.SMOKE),
         ),
         Stage(
-            "switch",
+            table.SWITCH,
             "send traffic to the new release",
             new=replicas,
             old=0,
@@ -120,7 +121,7 @@ def rollback(replicas: int) -> list[Stage]:
     """Start what was kept, prove it is healthy, switch, stop the other."""
     return [
         Stage(
-            "start",
+            table.START,
             "start the release to go back to",
             new=replicas,
             old=replicas,
@@ -128,7 +129,7 @@ def rollback(replicas: int) -> list[Stage]:
             gates=(Gate.HEALTH,),
         ),
         Stage(
-            "switch",
+            table.SWITCH,
             "switch all traffic back",
             new=replicas,
             old=replicas,
@@ -137,7 +138,7 @@ def rollback(replicas: int) -> list[Stage]:
             gates=(Gate.HEALTH,),
         ),
         Stage(
-            "finish",
+            table.FINISH,
             "stop the release that was rolled back",
             new=replicas,
             old=0,
@@ -150,7 +151,7 @@ def rollback(replicas: int) -> list[Stage]:
 def restore(replicas: int) -> Stage:
     """Where a failed operation goes: the old release serves everything, the new one is stopped."""
     return Stage(
-        "restore",
+        table.RESTORE,
         "bring the old release back",
         new=0,
         old=replicas,

@@ -148,8 +148,8 @@ def test_a_rollback_that_brings_a_release_tells_what_it_restarts(sites):
     foretelling(sites[2], [])
     operation = operations.rollback(Fleet(tuple(sites)), keep_schema=True)
     assert operation.interruptions == (f"{FELT}; only on web3",)
-    settle = operation.lanes[2].plan.steps[1]
-    assert (settle.name, settle.effects) == ("settle", (FELT,))
+    reconcile = operation.lanes[2].plan.steps[1]
+    assert (reconcile.name, reconcile.effects) == ("reconcile", (FELT,))
     # In an emergency persistent services are left as they are, and nothing is felt.
     forced = operations.rollback(Fleet(tuple(sites)), force=True)
     assert forced.interruptions == ()

@@ -322,7 +322,7 @@ def test_a_deploy_killed_after_its_switch_is_finished_by_the_next_one(site):
     site.engine.containers["green", "worker"] = ("1.0.1", True)
     site.engine.shares = {"green": 100}
     plan = deploy_plan(site, site.store.get("1.0.1"))
-    assert [step.name for step in plan.steps] == ["switch", "finish", "keep"]
+    assert [step.name for step in plan.steps] == ["switch", "finish", "finalize"]
     run(site, plan)
     assert site.engine.containers["blue", "api"] == ("1.0.0", False)
     assert site.store.get("1.0.1").status is Status.GOOD

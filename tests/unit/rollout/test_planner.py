@@ -20,7 +20,16 @@ def test_a_first_deploy_has_nothing_to_stop(tmp_path):
     plan = deploy_plan(site, release("1.0.0", tmp_path), kept=None, to_build=("api",),
                        to_pull=(Transfer("postgres:16"),))  # fmt: skip
     names = [step.name for step in plan.steps]
-    assert names == ["build", "pull", "prepare", "settle", "migrate", "start", "switch", "keep"]
+    assert names == [
+        "build",
+        "pull",
+        "prepare",
+        "reconcile",
+        "migrate",
+        "start",
+        "switch",
+        "finalize",
+    ]
     assert (plan.colour, plan.old_colour, plan.live) == ("blue", None, "")
     text = "\n".join(plan.lines())
     assert "live now   nothing" in text
@@ -37,7 +46,7 @@ def test_an_update_goes_to_the_other_slot_and_shows_its_commands(tmp_path):
     assert f"{tmp_path}/releases/1.0.1/blue.json create --no-build worker" in text
     assert f"{tmp_path}/releases/1.0.1/blue.json up --detach --no-build api" in text
     assert text.index("docker start (worker)") > text.index("up --detach --no-build api")
-    assert json.loads(json.dumps(plan.data()))["steps"][-1]["name"] == "keep"
+    assert json.loads(json.dumps(plan.data()))["steps"][-1]["name"] == "finalize"
 
 
 def test_changes_name_variables_and_never_show_their_values(tmp_path):

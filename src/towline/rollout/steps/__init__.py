@@ -1,0 +1,1 @@
+"""The steps of an operation: a table, and a file for each step that was added to it."""
