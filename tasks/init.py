@@ -67,9 +67,9 @@ def secrets(c: Context, env: str = "local", dry_run: bool = False) -> None:
         project.environment(env)
         target = default_env_file(project, env)
         if seam.is_dry(c, dry_run):
-            terminal.say(f"would fill {target} from {example_file(project)}")
+            terminal.say(f"would fill {target} from {example_file(project, env)}")
             return
-        for line in fill(example_file(project), target).lines():
+        for line in fill(example_file(project, env), target).lines():
             terminal.say(line)
 
 

@@ -79,9 +79,8 @@ def run(
             return
         names = ", ".join(item.host.name for item in busy)
         seam.confirm(f"{'Take it away from' if destroy else 'Do that on'} {names}?", yes=yes)
-        surveys.carry_out(
-            busy, terminal.Steps(at_once=len(busy) > 1), project.rollout(env).parallel
-        )
+        concurrency = project.environment(env).rollout.concurrency
+        surveys.carry_out(busy, terminal.Steps(at_once=len(busy) > 1), concurrency)
         if destroy:
             terminal.say(f"{names}: what was made is gone")
         else:

@@ -82,11 +82,13 @@ def open_project() -> Project:
     from towline.errors import TowlineError
 
     project = load(Path.cwd())
+    for text in project.warnings:
+        terminal.tell(f"{terminal.paint('warning', 'yellow', sys.stderr)}  {text}")
     for name in project.settings.environments:
         # What is wrong with a file is told by the command that needs it.
         with suppress(TowlineError):
             read_values(project, name)
-    learn_declared(project.compose_file)
+    learn_declared(project)
     return project
 
 

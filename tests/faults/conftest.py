@@ -14,6 +14,6 @@ def engine():
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """One environment; the tests of a module run in order."""
-    made = make_project(tmp_path_factory.mktemp("faults"), watch="300ms")
+    made = make_project(tmp_path_factory.mktemp("faults"), bake_time="300ms")
     yield made
     remove(made)

@@ -19,7 +19,7 @@ SECRET = "deploy/security/secrets/probe_key"
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """The sample, with a file secret for its application."""
-    made = make_project(tmp_path_factory.mktemp("changes"), watch="300ms")
+    made = make_project(tmp_path_factory.mktemp("changes"), bake_time="300ms")
     compose = made.root / COMPOSE
     anchor = "x-newsroom: &newsroom\n"
     text = compose.read_text().replace(anchor, f"{anchor}  secrets: [probe_key]\n")

@@ -39,12 +39,12 @@ class Service:
 
 
 def sample_on(folder, lab):
-    made = make_project(folder, watch="300ms")
+    made = make_project(folder, bake_time="300ms")
     made.set(HTTP_PORT=8080, HTTPS_PORT=8443, PROMETHEUS_PORT=9090)
     config = made.root / "towline.yaml"
     text = config.read_text().partition("environments:")[0]
     hosts = ", ".join(host.name for host in lab.hosts)
-    rollout = "rollout: {watch: 300ms, health_timeout: 20s, drain: 5s}\n"
+    rollout = "rollout: {bake_time: 300ms, health_timeout: 20s, drain: 5s}\n"
     where = f"{{hosts: [{hosts}], ssh_config: '{lab.ssh_config}'}}"
     config.write_text(f"{text}{rollout}environments: {{local: {where}}}\n")
     made.commit("feat: three hosts")

@@ -55,7 +55,7 @@ def local_certificates(site: Site, stack: Stack) -> Iterator[Finding]:
     """The router's certificates on this machine; in a fresh clone there are none."""
     for certificate, key in _certificates(stack):
         if certificate.exists() or key.exists():
-            yield from findings(certificate, key, site.project.settings.checks.certificate_days)
+            yield from findings(certificate, key, site.environment.checks.certificate_days)
 
 
 def check_certificates(site: Site, stack: Stack) -> Iterator[Finding]:
@@ -65,7 +65,7 @@ def check_certificates(site: Site, stack: Stack) -> Iterator[Finding]:
     """
     tree = site.project.deploy_tree.resolve()
     folder = site.host.files.folder(site.state.live)
-    days = site.project.settings.checks.certificate_days
+    days = site.environment.checks.certificate_days
     for certificate, key in _certificates(stack):
         there = _pair(folder, tree, certificate, key)
         is_here = certificate.exists() or key.exists()

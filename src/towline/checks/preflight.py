@@ -45,7 +45,7 @@ def examine(fleet: Fleet, *, planned: bool = False) -> list[Finding]:
     except UsageError as error:
         found.append(Finding("compose-file", Severity.ERROR, error.message, error.remedy))
     else:
-        found.append(Finding("compose-file", Severity.OK, f"{site.project.compose_file} is valid"))
+        found.append(Finding("compose-file", Severity.OK, f"{_compose_files(site)} valid"))
         found += [*_stack(site, stack), *local_certificates(site, stack)]
     for findings in fleet.each(lambda site: _host(site, stack)):
         found += findings
@@ -110,6 +110,11 @@ def stop_on_errors(
     )
 
 
+def _compose_files(site: Site) -> str:
+    files = site.project.compose_files(site.name)
+    return f"{', '.join(map(str, files))} {'is' if len(files) == 1 else 'are'}"
+
+
 def _relative(finding: Finding, root: str) -> Finding:
     """The finding with the paths of the project as people in it know them."""
     return replace(
@@ -132,11 +137,11 @@ def _release(site: Site) -> Iterator[Finding]:
 
 def _variables(site: Site) -> Iterator[Finding]:
     path = env_file(site.project, site.name)
-    example = example_file(site.project)
+    example = example_file(site.project, site.name)
     wrong = list(differences(path)) if path else []
     if example.is_file():
         target = str(default_env_file(site.project, site.name))
-        names = site.project.settings.secrets
+        names = site.environment.secrets
         wrong += missing_or_placeholder(site.values, read_env(example, {}), target, names)
     yield from wrong
     if not errors(wrong):
@@ -147,8 +152,8 @@ def _variables(site: Site) -> Iterator[Finding]:
 def _stack(site: Site, stack: Stack) -> Iterator[Finding]:
     tree = site.project.deploy_tree.resolve()
     yield from check_services(stack, tree)
-    yield from check_variables(stack, str(example_file(site.project)))
-    yield from check_exposure(stack, site.values, site.project.settings.secrets)
+    yield from check_variables(stack, str(example_file(site.project, site.name)))
+    yield from check_exposure(stack, site.values, site.environment.secrets)
     try:
         require_router(site.rollout, stack.router is not None)
     except UsageError as error:
@@ -162,7 +167,7 @@ def _host(site: Site, stack: Stack | None) -> list[Finding]:
     """What is to be said of one host; it is named where it is another machine."""
     found = [*check_engine(site.host), *check_reach(site.host)]
     found += check_mounted(site.host.files, site.state)
-    found += check_disk(site.host, site.state.root, site.project.settings.checks.disk_free)
+    found += check_disk(site.host, site.state.root, site.environment.checks.disk_free)
     if stack is not None:
         kept = {name: stack.definition(name) for name in stack.named(*KEPT)}
         target = rendering.target(site, "check", "0.0.0", "", {})

@@ -38,9 +38,9 @@ def default_env_file(project: Project, name: str) -> Path:
     return found or project.root / f".env.{name}"
 
 
-def example_file(project: Project) -> Path:
-    """The committed list of variables, beside the Compose file."""
-    return project.compose_file.parent / ".env.prod.example"
+def example_file(project: Project, name: str) -> Path:
+    """The committed list of variables, beside the Compose file of an environment."""
+    return project.compose_files(name)[0].parent / ".env.prod.example"
 
 
 def read_values(
@@ -57,5 +57,5 @@ def read_values(
     values = read_env(path, environ) if path else {}
     settings = project.settings
     KNOWN.publish([settings.project, *settings.environments])
-    KNOWN.learn(values, names=settings.secrets)
+    KNOWN.learn(values, names=project.environment(name).secrets)
     return values

@@ -1,16 +1,20 @@
 """Find and read `towline.yaml`; every mistake in it is named with its place and its remedy."""
 
-import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from towline.config.models import Environment, Rollout, Settings, Strategy
-from towline.config.wording import in_words
+from towline.config import overrides, renamed
+from towline.config.deploy_sections import Overridable, Strategy
+from towline.config.mistakes import describe, did_you_mean, dotted, location_of
+from towline.config.models import Environment, Settings, TowlineFile
+from towline.config.overrides import Location
+from towline.config.yaml_file import line_of, read_yaml
 from towline.errors import UsageError
 
 FILE = "towline.yaml"
@@ -18,10 +22,18 @@ FILE = "towline.yaml"
 
 @dataclass(frozen=True)
 class Project:
-    """A project on disk: its root folder and its settings."""
+    """A project on disk: its root folder and its settings.
+
+    Attributes:
+        root: The folder with `towline.yaml`.
+        settings: What is the same in all environments. What may differ between them is only
+            to be had by `environment`, where the environment's own settings count.
+        warnings: What whoever wrote the file should know.
+    """
 
     root: Path
     settings: Settings
+    warnings: tuple[str, ...] = field(default=())
 
     @property
     def source_tree(self) -> Path:
@@ -33,13 +45,8 @@ class Project:
         """The promoted production folder."""
         return self.root / self.settings.deploy
 
-    @property
-    def compose_file(self) -> Path:
-        """The Compose file in the deploy tree."""
-        return self.deploy_tree / self.settings.compose
-
     def environment(self, name: str) -> Environment:
-        """The settings of one environment.
+        """All settings that are in force in one environment.
 
         Raises:
             UsageError: When there is no such environment.
@@ -47,15 +54,23 @@ class Project:
         known = self.settings.environments
         if name not in known:
             raise UsageError(
-                f"unknown environment {name!r}{_did_you_mean(name, list(known))}",
-                remedy=f"{FILE} knows: {', '.join(sorted(known))}",
+                f"unknown environment {name!r}{did_you_mean(name, list(known))}",
+                remedy=f"{FILE} knows: {', '.join(self.names())}",
             )
         return known[name]
 
-    def rollout(self, environment: str) -> Rollout:
-        """The rollout settings in force in one environment."""
-        self.environment(environment)
-        return self.settings.rollout_for(environment)
+    def names(self) -> list[str]:
+        """The environments, each behind the one that it comes after."""
+        every = self.settings.environments
+        return overrides.in_order({name: item.after for name, item in every.items()})
+
+    def compose_files(self, environment: str) -> tuple[Path, ...]:
+        """The Compose files of an environment, in the deploy tree: the base, then overrides.
+
+        Raises:
+            UsageError: When there is no such environment.
+        """
+        return tuple(self.deploy_tree / name for name in self.environment(environment).compose)
 
 
 def find_root(start: Path) -> Path:
@@ -80,32 +95,28 @@ def load(start: Path) -> Project:
     """
     root = find_root(start.resolve())
     path = root / FILE
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        problem = getattr(error, "problem", "") or str(error)
-        raise UsageError(
-            f"{path}:{line} is not valid YAML: {problem}", remedy=f"mend line {line} of {FILE}"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path} cannot be read: {error}", remedy="check its owner, mode and encoding (UTF-8)"
-        ) from None
+    data = read_yaml(path)
     if not isinstance(data, dict):
         raise UsageError(
             f"{path} is not a mapping", remedy="write at least one line, `project: NAME`"
         )
     try:
-        return Project(root, Settings.model_validate(data))
-    except ValidationError as error:
-        # A misspelt key first: it is often why another one is missing.
-        items = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
-        lines = [describe(item, Settings) for item in items]
-        raise UsageError(
-            f"{path}: {lines[0]}", details=lines[1:], remedy=f"mend {FILE} and run this again"
-        ) from None
+        data, old = renamed.with_new_names(data)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", remedy=error.remedy) from None
+    written = _Written(path, data, tuple(old))
+    settings = written.validated()
+    written.require_order(settings)
+    return Project(root, settings, tuple(written.warnings()))
+
+
+def settings_of(data: Mapping[str, Any]) -> Settings:
+    """The settings that the data of a file make.
+
+    Raises:
+        pydantic.ValidationError: When they do not fit the schema.
+    """
+    return Settings.model_validate(overrides.with_whole_environments(data))
 
 
 def override_strategy(project: Project, environment: str, strategy: str) -> Project:
@@ -118,53 +129,83 @@ def override_strategy(project: Project, environment: str, strategy: str) -> Proj
     known = get_args(Strategy)
     if strategy not in known:
         raise UsageError(
-            f"unknown strategy {strategy!r}{_did_you_mean(strategy, known)}",
+            f"unknown strategy {strategy!r}{did_you_mean(strategy, known)}",
             remedy=f"strategies: {', '.join(known)}",
         )
     own = project.environment(environment)
-    changed = own.model_copy(update={"rollout": {**own.rollout, "strategy": strategy}})
+    rollout = own.rollout.model_copy(update={"strategy": strategy})
+    changed = own.model_copy(update={"rollout": rollout})
     environments = {**settings.environments, environment: changed}
-    return Project(project.root, settings.model_copy(update={"environments": environments}))
+    return replace(project, settings=settings.model_copy(update={"environments": environments}))
 
 
-def describe(item: Any, model: type[BaseModel]) -> str:
-    """One pydantic error in words: where, what, and the nearest known key if a key is unknown."""
-    location: Sequence[str | int] = [
-        part for part in item["loc"] if not (isinstance(part, str) and part.startswith("function-"))
-    ]
-    where = ".".join(str(part) for part in location)
-    if item["type"] == "extra_forbidden":
-        known = _keys_at(model, location[:-1])
-        return f"unknown key `{where}`{_did_you_mean(str(location[-1]), known)}"
-    if item["type"] == "missing":
-        return f"`{where}` is missing"
-    message = in_words(item)
-    return f"`{where}`: {message}" if where else message
+@dataclass(frozen=True)
+class _Written:
+    """A file as it was written, but for the names of its keys."""
 
+    path: Path
+    data: Mapping[str, Any]
+    old: tuple[renamed.Renamed, ...]
 
-def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """The keys that the schema allows at a place in the file."""
-    schema = model.model_json_schema()
-    node: dict[str, Any] = schema
-    for part in location:
-        node = _resolve(schema, node)
-        if isinstance(part, int):
-            node = node.get("items", {})
-        else:
-            named = node.get("properties", {})
-            node = named.get(part) or node.get("additionalProperties") or {}
-    return list(_resolve(schema, node).get("properties", {}))
+    def validated(self) -> Settings:
+        """What it says; every mistake is told at once."""
+        settings, wrong = None, self._wrong_at_the_top()
+        try:
+            settings = settings_of(self.data)
+        except ValidationError as error:
+            wrong = [*error.errors(), *wrong]
+        if settings is not None and not wrong:
+            return settings
+        # A misspelt key first: it is often why another one is missing.
+        wrong.sort(key=lambda item: item["type"] != "extra_forbidden")
+        lines = []
+        for item in wrong:
+            where = self._place(location_of(item))
+            lines.append(f"{line_of(self.path, where)}: {describe(item, TowlineFile, where)}")
+        # What is wrong at the top is wrong in every environment.
+        raise self._mistake(*dict.fromkeys(lines))
 
+    def require_order(self, settings: Settings) -> None:
+        """Refuse an environment that comes after itself, or after one that does not exist."""
+        known = settings.environments
+        for name, item in known.items():
+            if item.after and item.after not in known:
+                where = ("environments", name, "after")
+                raise self._mistake(
+                    f"{line_of(self.path, where)}: `{dotted(where)}`: unknown environment "
+                    f"{item.after!r}{did_you_mean(item.after, list(known))}"
+                )
+        try:
+            overrides.in_order({name: item.after for name, item in known.items()})
+        except ValueError as error:
+            where = ("environments", str(error).split(" ")[0], "after")
+            raise self._mistake(
+                f"{line_of(self.path, where)}: `{dotted(where)}`: environments come after each "
+                f"other in a circle: {error}"
+            ) from None
 
-def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    options = [node, *node.get("anyOf", [])]
-    for option in options:
-        if "$ref" in option:
-            found: dict[str, Any] = schema["$defs"][option["$ref"].rsplit("/", 1)[-1]]
-            return found
-    return node
+    def warnings(self) -> Iterator[str]:
+        """One for each key that is written by its old name."""
+        for item in self.old:
+            where = (*item.section, item.old)
+            shown = f"{FILE}:{line_of(self.path, where)}: `{dotted(where)}`"
+            yield renamed.warning(item, shown)
 
+    def _wrong_at_the_top(self) -> list[Any]:
+        """Mistakes in what is said of all environments, though each may say something else."""
+        try:
+            Overridable.model_validate(overrides.general_part(self.data))
+        except ValidationError as error:
+            # What is missing may be written in each environment.
+            return [item for item in error.errors() if item["type"] != "missing"]
+        return []
 
-def _did_you_mean(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean `{close[0]}`?" if close else ""
+    def _place(self, location: Location) -> Location:
+        return renamed.as_written(overrides.written_at(self.data, location), self.old)
+
+    def _mistake(self, first: str, *others: str) -> UsageError:
+        return UsageError(
+            f"{self.path}:{first}",
+            details=[f"{FILE}:{line}" for line in others],
+            remedy=f"fix {FILE} and run this again",
+        )

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from towline.config.loading import FILE
-from towline.config.models import Settings
+from towline.config.models import TowlineFile
+from towline.config.overrides import SECTIONS
 from towline.config.services import Service
 
 FOLDER = Path(__file__).resolve().parent.parent / "schema"
@@ -26,12 +27,14 @@ SERVICE_URL = f"{_PUBLISHED}/{SERVICE_FILE}"
 
 def json_schema() -> dict[str, Any]:
     """The schema of `towline.yaml`."""
-    schema = _schema(Settings, SETTINGS_URL, FILE)
-    # The model checks this section by hand, because only what differs is written there.
-    schema["$defs"]["Environment"]["properties"]["rollout"] = {
-        "$ref": "#/$defs/Rollout",
-        "description": "Rollout settings that differ here.",
-    }
+    schema = _schema(TowlineFile, SETTINGS_URL, FILE)
+    parts = schema["$defs"]
+    schema["properties"]["environments"]["default"] = {"local": {}}
+    for name in SECTIONS:
+        # What is not written there is what the top says.
+        del parts["Environment"]["properties"][name]["default"]
+    # Half of one may be at the top, the other half in an environment.
+    del parts["Registry"]["required"]
     return schema
 
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from towline.config.models import Model, Replicas
+from towline.config.deploy_sections import Replicas
+from towline.config.model import Model
 from towline.config.units import Duration
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from towline.config.environments import read_values
 from towline.config.loading import Project
+from towline.config.models import Environment
 from towline.engines.base import Engine
 from towline.engines.factory import make_engine
 from towline.environments import lead, place
@@ -44,6 +45,10 @@ class Opening:
     tolerant: bool = False
     memo: Memo = field(default_factory=Memo)
     fence: Fence = field(default_factory=Fence)
+
+    @property
+    def _settings(self) -> Environment:
+        return self.project.environment(self.name)
 
     def local(self) -> Site:
         """The environment on this machine."""
@@ -102,7 +107,7 @@ class Opening:
                 f"--without leaves no host of {self.name}", remedy="leave out fewer hosts"
             )
         registries = self._registries()
-        with ThreadPoolExecutor(max_workers=self.project.rollout(self.name).parallel) as pool:
+        with ThreadPoolExecutor(max_workers=self._settings.rollout.concurrency) as pool:
             opened = list(pool.map(lambda item: self._tried(item, registries), asked))
         sites = [item for item in opened if isinstance(item, Site)]
         failed = [(address, item) for address, item in zip(asked, opened, strict=True)
@@ -119,13 +124,12 @@ class Opening:
             return error
 
     def _engine(self, host: Host, root: Path) -> Engine:
-        settings = self.project.settings
-        kind = settings.engine_for(self.name)
-        return make_engine(kind, host, StateFolder(root), settings.project, self.name)
+        project = self.project.settings.project
+        return make_engine(self._settings.engine, host, StateFolder(root), project, self.name)
 
     def _registries(self) -> Registries:
         values = read_values(self.project, self.name)
-        return Registries(self.project.settings.registries, values)
+        return Registries(self._settings.registries, values)
 
 
 def open_fleet(

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TypeVar, cast
 
+from towline.config.deploy_sections import Rollout
 from towline.config.environments import read_values
 from towline.config.loading import Project
-from towline.config.models import Environment, Rollout
+from towline.config.models import Environment
 from towline.config.redaction import KNOWN, Redactor
 from towline.config.units import format_size
 from towline.engines.compose.engine import ComposeEngine
@@ -110,7 +111,7 @@ class Site:
     @cached_property
     def rollout(self) -> Rollout:
         """Its rollout settings."""
-        return self.project.rollout(self.name)
+        return self.environment.rollout
 
     @once
     def values(self) -> Mapping[str, str]:
@@ -120,8 +121,8 @@ class Site:
     @once
     def redactor(self) -> Redactor:
         """Masks its secrets, and those that retained releases still run with."""
-        KNOWN.learn(self.values, self.registries.secrets(), names=self.project.settings.secrets)
-        learn_retained(self.host.files, self.state.releases, self.project.settings.secrets)
+        KNOWN.learn(self.values, self.registries.secrets(), names=self.environment.secrets)
+        learn_retained(self.host.files, self.state.releases, self.environment.secrets)
         return KNOWN
 
     @cached_property
@@ -131,9 +132,8 @@ class Site:
         return self._engine(host)
 
     def _engine(self, host: Host) -> ComposeEngine:
-        settings = self.project.settings
-        kind = settings.engine_for(self.name)
-        made = make_engine(kind, host, self.state, settings.project, self.name)
+        kind, project = self.environment.engine, self.project.settings.project
+        made = make_engine(kind, host, self.state, project, self.name)
         return cast("ComposeEngine", made)
 
     @cached_property
@@ -177,7 +177,7 @@ class Site:
     def _resolve(self, own: Mapping[str, str]) -> Stack:
         return resolve(
             self.here,
-            self.project.compose_file,
+            self.project.compose_files(self.name),
             project=compose_project(self.project.settings.project, self.name),
             values=self.values,
             own=own,
@@ -263,7 +263,7 @@ class Fleet:
                 name_without(error, site.name, site.host.name)
                 raise
 
-        with ThreadPoolExecutor(max_workers=self.lead.rollout.parallel) as pool:
+        with ThreadPoolExecutor(max_workers=self.lead.rollout.concurrency) as pool:
             return [item.result() for item in [pool.submit(one, site) for site in self.sites]]
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from towline.config.models import HttpSmoke, Smoke, WebSocketSmoke
+from towline.config.deploy_sections import HttpSmoke, Smoke, WebSocketSmoke
 from towline.config.redaction import excerpt
 from towline.health.fetch import fetch
 from towline.health.probes import Answer, Outcome, failure, hint, status_hint
@@ -81,7 +81,7 @@ def _conversations(
 
 
 def _request(base: str, test: HttpSmoke, insecure: bool) -> Answer:
-    limit = max(test.within, 0.1)
+    limit = max(test.timeout, 0.1)
     started = time.monotonic()
     try:
         page = fetch(
@@ -102,8 +102,8 @@ def _request(base: str, test: HttpSmoke, insecure: bool) -> Answer:
     if not page.ended:
         said = f"{page.status}, but the answer did not end within {limit:.2f} s"
         return Answer(Outcome.FAILURE, said, took, "for a stream, give `contains: TEXT`")
-    if took > test.within:
-        return Answer(Outcome.FAILURE, f"took {took:.2f} s, limit {test.within:.2f} s", took)
+    if took > test.timeout:
+        return Answer(Outcome.FAILURE, f"took {took:.2f} s, limit {test.timeout:.2f} s", took)
     if test.contains not in page.text:
         return Answer(Outcome.FAILURE, f"{test.contains!r} is not in the answer", took)
     return Answer(Outcome.HEALTHY, f"{page.status} in {took * 1000:.0f} ms", took)
@@ -118,16 +118,16 @@ def _conversation(base: str, test: WebSocketSmoke, insecure: bool) -> Answer:
     try:
         with connect(
             url,
-            sock=_dialled(named, test.within) if named else None,
+            sock=_dialled(named, test.timeout) if named else None,
             ssl=_tls(base, insecure),
             additional_headers=headers,
-            open_timeout=test.within,
+            open_timeout=test.timeout,
             close_timeout=0.5,
             proxy=None,
         ) as conversation:
             if test.send:
                 conversation.send(test.send)
-            answer = str(conversation.recv(timeout=test.within)) if test.expect else ""
+            answer = str(conversation.recv(timeout=test.timeout)) if test.expect else ""
     except (OSError, WebSocketException, TimeoutError) as error:
         took = time.monotonic() - started
         return Answer(Outcome.ERROR, str(error) or type(error).__name__, took)

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from towline.config.models import Registry
+from towline.config.deploy_sections import Registry
 from towline.errors import TowlineError, UsageError
 from towline.images.registry import Credentials, Listing, Unreachable, look, split
 

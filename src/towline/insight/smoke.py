@@ -12,7 +12,7 @@ def report(project: Project, name: str, url: str = "") -> list[SmokeResult]:
         UsageError: When there is no address, or nothing to test.
     """
     environment = project.environment(name)
-    smoke = project.settings.smoke
+    smoke = environment.smoke
     address = url or environment.url
     if not address.startswith(("http://", "https://")):
         raise UsageError(

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from towline.config.compose_files import every_file, merged_services, variants
 from towline.config.envfile import read_env
 from towline.config.environments import example_file
 from towline.config.loading import Project
@@ -25,6 +26,7 @@ from towline.promotion.targets import targets
 FOLDER = "generated"
 LOCK = f"{FOLDER}/requirements.txt"
 IMAGES_FILE = f"{FOLDER}/images.json"
+Services = dict[str, dict[str, Any]]
 _VARIABLE = re.compile(r"(?<!\$)\$(?:\{(?P<braced>[A-Za-z_]\w*)|(?P<plain>[A-Za-z_]\w*))")
 
 
@@ -57,11 +59,11 @@ def derived_files(
         f"{FOLDER}/release.env": release.encode(),
         f"{FOLDER}/secrets.example": text.encode(),
         LOCK: lock,
-        f"{FOLDER}/prometheus/targets.json": targets(settings.project, services),
+        f"{FOLDER}/prometheus/targets.json": targets(settings.project, services.values()),
     }
     if services:
         values = {"TOWLINE_VERSION": version.replace("+", "_")}
-        listed = images(services, values, pin=settings.promote.pin_images)
+        listed = images(_by_image(services), values, pin=settings.promote.pin_images)
         found[IMAGES_FILE] = document(listed)
     pinned = packages([lock.decode()] if lock else [*(requirements or {}).values()])
     if pinned:
@@ -70,46 +72,43 @@ def derived_files(
 
 
 def variables(project: Project) -> set[str]:
-    """Names of the variables that the Compose file and the example of variables give.
+    """Names of the variables that the Compose files and the examples of variables give.
 
     Raises:
-        UsageError: When the example cannot be read.
+        UsageError: When an example cannot be read.
     """
-    named = _named_in(project)
-    example = example_file(project)
-    return named | read_env(example, {}).keys() if example.is_file() else named
+    texts = [file.read_text("utf-8", "replace") for file in every_file(project)]
+    named = {
+        match["braced"] or match["plain"] for text in texts for match in _VARIABLE.finditer(text)
+    }
+    examples = {example_file(project, name) for name in project.names()}
+    return named.union(*(read_env(path, {}) for path in examples if path.is_file()))
 
 
-def _named_in(project: Project) -> set[str]:
-    if not project.compose_file.is_file():
-        return set()
-    text = project.compose_file.read_text("utf-8", "replace")
-    return {match["braced"] or match["plain"] for match in _VARIABLE.finditer(text)}
-
-
-def _services(project: Project) -> dict[str, Any]:
-    """The Compose file's services, as they are written: no variable is filled in."""
+def _services(project: Project) -> dict[str, Services]:
+    """Environment -> its services, as they are written: no variable is filled in."""
     import yaml
 
-    if not project.compose_file.is_file():
-        return {}
-    try:
-        data = yaml.load(project.compose_file.read_bytes(), Loader=_loader())  # noqa: S506 - a safe one
-    except yaml.YAMLError as error:
-        said = " ".join(str(error).split())
-        raise UsageError(f"{project.compose_file} is not valid YAML: {said}") from None
-    services = data.get("services") if isinstance(data, dict) else None
-    # `web: nginx:1.27` is no service; Compose says so where it is deployed.
-    found = services if isinstance(services, dict) else {}
-    return {name: given for name, given in found.items() if isinstance(given, dict)}
+    found: dict[str, Services] = {}
+    for files, names in variants(project).items():
+        try:
+            services = merged_services(files)
+        except yaml.YAMLError as error:
+            said = " ".join(str(error).split())
+            where = ", ".join(map(str, files))
+            raise UsageError(f"{where}: a compose file is not valid YAML: {said}") from None
+        found |= {name: services for name in names if services}
+    return found
 
 
-def _loader() -> Any:
-    """YAML as Compose reads it: `!reset` and `!override` are tags of its own."""
-    import yaml
-
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        pass
-
-    Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
-    return Loader
+def _by_image(found: Mapping[str, Services]) -> Services:
+    """Each service once, or as `ENVIRONMENT/SERVICE` where environments have different images."""
+    images: dict[str, set[str]] = {}
+    for services in found.values():
+        for name, item in services.items():
+            images.setdefault(name, set()).add(str(item.get("image")))
+    return {
+        name if len(images[name]) == 1 else f"{environment}/{name}": item
+        for environment, services in found.items()
+        for name, item in services.items()
+    }

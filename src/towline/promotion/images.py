@@ -37,12 +37,12 @@ def images(
     """
     found: dict[str, dict[str, str]] = {}
     built = {
-        interpolated(str(item.get("image", "")), variables)
+        interpolated(str(item.get("image") or ""), variables)
         for item in services.values()
         if item and item.get("build")
     }
     for name, definition in sorted(services.items()):
-        reference = interpolated(str((definition or {}).get("image", "")), variables)
+        reference = interpolated(str((definition or {}).get("image") or ""), variables)
         if reference:
             written = _DIGEST.search(reference)
             found[name] = {"image": reference, **({"digest": written[1]} if written else {})}

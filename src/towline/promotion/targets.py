@@ -7,7 +7,7 @@ https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_s
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,18 +17,19 @@ from towline.config.wording import in_words
 from towline.errors import UsageError
 
 
-def targets(project: str, services: Mapping[str, Any]) -> bytes | None:
+def targets(project: str, several: Iterable[Mapping[str, Any]]) -> bytes | None:
     """The targets, as JSON; None when no service has metrics.
 
     Args:
         project: Name of the project; it stands before each job.
-        services: The Compose file's services.
+        several: The services of each environment; they are scraped by one Prometheus configuration.
 
     Raises:
         UsageError: When an `x-towline` section is wrong, or has metrics but no port.
     """
-    groups = []
-    for name, definition in sorted(services.items()):
+    groups: list[dict[str, Any]] = []
+    every = sorted((item for services in several for item in services.items()), key=_name)
+    for name, definition in every:
         try:
             settings = service_settings(definition or {})
         except ValidationError as error:
@@ -49,5 +50,11 @@ def targets(project: str, services: Mapping[str, Any]) -> bytes | None:
             "role": str(settings.role),
             "__metrics_path__": settings.metrics,
         }
-        groups.append({"targets": [f"{name}:{settings.port}"], "labels": labels})
+        group = {"targets": [f"{name}:{settings.port}"], "labels": labels}
+        if group not in groups:
+            groups.append(group)
     return (json.dumps(groups, indent=2) + "\n").encode() if groups else None
+
+
+def _name(item: tuple[str, Any]) -> str:
+    return item[0]

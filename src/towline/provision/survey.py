@@ -79,7 +79,8 @@ def survey(
         except UsageError as error:
             raise _with_login(error, address, environment, login=login) from None
 
-    return on_each([parse(text) for text in hosts], ask, project.rollout(environment).parallel)
+    concurrency = project.environment(environment).rollout.concurrency
+    return on_each([parse(text) for text in hosts], ask, concurrency)
 
 
 def ssh_config(project: Project, environment: str) -> str:
@@ -90,7 +91,7 @@ def ssh_config(project: Project, environment: str) -> str:
 
 def examine(project: Project, environment: str, *, login: str = "") -> list[Finding]:
     """What every host of an environment lacks; see `survey` for what it raises."""
-    wanted = project.settings.checks.disk_free
+    wanted = project.environment(environment).checks.disk_free
     found = [
         replace(finding, message=f"{host.name}: {finding.message}")
         for host in survey(project, environment, login=login)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from towline.config.deploy_sections import Overridable
 from towline.config.loading import Project
 from towline.config.services import Role, count_replicas
 from towline.engines.compose.engine import ComposeEngine
@@ -130,7 +131,9 @@ def promoted(
     def print_of(wanted: host_files.Wanted) -> tuple[str, host_files.HostFiles]:
         found = host_files.of_release(site, wanted, live)
         own = host_files.digests(found)
-        return fingerprint(manifest.content, site.values, site.rollout, own), found
+        return fingerprint(
+            manifest.content, site.values, site.rollout, own, compose=_own_compose_files(site)
+        ), found
 
     kept, missing = None, None
     for item in reversed(same_version):
@@ -171,6 +174,12 @@ def promoted(
         ),
     )
     return Promoted(manifest, candidate, stack, found)
+
+
+def _own_compose_files(site: Site) -> list[str]:
+    """The Compose files, where they are not the usual one; releases of before named none."""
+    chosen = site.environment.compose
+    return [] if chosen == Overridable().compose else chosen
 
 
 def from_kept(site: Site, release: Release, missing: Lost | None = None) -> Candidate:

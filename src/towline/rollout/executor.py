@@ -129,10 +129,10 @@ class Executor:
         """Each step, with the hosts that it is for.
 
         What is before the first change and after the last is done on all hosts; between them the
-        hosts go in batches (`rollout.hosts_at_once`).
+        hosts go in batches (`rollout.batch_size`).
         """
         names = merged([[step.name for step in lane.plan.steps] for lane in self.lanes])
-        size = self._lead.site.rollout.hosts_at_once or len(self.lanes)
+        size = self._lead.site.rollout.batch_size or len(self.lanes)
         batches = [self.lanes[at : at + size] for at in range(0, len(self.lanes), size)]
         phases = {name: find_step(name).phase for name in names}
 
@@ -159,7 +159,7 @@ class Executor:
             self.progress.step(title) as note,
             journal.step(self.operation, name) as outcome,
         ):
-            at_once = 1 if row.scope is Scope.ONE_BY_ONE else self._lead.site.rollout.parallel
+            at_once = 1 if row.scope is Scope.ONE_BY_ONE else self._lead.site.rollout.concurrency
             is_closing = self._is_closing(name)
             notes = on_all(
                 lanes,

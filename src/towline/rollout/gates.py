@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from towline.config.models import Rollout, Smoke
+from towline.config.deploy_sections import Rollout, Smoke
 from towline.config.services import Role
 from towline.config.units import format_duration
 from towline.engines.base import Engine
@@ -144,7 +144,7 @@ class Gates:
             GateFailed: When it failed more rounds in a row than `max_failures`.
         """
         names = release.named(Role.APP, Role.WORKER)
-        ends = time.monotonic() + self.rollout.watch
+        ends = time.monotonic() + self.rollout.bake_time
         rounds = failures = row = restarts = 0
         while time.monotonic() < ends:
             self.tick()
@@ -163,7 +163,7 @@ class Gates:
                     else f"the router died {restarts} times",
                 )
             time.sleep(min(_WATCH_POLL, max(0.0, ends - time.monotonic())))
-        took = format_duration(self.rollout.watch)
+        took = format_duration(self.rollout.bake_time)
         again = "; the router had died, and was started again" if restarts else ""
         return f"{rounds - failures} of {rounds} rounds healthy in {took}{again}"
 

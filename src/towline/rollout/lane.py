@@ -219,7 +219,7 @@ class Lane:
 
     def _gates(self, tick: Callable[[], None]) -> Gates:
         site = self.site
-        smoke = site.project.settings.smoke
+        smoke = site.environment.smoke
         return Gates(
             self.engine, site.rollout, smoke, site.project.deploy_tree, tick, self._tell, self.since
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from towline.config.models import Rollout
+from towline.config.deploy_sections import Rollout
 from towline.config.services import SCALED, Role
 from towline.config.units import format_size
 from towline.engines.acts import Act, Effect
@@ -125,6 +125,8 @@ def fingerprint(
     values: Mapping[str, str],
     rollout: Rollout,
     host_files: Mapping[str, str] | None = None,
+    *,
+    compose: Sequence[str] = (),
 ) -> str:
     """Digest of everything that a deploy of a release depends on.
 
@@ -133,12 +135,14 @@ def fingerprint(
         values: Variables and secrets.
         rollout: Settings.
         host_files: Path -> digest of the keys and secrets that its app services read.
+        compose: The Compose files of the environment, where they are not the usual one.
     """
     replicas = rollout.replicas
     if isinstance(replicas, dict):
         replicas = dict(sorted(replicas.items()))
     given: list[object] = [content, sorted(values.items()), replicas]
-    text = json.dumps([*given, sorted(host_files.items())] if host_files else given)
+    given += [sorted(host_files.items())] if host_files else []
+    text = json.dumps([*given, {"compose": list(compose)}] if compose else given)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

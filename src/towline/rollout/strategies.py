@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from towline.config.models import Rollout
+from towline.config.deploy_sections import Rollout
 from towline.rollout.steps import table
 
 
@@ -162,7 +162,7 @@ def restore(replicas: int) -> Stage:
 
 
 def _watch(rollout: Rollout) -> tuple[Gate, ...]:
-    return (Gate.WATCH,) if rollout.watch else ()
+    return (Gate.WATCH,) if rollout.bake_time else ()
 
 
 STRATEGIES: Mapping[str, Callable[[int, Rollout], list[Stage]]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from semver import Version
 
-from towline.config.models import Raise
+from towline.config.release_sections import Bump
 from towline.errors import UsageError
 from towline.git.changes import Change
 from towline.versions import version as versions
@@ -35,7 +35,7 @@ class Decision:
 
     version: str
     previous: str
-    part: Raise
+    part: Bump
     why: str
     reasons: tuple[Change, ...] = ()
     changes: tuple[Change, ...] = ()
@@ -165,7 +165,7 @@ def _derived(scene: Scene) -> Decision:
     return _decision(scene, chosen, part, _first(scene) if last is None else why, reasons)
 
 
-def _core(scene: Scene) -> tuple[Version, Raise, Raise]:
+def _core(scene: Scene) -> tuple[Version, Bump, Bump]:
     """The final version that the changes since the last final one lead to.
 
     Returns:
@@ -239,7 +239,7 @@ def _start(scene: Scene) -> Version:
 def _decision(
     scene: Scene,
     chosen: Version | None,
-    part: Raise,
+    part: Bump,
     why: str,
     reasons: tuple[Change, ...] = (),
 ) -> Decision:

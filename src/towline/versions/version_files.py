@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from towline.atomic import replace_file
-from towline.config.models import VersionFile, VersionPattern
+from towline.config.release_sections import VersionFile, VersionPattern
 from towline.errors import UsageError
 from towline.versions.version import parse
 from towline.versions.version_kinds import BOM, LOCK, LOCKS, Kind, kind_of

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from towline.config.models import VersionFile, VersionPattern
+from towline.config.release_sections import VersionFile, VersionPattern
 from towline.errors import UsageError
 
 BOM = "\ufeff"

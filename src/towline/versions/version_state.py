@@ -13,7 +13,7 @@ from pathlib import Path
 from semver import Version
 
 from towline.config.loading import Project
-from towline.config.models import VersionFile
+from towline.config.release_sections import VersionFile
 from towline.errors import UsageError
 from towline.git import log
 from towline.git.changes import Change, changes

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from towline.config.models import Versions
+from towline.config.release_sections import Versions
 from towline.versions.version import parse
 
 

@@ -14,11 +14,13 @@ def write(folder, text):
 
 
 def test_ten_lines_are_enough(tmp_path):
-    project = load(write(tmp_path, "project: shop\nenvironments: {prod: {rollout: {watch: 1m}}}\n"))
-    assert project.compose_file == tmp_path / "deploy/docker/docker-compose.prod.yml"
-    assert project.rollout("prod").watch == 60
-    assert project.rollout("prod").keep == 3
-    assert project.rollout("prod").strategy == "blue-green"
+    project = load(
+        write(tmp_path, "project: shop\nenvironments: {prod: {rollout: {bake_time: 1m}}}\n")
+    )
+    assert project.compose_files("prod") == (tmp_path / "deploy/docker/docker-compose.prod.yml",)
+    assert project.environment("prod").rollout.bake_time == 60
+    assert project.environment("prod").rollout.keep == 3
+    assert project.environment("prod").rollout.strategy == "blue-green"
 
 
 def test_it_is_found_from_any_folder_below(tmp_path):
@@ -40,7 +42,7 @@ def test_it_is_found_from_any_folder_below(tmp_path):
         ("project: x\nrollout: {keep: 0}\n", "`rollout.keep`"),
         ("project: x\nrollout: {replicas: 0}\n", "`rollout.replicas`: write a number above 0"),
         ("project: x\nrollout: {replicas: {web: many}}\n", "`rollout.replicas`: write a number"),
-        ("project: x\nrollout: {watch: soon}\n", "'soon' is not a duration"),
+        ("project: x\nrollout: {bake_time: soon}\n", "'soon' is not a duration"),
         ("project: x\nenvironments: {p: {ulr: y}}\n", "did you mean `url`?"),
         ("project: x\nenvironments: {p: {rollout: {kep: 1}}}\n", "did you mean `keep`?"),
         ("project: x\nchecks: {disk_free: much}\n", "'much' is not a size"),
@@ -67,8 +69,11 @@ def test_unknown_names_are_refused_with_those_that_are_known(tmp_path):
     assert "prod, staging" in error.value.remedy
     with pytest.raises(UsageError, match="unknown strategy 'canry'"):
         override_strategy(project, "prod", "canry")
-    assert override_strategy(project, "prod", "recreate").rollout("prod").strategy == "recreate"
-    assert project.rollout("prod").strategy == "blue-green"
+    assert (
+        override_strategy(project, "prod", "recreate").environment("prod").rollout.strategy
+        == "recreate"
+    )
+    assert project.environment("prod").rollout.strategy == "blue-green"
 
 
 def test_an_environments_file_is_looked_for_in_order(tmp_path):

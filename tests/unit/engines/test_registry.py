@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from towline.config.models import Registry
+from towline.config.deploy_sections import Registry
 from towline.errors import TowlineError, UsageError
 from towline.images.registries import Registries
 from towline.images.registry import (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towline.config.models import Rollout
+from towline.config.deploy_sections import Rollout
 from towline.config.services import Role, Service, count_replicas
 from towline.engines.compose.scaling import scale_options, surplus, wanted_counts
 from towline.engines.world import Container

@@ -34,7 +34,7 @@ def read(folder, text=FILE, **values):
     path = folder / "compose.yml"
     path.write_text(text)
     return resolve(
-        LocalHost(), path, project="shop-prod", values=values, own={"TOWLINE_VERSION": "1.2.0"}
+        LocalHost(), [path], project="shop-prod", values=values, own={"TOWLINE_VERSION": "1.2.0"}
     )
 
 
@@ -90,5 +90,5 @@ def test_mistakes_are_named_with_their_place(tmp_path, old, new, said):
 
 def test_a_missing_file_says_how_to_get_one(tmp_path):
     with pytest.raises(UsageError, match=r"nothere.yml does not exist") as error:
-        resolve(LocalHost(), tmp_path / "nothere.yml", project="p", values={}, own={})
+        resolve(LocalHost(), [tmp_path / "nothere.yml"], project="p", values={}, own={})
     assert "`compose` in towline.yaml" in error.value.remedy

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from websockets.sync.server import serve
 
-from towline.config.models import HttpSmoke, Smoke, WebSocketSmoke
+from towline.config.deploy_sections import HttpSmoke, Smoke, WebSocketSmoke
 from towline.config.redaction import KNOWN
 from towline.health.probes import Outcome, http_probe
 from towline.health.smoke import run_smoke
@@ -151,14 +151,14 @@ def test_a_page_without_end_is_read_only_so_far(endless):
 @pytest.mark.parametrize("path", ["/events", "/drip", "/headers", "/silent"])
 def test_nor_a_smoke_test(endless, path):
     started = time.monotonic()
-    (result,) = smoke(endless, HttpSmoke(path=path, within=0.2), retries=0)
+    (result,) = smoke(endless, HttpSmoke(path=path, timeout=0.2), retries=0)
     assert time.monotonic() - started < 2.5
     assert not result.answer.healthy
     assert "0.2" in result.answer.detail
 
 
 def test_a_stream_passes_when_it_says_what_is_wanted(endless):
-    (result,) = smoke(endless, HttpSmoke(path="/events", contains="tick", within=1.0), retries=0)
+    (result,) = smoke(endless, HttpSmoke(path="/events", contains="tick", timeout=1.0), retries=0)
     assert result.answer.healthy, result.answer.detail
 
 
@@ -176,7 +176,7 @@ def test_headers_are_sent_and_a_host_takes_the_place_of_the_address(server):
 
 def test_a_websocket_can_be_opened_under_another_name():
     seen = []
-    test = WebSocketSmoke(path="/ws", within=1.0, headers={"Host": "shop.example", "X-A": "b"})
+    test = WebSocketSmoke(path="/ws", timeout=1.0, headers={"Host": "shop.example", "X-A": "b"})
     with talking(None, lambda request: seen.append(request.headers)) as base:
         (result,) = run_smoke(base, Smoke(websockets=[test]), folder=".")
     assert result.answer.healthy, result.answer.detail
@@ -220,7 +220,7 @@ def test_status_text_and_time_are_judged(server):
         server,
         HttpSmoke(path="/bad"),
         HttpSmoke(path="/", contains="goodbye"),
-        HttpSmoke(path="/slow", within=0.1),
+        HttpSmoke(path="/slow", timeout=0.1),
         HttpSmoke(path="/", contains="hello"),
         retries=0,
     )
@@ -236,7 +236,7 @@ def test_nobody_there_is_an_error():
 
 
 def test_a_websocket_conversation():
-    test = WebSocketSmoke(path="/ws", send="ping", expect="pong", within=0.5)
+    test = WebSocketSmoke(path="/ws", send="ping", expect="pong", timeout=0.5)
     with talking(lambda said: "pong" if said == "ping" else "?") as base:
         (result,) = run_smoke(base, Smoke(websockets=[test]), folder=".")
     assert result.answer.healthy, result.answer.detail

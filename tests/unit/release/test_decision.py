@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towline.config.models import Versions
+from towline.config.release_sections import Versions
 from towline.errors import UsageError
 from towline.git.changes import changes
 from towline.git.log import Commit
@@ -54,10 +54,10 @@ def test_the_default_rules_are_those_of_semantic_release(last, messages, expecte
 @pytest.mark.parametrize(
     ("settings", "last", "message", "expected"),
     [
-        ({"zero": {"major": "minor"}}, "0.2.3", "feat!: a", "0.3.0"),
-        ({"zero": {"major": "minor", "minor": "patch"}}, "0.2.3", "feat: a", "0.2.4"),
-        ({"zero": {"major": "minor"}}, "1.2.3", "feat!: a", "2.0.0"),
-        ({"zero": {"minor": "none"}}, "0.2.3", "feat: a", "0.2.3"),
+        ({"pre_1_0": {"major": "minor"}}, "0.2.3", "feat!: a", "0.3.0"),
+        ({"pre_1_0": {"major": "minor", "minor": "patch"}}, "0.2.3", "feat: a", "0.2.4"),
+        ({"pre_1_0": {"major": "minor"}}, "1.2.3", "feat!: a", "2.0.0"),
+        ({"pre_1_0": {"minor": "none"}}, "0.2.3", "feat: a", "0.2.3"),
         ({"other": "patch"}, "1.2.3", "anything", "1.2.4"),
         ({"types": {"docs": "patch"}}, "1.2.3", "docs: a", "1.2.4"),
         ({"types": {"Deps": "minor"}}, "1.2.3", "deps: a", "1.3.0"),
@@ -225,7 +225,7 @@ def test_the_reason_in_a_flow_of_prereleases_is_the_real_one():
     assert decision.why == (
         "1 change raises the patch part; with all changes since 1.2.0 it is minor"
     )
-    below = Rules.of(Versions(zero={"minor": "patch"}))
+    below = Rules.of(Versions(pre_1_0={"minor": "patch"}))
     flow = Scene(below, [parse("0.2.0"), parse("0.2.1-beta.1")], told, told[:1], label="beta")
     assert decide(flow).why == (
         "1 change raises the patch part; with all changes since 0.2.0 it is minor; "

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from project_files import git, write
 
+from towline.config.compose_files import merged_services
 from towline.config.loading import load
 from towline.errors import TowlineError, UsageError
 from towline.promotion import images, manifest, requirements, targets
@@ -244,12 +245,13 @@ def test_a_digest_that_nobody_knows_is_refused(docker):
 
 def test_targets_need_a_port():
     assert (
-        targets.targets("shop", {"a": {"x-towline": {"role": "app", "port": 1}}, "b": None}) is None
+        targets.targets("shop", [{"a": {"x-towline": {"role": "app", "port": 1}}, "b": None}])
+        is None
     )
     with pytest.raises(UsageError, match="has metrics but no port"):
-        targets.targets("shop", {"a": {"x-towline": {"metrics": "/metrics"}}})
+        targets.targets("shop", [{"a": {"x-towline": {"metrics": "/metrics"}}}])
     with pytest.raises(UsageError, match="service a, x-towline"):
-        targets.targets("shop", {"a": {"x-towline": {"metric": "/metrics"}}})
+        targets.targets("shop", [{"a": {"x-towline": {"metric": "/metrics"}}}])
 
 
 def test_without_a_compose_file_there_is_little(root, wheels):
@@ -265,10 +267,30 @@ def test_without_a_compose_file_there_is_little(root, wheels):
 
 
 def test_a_service_that_is_no_mapping_is_left_to_compose(tmp_path):
-    from types import SimpleNamespace
-
-    from towline.promotion.generated import _services
-
     file = tmp_path / "compose.yml"
     file.write_text("services: {web: 'nginx:1.27', api: {image: x}}\n")
-    assert _services(SimpleNamespace(compose_file=file)) == {"api": {"image": "x"}}
+    assert merged_services([file]) == {"api": {"image": "x"}}
+
+
+def test_what_environments_add_and_change_is_derived_too(root):
+    settings = SETTINGS.partition("  requirements:")[0]
+    files = "[docker/docker-compose.prod.yml, docker/prod.yml]"
+    override = """\
+services:
+  api: { build: !reset null, x-towline: { metrics: /private } }
+  db: { image: "postgres:${PG_VERSION:-16}" }
+  queue: { image: "rabbit:3", x-towline: !override { role: backing, port: 9, metrics: /q } }
+"""
+    write(root, {
+        "towline.yaml": f"{settings}environments: {{dev: {{}}, prod: {{compose: {files}}}}}\n",
+        "deploy/docker/prod.yml": override,
+    })  # fmt: skip
+    derived = derived_files(load(root), "1.0.0")
+    listed = json.loads(derived["generated/images.json"])
+    assert sorted(listed) == ["api", "cache", "dev/db", "prod/db", "queue", "worker"]
+    assert listed["dev/db"] == {"image": "postgres:15"}
+    assert listed["prod/db"] == {"image": "postgres:16"}
+    groups = json.loads(derived["generated/prometheus/targets.json"])
+    found = [(group["targets"][0], group["labels"]["__metrics_path__"]) for group in groups]
+    assert found == [("api:8000", "/metrics"), ("api:8000", "/private"), ("queue:9", "/q")]
+    assert {"PG_VERSION", "DB_IMAGE"} <= variables(load(root))

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from towline.config.loading import Project
-from towline.config.models import Settings
+from towline.config.loading import Project, settings_of
 from towline.config.redaction import Redactor
 from towline.engines.compose.commands import ComposeCommands
 from towline.engines.world import Container, World
@@ -219,11 +218,10 @@ class FakeSite:
         self.redactor = Redactor({"TOKEN": "s3cret-value"})
         files = guarded_files(self.host.files, partial(self.fence.prove, host=self.host_name))
         self.journal = Journal(files, self.state.journal, self.redactor.redact_data)
-        settings = Settings(
-            project="shop", rollout={"watch": 0.01, "drain": 0.2, "health_timeout": 1}
-        )
-        self.project = Project(self.folder, settings)
-        self.rollout = settings.rollout
+        rollout = {"bake_time": 0.01, "drain": 0.2, "health_timeout": 1}
+        self.project = Project(self.folder, settings_of({"project": "shop", "rollout": rollout}))
+        self.environment = self.project.environment("local")
+        self.rollout = self.environment.rollout
 
     def keep(self, version, **changes):
         return self.store.add(release(version, self.folder, **changes), folder_of(version))

@@ -108,7 +108,7 @@ def test_when_hosts_cannot_be_reached_exit_6_names_what_works_on_the_others(site
 
 def test_hosts_go_in_batches_and_those_that_switched_go_back_too(sites):
     for site in sites:
-        site.rollout = site.rollout.model_copy(update={"hosts_at_once": 1})
+        site.rollout = site.rollout.model_copy(update={"batch_size": 1})
     plans = lanes(sites)
     sites[1].engine.fail_on = {"start 1.0.1 api"}
     with pytest.raises(RolledBack):
@@ -122,7 +122,7 @@ def test_a_host_that_waits_stops_waiting_when_another_fails(sites):
     plans = lanes(sites)
     sites[0].engine.fail_on = {"route {'green': 100}"}
     for site in sites[1:]:
-        site.rollout = site.rollout.model_copy(update={"watch": 60.0})
+        site.rollout = site.rollout.model_copy(update={"bake_time": 60.0})
     with pytest.raises(RolledBack) as error:
         Executor(plans, Silent()).run()
     assert "web2 stopped" in error.value.details

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_executor import candidate, deploy_plan
 
-from towline.config.models import Rollout
+from towline.config.deploy_sections import Rollout
 from towline.environments.site import Fleet
 from towline.errors import UsageError
 from towline.rollout import down, operations
@@ -75,7 +75,7 @@ def test_changes_name_variables_and_never_show_their_values(tmp_path):
 
 def test_a_fingerprint_changes_with_all_that_a_deploy_depends_on():
     base = fingerprint("content", {"A": "1"}, Rollout())
-    assert base == fingerprint("content", {"A": "1"}, Rollout(watch="9s"))
+    assert base == fingerprint("content", {"A": "1"}, Rollout(bake_time="9s"))
     others = [
         fingerprint("other", {"A": "1"}, Rollout()),
         fingerprint("content", {"A": "2"}, Rollout()),

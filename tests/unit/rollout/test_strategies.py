@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towline.config.models import Rollout
+from towline.config.deploy_sections import Rollout
 from towline.rollout.strategies import (
     STRATEGIES,
     Gate,
@@ -19,7 +19,7 @@ schedules = st.builds(
     lambda name, replicas, watch: (
         name,
         replicas,
-        STRATEGIES[name](replicas, Rollout(watch=watch)),
+        STRATEGIES[name](replicas, Rollout(bake_time=watch)),
     ),
     st.sampled_from(sorted(STRATEGIES)),
     st.integers(1, 20),
@@ -78,5 +78,5 @@ def test_a_rollback_proves_health_and_nothing_slower():
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_a_watch_of_zero_is_no_watch(name):
-    stages = STRATEGIES[name](1, Rollout(watch=0))
+    stages = STRATEGIES[name](1, Rollout(bake_time=0))
     assert not any(Gate.WATCH in stage.gates for stage in stages)

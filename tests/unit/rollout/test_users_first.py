@@ -137,7 +137,7 @@ def test_a_router_that_dies_in_the_bake_or_at_the_end_is_started_again(site, whe
 
 def test_a_router_that_dies_again_and_again_is_a_failure(site):
     observe = site.engine.observe
-    site.rollout = site.rollout.model_copy(update={"watch": 20.0})
+    site.rollout = site.rollout.model_copy(update={"bake_time": 20.0})
 
     def dying():
         if site.engine.calls[-1:] == ["settle 1.0.1"] and THERE in site.engine.calls:
@@ -220,7 +220,7 @@ def test_a_host_that_is_lost_when_all_is_proven_takes_nobody_back(sites):
 
 def test_in_batches_a_finish_that_fails_before_the_others_switched_goes_back(sites):
     for one in sites:
-        one.rollout = one.rollout.model_copy(update={"hosts_at_once": 1})
+        one.rollout = one.rollout.model_copy(update={"batch_size": 1})
     plans = lanes(sites)
     stop, failed = sites[0].engine.stop, []
 

@@ -54,12 +54,12 @@ def test_the_new_project_loads_and_says_what_was_detected(shop):
     scaffold(shop)
     project = load(shop)
     assert project.settings.project == "my-shop-v2"
-    assert project.compose_file.is_file()
+    assert project.compose_files("local")[0].is_file()
     assert project.settings.promote.copy_ == {
         "shop": "src/shop",
         "requirements.txt": "requirements.txt",
     }
-    assert [request.path for request in project.settings.smoke.requests] == ["/healthz"]
+    assert [request.path for request in project.environment("local").smoke.requests] == ["/healthz"]
     assert (shop / "tasks.py").read_text().startswith("from towline.tasks import ns")
     assert len((shop / "tasks.py").read_text().splitlines()) == 1
 

@@ -5,26 +5,25 @@ from pathlib import Path
 import pytest
 import yaml
 
-from towline.config.models import (
+from towline.config.deploy_sections import (
     Checks,
-    Environment,
     HttpSmoke,
-    Promotion,
     Registry,
     Rollout,
-    Settings,
     Smoke,
-    VersionPattern,
-    Versions,
     WebSocketSmoke,
 )
+from towline.config.loading import settings_of
+from towline.config.models import Environment, TowlineFile
+from towline.config.overrides import SECTIONS as OVERRIDABLE
+from towline.config.release_sections import Promotion, VersionPattern, Versions
 from towline.config.schema import FOLDER, json_schema, schemas, service_schema, write_schemas
 from towline.config.services import HttpProbe, Role, Service, service_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = (ROOT / "docs/configuration.md").read_text()
 SECTIONS = {
-    "The top level": Settings,
+    "The top level": TowlineFile,
     "versions": Versions,
     "version pattern": VersionPattern,
     "promote": Promotion,
@@ -39,7 +38,7 @@ SECTIONS = {
     "health": HttpProbe,
 }
 REQUIRED = {
-    Settings: {"project": "x"},
+    TowlineFile: {"project": "x"},
     HttpSmoke: {"path": "/"},
     Registry: {"username": "x", "password": "X"},
     WebSocketSmoke: {"path": "/"},
@@ -87,22 +86,27 @@ def test_docstrings_describe_the_keys():
         assert part["description"], name
 
 
-def test_an_environment_offers_the_keys_of_rollout():
-    rollout = json_schema()["$defs"]["Environment"]["properties"]["rollout"]
-    assert rollout["$ref"] == "#/$defs/Rollout"
-    assert "strategy" in json_schema()["$defs"]["Rollout"]["properties"]
+def test_an_environment_offers_the_sections_of_the_top_without_their_defaults():
+    top, own = json_schema()["properties"], json_schema()["$defs"]["Environment"]["properties"]
+    for name in OVERRIDABLE:
+        assert own[name] == {key: top[name][key] for key in top[name] if key != "default"}
+    # A half of it may be written at the top.
+    assert "required" not in json_schema()["$defs"]["Registry"]
 
 
 @pytest.mark.parametrize(("section", "model"), SECTIONS.items(), ids=SECTIONS)
 def test_every_key_is_documented_and_no_other(section, model):
     keys = {field.alias or name for name, field in model.model_fields.items()}
-    assert set(rows(section)) == keys
+    # Those of the top level are told once, for environments too.
+    assert set(rows(section)) == keys - set(OVERRIDABLE if model is Environment else ())
 
 
 @pytest.mark.parametrize(("section", "model"), SECTIONS.items(), ids=SECTIONS)
 def test_documented_defaults_are_the_real_ones(section, model):
     real = model.model_validate(REQUIRED.get(model, {}))
     for name, field in model.model_fields.items():
+        if model is Environment and name in OVERRIDABLE:
+            continue
         shown = rows(section)[field.alias or name]
         if field.is_required():
             assert shown == "required"
@@ -116,7 +120,7 @@ def test_documented_defaults_are_the_real_ones(section, model):
 
 def test_every_model_of_the_schema_has_its_section():
     names = {model.__name__ for model in SECTIONS.values()}
-    known = {"Settings", "Service", *json_schema()["$defs"], *service_schema()["$defs"]}
+    known = {"TowlineFile", "Service", *json_schema()["$defs"], *service_schema()["$defs"]}
     assert known - {"Role"} == names
     assert set(
         re.findall(r"^\| `(\w+)` \|", DOCUMENT.split("| role | at a deploy |")[1], re.M)
@@ -132,7 +136,7 @@ def test_the_examples_are_valid():
     compose = [example for example in examples() if "services" in example]
     assert len(settings) + len(compose) == len(examples()) >= 5
     for example in settings:
-        Settings.model_validate(example)
+        settings_of(example)
     for example in compose:
         roles = {service_settings(body).role for body in example["services"].values()}
         assert roles == set(Role)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from towline.config.models import Replicas
+from towline.config.deploy_sections import Replicas
 from towline.config.services import Role, count_replicas
 from towline.engines.compose.names import SHARED, Names
 from towline.engines.compose.ownership import CONTENT

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
+from towline.config.compose_files import read_compose, variants
+from towline.config.loading import Project
 from towline.config.redaction import KNOWN
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def learn_secrets(
@@ -35,10 +35,11 @@ def learn_secrets(
             KNOWN.learn_file(values.get(str(options["environment"]), ""))
 
 
-def learn_declared(compose_file: Path) -> None:
-    """The same for a Compose file as it is written, where Compose is not asked to resolve it."""
-    # A file that cannot be read is for whoever needs it.
-    with suppress(OSError, ValueError, yaml.YAMLError):
-        model = yaml.load(compose_file.read_text("utf-8"), Loader=_LOADER)  # noqa: S506 - a safe one
-        if isinstance(model, Mapping):
-            learn_secrets(model, {}, compose_file.parent)
+def learn_declared(project: Project) -> None:
+    """The same for the Compose files as they are written, without Compose."""
+    for files in variants(project):
+        for file in files:
+            # A file that cannot be read is for whoever needs it.
+            with suppress(OSError, ValueError, yaml.YAMLError):
+                # Compose takes relative paths from the folder of the first file.
+                learn_secrets(read_compose(file), {}, files[0].parent)

@@ -5,7 +5,7 @@ includes, profiles. Towline works on what it prints and re-implements none of it
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from towline import scratch
 from towline.config.envfile import write_env
-from towline.config.loading import describe
+from towline.config.mistakes import describe
 from towline.config.redaction import KNOWN
 from towline.config.services import Role, Service, service_settings
 from towline.engines.compose.secret_files import learn_secrets
@@ -73,30 +73,32 @@ class Stack:
 
 def resolve(
     host: Host,
-    compose_file: Path,
+    compose_files: Sequence[Path],
     *,
     project: str,
     values: Mapping[str, str],
     own: Mapping[str, str],
 ) -> Stack:
-    """Resolve a Compose file.
+    """Resolve the Compose files of an environment, as Compose puts them together.
 
     Args:
         host: Where `docker compose` runs; no engine is needed.
-        compose_file: The file, in the deploy tree.
+        compose_files: Files in the deploy tree: the base, then what goes over it.
         project: Compose project name.
         values: The environment's variables and secrets.
         own: Towline's variables (`TOWLINE_VERSION` and so on).
 
     Raises:
-        UsageError: When the file is missing or Compose refuses it, or when an `x-towline`
+        UsageError: When a file is missing or Compose refuses it, or when an `x-towline`
             section is wrong.
     """
-    if not compose_file.is_file():
+    lost = next((file for file in compose_files if not file.is_file()), None)
+    if lost:
         raise UsageError(
-            f"{compose_file} does not exist",
+            f"{lost} does not exist",
             remedy="create it, or name yours: `compose` in towline.yaml, a path in the deploy tree",
         )
+    where = ", ".join(map(str, compose_files))
     with scratch.folder() as folder:
         env_file = folder / "env"
         env_file.touch(mode=0o600)
@@ -104,22 +106,25 @@ def resolve(
         argv = ["docker", "compose", "--project-name", project]
         for profile in filter(None, values.get("COMPOSE_PROFILES", "").split(",")):
             argv += ["--profile", profile]
-        argv += ["--env-file", str(env_file), "--file", str(compose_file), "config"]
+        argv += ["--env-file", str(env_file)]
+        argv += [word for file in compose_files for word in ("--file", str(file))]
+        argv.append("config")
         environment = {**own, "TOWLINE_COLOUR": COLOUR, "TOWLINE_ENV_FILE": str(env_file)}
         result = host.run(argv, env=environment, timeout=60)
     if not result.ok:
+        options = " ".join(f"-f {file}" for file in compose_files)
         raise UsageError(
-            f"{compose_file}: Compose does not accept it: {_reason(result.err)}",
-            remedy=f"mend the file; `docker compose -f {compose_file} config` shows the same",
+            f"{where}: Compose does not accept it: {_reason(result.err)}",
+            remedy=f"fix the file; `docker compose {options} config` shows the same",
         )
     model = yaml.load(result.out, Loader=_LOADER)  # noqa: S506 - a safe one
     KNOWN.publish(model.get("services") or {})
     learn_secrets(model, values)
     unset = dict.fromkeys(match["name"] for match in _UNSET.finditer(result.err))
-    return Stack(model, _services(compose_file, model), tuple(unset))
+    return Stack(model, _services(where, model), tuple(unset))
 
 
-def _services(compose_file: Path, model: dict[str, Any]) -> dict[str, Service]:
+def _services(where: str, model: dict[str, Any]) -> dict[str, Service]:
     services = {}
     for name, definition in (model.get("services") or {}).items():
         try:
@@ -127,26 +132,26 @@ def _services(compose_file: Path, model: dict[str, Any]) -> dict[str, Service]:
         except ValidationError as error:
             said = describe(error.errors()[0], Service)
             raise UsageError(
-                f"{compose_file}: service {name}, x-towline: {said}",
+                f"{where}: service {name}, x-towline: {said}",
                 remedy="docs/configuration.md lists the keys of x-towline",
             ) from None
     routers = [name for name, service in services.items() if service.role is Role.ROUTER]
     if len(routers) > 1:
         raise UsageError(
-            f"{compose_file}: more than one router: {', '.join(routers)}",
+            f"{where}: more than one router: {', '.join(routers)}",
             remedy="give `role: router` to the one that users reach",
         )
     for name, service in services.items():
         if service.role is Role.APP and routers and service.port is None:
             raise UsageError(
-                f"{compose_file}: service {name} has role app but no port",
+                f"{where}: service {name} has role app but no port",
                 remedy="add `port: NUMBER` to its x-towline section",
             )
-    _require_plain_names(compose_file, services)
+    _require_plain_names(where, services)
     return services
 
 
-def _require_plain_names(compose_file: Path, services: Mapping[str, Service]) -> None:
+def _require_plain_names(where: str, services: Mapping[str, Service]) -> None:
     """Names that are made from the names of services must not meet."""
     remedy = "rename it in the compose file"
     if any(service.role is Role.ROUTER for service in services.values()):
@@ -154,13 +159,13 @@ def _require_plain_names(compose_file: Path, services: Mapping[str, Service]) ->
             apps = (name for name, service in services.items() if service.role is Role.APP)
             nginx.require_variables(apps)
         except ValueError as error:
-            raise UsageError(f"{compose_file}: {error}", remedy=remedy) from None
+            raise UsageError(f"{where}: {error}", remedy=remedy) from None
     for name, service in services.items():
         slot, _, rest = name.partition("-")
         beside = services.get(rest)
         if service.role in KEPT and slot in COLOURS and beside and beside.role in REPLACED:
             raise UsageError(
-                f"{compose_file}: containers of service {name} would have the names of those of "
+                f"{where}: containers of service {name} would have the names of those of "
                 f"service {rest} in slot {slot}",
                 remedy=remedy,
             )

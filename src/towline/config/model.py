@@ -1,0 +1,23 @@
+"""The base of every section of `towline.yaml`, and values that several of them have."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+def _words(value: object) -> object:
+    """Let a command be written as one line; it is split, never handed to a shell."""
+    if isinstance(value, str):
+        import shlex
+
+        return shlex.split(value)
+    return value
+
+
+Command = Annotated[list[str], BeforeValidator(_words, json_schema_input_type=list[str] | str)]
+
+
+class Model(BaseModel):
+    """Base of all sections: unknown keys are errors, values do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
