@@ -62,6 +62,7 @@ class Opening:
             self._engine(here, root), name, root,
             configured=configured, only_look=self.only_look,
         )  # fmt: skip
+        place.leave_to_owner(here, state)
         return Site(project, name, here, state, here, registries=self._registries())
 
     def remote(self, address: Address, registries: Registries) -> Site:
@@ -81,6 +82,7 @@ class Opening:
             self._engine(host, root), name, root,
             configured=bool(environment.state), only_look=self.only_look,
         )  # fmt: skip
+        place.leave_to_owner(host, state)
         return Site(
             project, name, host, state,
             registries=registries, memo=self.memo, fence=self.fence,

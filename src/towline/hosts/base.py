@@ -189,6 +189,18 @@ class Files(Protocol):
         """Remove a file or a whole folder; nothing happens when it is missing."""
         ...
 
+    def remove_known(self, folder: Path, is_ours: Callable[[str], bool]) -> list[str]:
+        """Remove a folder but for what others put there.
+
+        Args:
+            folder: The folder.
+            is_ours: Whether a path in it, as text, is one of a file that goes.
+
+        Returns:
+            Paths in it that stay, sorted.
+        """
+        ...
+
     def names(self, path: Path) -> list[str]:
         """Sorted names in a folder; empty when there is no such folder."""
         ...
@@ -284,6 +296,10 @@ class Host(Protocol):
 
     def user_id(self) -> int:
         """The numeric user that owns what Towline writes there."""
+        ...
+
+    def give_to(self, owner: int) -> None:
+        """Have what root writes there from now on belong to another user."""
         ...
 
     def port_free(self, address: str, port: int) -> bool:

@@ -24,9 +24,9 @@ _OTHER_CONTENT = 65
 _SCRIPT = f"""
 set -e
 export LC_ALL=C
-parent=$1 staged=$2 folder=$3
+parent=$1 staged=$2 folder=$3 owner=$4
 umask 077
-mkdir -p "$parent"
+[ -d "$parent" ] || {{ mkdir -p "$parent" && if [ "$owner" ]; then chown "$owner" "$parent"; fi; }}
 cd "$parent"
 rm -rf "./$staged"
 tar -xpof -
@@ -38,6 +38,7 @@ fi
 rm {_SUMS}
 find . -type f -exec sync -d {{}} +
 cd ..
+[ -z "$owner" ] || chown -R "$owner" "./$staged"
 mv -T "./$staged" "./$folder"
 sync .
 """
@@ -48,15 +49,17 @@ def install(
     folder: Path,
     files: Mapping[str, tuple[bytes, int]],
     known: Mapping[str, Path],
+    owner: int | None = None,
 ) -> int:
-    """See `Files.install`.
+    """See `Files.install`; what root writes is given to `owner`.
 
     Raises:
         DiskFull: When the host has no room for it.
         TowlineError: When it cannot be written there.
     """
     staged = f".{folder.name}"
-    words = ["sh", "-c", _SCRIPT, "towline", str(folder.parent), staged, folder.name]
+    given = "" if owner is None else str(owner)
+    words = ["sh", "-c", _SCRIPT, "towline", str(folder.parent), staged, folder.name, given]
     sent = 0
     for links in (known, {}):
         data = archive(folder.parent, staged, files, links)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shlex
 import shutil
 import socket
+import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +22,7 @@ from towline.errors import NoEngine, TowlineError, UsageError
 from towline.hosts import child
 from towline.hosts.base import Result
 from towline.hosts.local_folder import LocalFolder, narrow
+from towline.hosts.local_made import give, make_folder
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -41,22 +45,33 @@ def command_environment(extra: Mapping[str, str] | None = None) -> dict[str, str
 
 
 class LocalFiles:
-    """The files of this machine."""
+    """The files of this machine.
+
+    Attributes:
+        owner: Who owns what root writes; None for root.
+    """
+
+    def __init__(self, owner: int | None = None) -> None:
+        self.owner = owner
 
     def read(self, path: Path) -> bytes:
         """See `Files.read`."""
-        return path.read_bytes()
+        try:
+            return path.read_bytes()
+        except NotADirectoryError as error:
+            raise FileNotFoundError(errno.ENOENT, error.strerror, str(path)) from None
 
     def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
         """See `Files.write`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self.mkdir(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
+                give(handle, self.owner)
+                os.fchmod(handle, mode)
+                os.fsync(handle)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -83,7 +98,7 @@ class LocalFiles:
 
     def overwrite(self, path: Path, data: bytes, mode: int = 0o644) -> None:
         """See `Files.overwrite`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self.mkdir(path.parent)
         # Readable by its owner alone until it is whole.
         handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         # Not emptied first: on a full disk the old content would be gone.
@@ -92,13 +107,15 @@ class LocalFiles:
             file.write(data)
             file.flush()
             file.truncate(len(data))
-            os.fchmod(file.fileno(), mode)
+            give(handle, self.owner)
+            os.fchmod(handle, mode)
 
     def append(self, path: Path, data: bytes) -> None:
         """See `Files.append`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self.mkdir(path.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
+            give(handle, self.owner)
             size = os.fstat(handle).st_size
             try:
                 rest = memoryview(data)
@@ -129,11 +146,12 @@ class LocalFiles:
 
     def create(self, path: Path, data: bytes) -> bool:
         """See `Files.create`; a hard link makes content and existence one step."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self.mkdir(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
+                give(handle, self.owner)
             Path(path).hardlink_to(temporary)
         except FileExistsError:
             return False
@@ -156,6 +174,26 @@ class LocalFiles:
         else:
             path.unlink(missing_ok=True)
 
+    def remove_known(self, folder: Path, is_ours: Callable[[str], bool]) -> list[str]:
+        """See `Files.remove_known`; no link in it is followed."""
+        left: list[str] = []
+        if not folder.is_dir():
+            return left
+        for at, folders, names, handle in os.fwalk(folder, topdown=False):
+            for name in (*folders, *names):
+                path = str((Path(at) / name).relative_to(folder))
+                if stat.S_ISDIR(os.lstat(name, dir_fd=handle).st_mode):
+                    # One that is not empty stays.
+                    with suppress(OSError):
+                        os.rmdir(name, dir_fd=handle)
+                elif is_ours(path):
+                    os.unlink(name, dir_fd=handle)
+                else:
+                    left.append(path)
+        with suppress(OSError):
+            folder.rmdir()
+        return sorted(left)
+
     def names(self, path: Path) -> list[str]:
         """See `Files.names`."""
         return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
@@ -174,11 +212,11 @@ class LocalFiles:
 
     def mkdir(self, path: Path, mode: int = 0o755) -> None:
         """See `Files.mkdir`."""
-        path.mkdir(mode=mode, parents=True, exist_ok=True)
+        make_folder(path, mode, self.owner)
 
     def folder(self, root: Path) -> LocalFolder:
         """See `Files.folder`."""
-        return LocalFolder(root)
+        return LocalFolder(root, self.owner)
 
     def chmod(self, path: Path, mode: int) -> None:
         """See `Files.chmod`."""
@@ -200,8 +238,10 @@ class LocalHost:
     """This machine."""
 
     name = "localhost"
-    files = LocalFiles()
     commands = 0
+
+    def __init__(self) -> None:
+        self.files = LocalFiles()
 
     def run(
         self,
@@ -265,7 +305,11 @@ class LocalHost:
 
     def user_id(self) -> int:
         """See `Host.user_id`."""
-        return os.getuid()
+        return os.getuid() if self.files.owner is None else self.files.owner
+
+    def give_to(self, owner: int) -> None:
+        """See `Host.give_to`."""
+        self.files.owner = owner
 
     def port_free(self, address: str, port: int) -> bool:
         """See `Host.port_free`."""

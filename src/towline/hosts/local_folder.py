@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from towline.hosts.base import Entry
+from towline.hosts.local_made import give, make_folder
 from towline.hosts.refused import not_a_file, not_followed
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -20,8 +21,9 @@ _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 class LocalFolder:
     """See `Folder`; each folder on the way is opened from the one before it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, owner: int | None = None) -> None:
         self.root = root
+        self._owner = owner
 
     def entry(self, path: Path) -> Entry | None:
         """See `Folder.entry`."""
@@ -58,7 +60,9 @@ class LocalFolder:
                 file.write(data)
                 file.flush()
                 file.truncate(len(data))
-                if owner is not None and os.geteuid() == 0:
+                if owner is None:
+                    give(handle, self._owner)
+                elif os.geteuid() == 0:
                     os.fchown(handle, owner, -1)
                 os.fchmod(handle, mode)
                 os.fsync(handle)
@@ -85,16 +89,14 @@ class LocalFolder:
     def _inside(self, path: Path, *, make: bool = False) -> Iterator[int]:
         """An open folder."""
         if make:
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.root, 0o700, self._owner)
         with ExitStack() as opened:
             folder = os.open(self.root, _FOLDER)
             opened.callback(os.close, folder)
             at = self.root
             for part in path.parts:
                 at /= part
-                if make:
-                    with suppress(FileExistsError):
-                        os.mkdir(part, 0o755, dir_fd=folder)
+                is_new = make and _is_made(part, folder)
                 try:
                     folder = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
                 except OSError:
@@ -102,6 +104,8 @@ class LocalFolder:
                         raise not_followed(at) from None
                     raise
                 opened.callback(os.close, folder)
+                if is_new:
+                    give(folder, self._owner)
             yield folder
 
     def _open(self, path: Path, flags: int, folder: int) -> int:
@@ -136,6 +140,15 @@ def entry_of(found: os.stat_result) -> Entry:
     if stat.S_ISDIR(found.st_mode):
         return Entry("folder", mode, owner)
     return Entry("link" if stat.S_ISLNK(found.st_mode) else "other", mode, owner)
+
+
+def _is_made(name: str, folder: int) -> bool:
+    """Whether a folder was made now; False when there is one."""
+    try:
+        os.mkdir(name, 0o755, dir_fd=folder)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _is_link(name: str, folder: int) -> bool:

@@ -146,7 +146,11 @@ class RemoteHost:
 
     def user_id(self) -> int:
         """See `Host.user_id`."""
-        return self.facts.uid
+        return self.facts.uid if self.files.owner is None else self.files.owner
+
+    def give_to(self, owner: int) -> None:
+        """See `Host.give_to`."""
+        self.files.owner = owner
 
     def port_free(self, address: str, port: int) -> bool:  # noqa: ARG002
         """See `Host.port_free`; a port counts as taken when something listened on it."""

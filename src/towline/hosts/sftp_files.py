@@ -17,7 +17,7 @@ from towline.errors import TowlineError
 from towline.hosts.install import install
 from towline.hosts.link import Link
 from towline.hosts.sftp_folder import SftpFolder
-from towline.hosts.sftp_open import create, extended, sync
+from towline.hosts.sftp_open import create, extended, give_file, give_folder, sync
 
 if TYPE_CHECKING:
     from paramiko import SFTPClient, SFTPFile
@@ -29,10 +29,15 @@ _CLOCK_SECONDS = 10.0
 
 
 class SftpFiles:
-    """The files of a host behind SSH."""
+    """The files of a host behind SSH.
+
+    Attributes:
+        owner: Who owns what root writes there; None for whoever logs in.
+    """
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self.owner: int | None = None
         # Paramiko's client gives an answer to whichever thread reads next: one at a time.
         self._turn = threading.RLock()
         # When the host was asked for the time, and what it said.
@@ -61,7 +66,7 @@ class SftpFiles:
         known: Mapping[str, Path],
     ) -> int:
         """See `Files.install`."""
-        return install(self._link, folder, files, known)
+        return install(self._link, folder, files, known, self.owner)
 
     def overwrite(self, path: Path, data: bytes, mode: int = 0o644) -> None:
         """See `Files.overwrite`."""
@@ -141,6 +146,13 @@ class SftpFiles:
             else:
                 client.remove(str(path))
 
+    def remove_known(self, folder: Path, is_ours: Callable[[str], bool]) -> list[str]:
+        """See `Files.remove_known`."""
+        with self._client() as client:
+            if self._lstat(client, folder) is None:
+                return []
+            return sorted(_remove_known(client, str(folder), "", is_ours))
+
     def names(self, path: Path) -> list[str]:
         """See `Files.names`."""
         with self._client() as client:
@@ -180,7 +192,7 @@ class SftpFiles:
 
     def folder(self, root: Path) -> SftpFolder:
         """See `Files.folder`."""
-        return SftpFolder(root, self._client)
+        return SftpFolder(root, self._client, self.owner)
 
     def chmod(self, path: Path, mode: int) -> None:
         """See `Files.chmod`."""
@@ -241,10 +253,12 @@ class SftpFiles:
     def _created(self, client: SFTPClient, path: Path) -> SFTPFile:
         """A new file that only its owner can read."""
         try:
-            return create(client, str(path))
+            file = create(client, str(path))
         except FileNotFoundError:
             self._make(client, path.parent, 0o755)
-            return create(client, str(path))
+            file = create(client, str(path))
+        give_file(file, self.owner)
+        return file
 
     def _opened(self, client: SFTPClient, path: Path, mode: str) -> SFTPFile:
         try:
@@ -280,6 +294,8 @@ class SftpFiles:
             # Another one may have made it at the same time.
             if not self._is_dir(client, path):
                 raise
+            return
+        give_folder(client, str(path), self.owner)
 
     def _is_dir(self, client: SFTPClient, path: Path) -> bool:
         found = _mode(client.stat, path)
@@ -314,6 +330,24 @@ def _forget(client: SFTPClient, path: str) -> None:
         client.remove(path)
     except OSError:
         return
+
+
+def _remove_known(
+    client: SFTPClient, path: str, inside: str, is_ours: Callable[[str], bool]
+) -> list[str]:
+    left = []
+    for entry in client.listdir_attr(path):
+        inner, name = f"{path}/{entry.filename}", f"{inside}{entry.filename}"
+        if stat.S_ISDIR(entry.st_mode or 0):
+            left += _remove_known(client, inner, f"{name}/", is_ours)
+        elif is_ours(name):
+            client.remove(inner)
+        else:
+            left.append(name)
+    # One that is not empty stays.
+    with suppress(OSError):
+        client.rmdir(path)
+    return left
 
 
 def _remove_tree(client: SFTPClient, path: str) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from towline.hosts.base import Entry
 from towline.hosts.refused import not_a_file, not_followed
-from towline.hosts.sftp_open import create, sync
+from towline.hosts.sftp_open import create, give_file, give_folder, sync
 
 if TYPE_CHECKING:
     from paramiko import SFTPClient
@@ -29,9 +29,10 @@ class SftpFolder:
     It is used for one task and then dropped: a folder that was looked at is not looked at again.
     """
 
-    def __init__(self, root: Path, client: Client) -> None:
+    def __init__(self, root: Path, client: Client, owner: int | None = None) -> None:
         self.root = root
         self._client = client
+        self._owner = owner
         self._seen: set[Path] = set()
 
     def entry(self, path: Path) -> Entry | None:
@@ -70,6 +71,8 @@ class SftpFolder:
                 client.chmod(whole, found.mode & mode)
             # Not emptied first: on a full disk the old content would be gone.
             with client.open(whole, "r+b") if found else create(client, whole) as file:
+                if owner is None and not found:
+                    give_file(file, self._owner)
                 file.write(data)
                 file.flush()
                 file.truncate(len(data))
@@ -116,7 +119,7 @@ class SftpFolder:
             # The root itself may be a link: whoever made it is the administrator.
             found = _stat(client, whole) if is_root else _lstat(client, whole)
             if found is None and make:
-                _mkdir(client, whole, 0o700 if is_root else 0o755)
+                _mkdir(client, whole, 0o700 if is_root else 0o755, self._owner)
             elif found is not None and stat.S_ISLNK(found.st_mode):
                 raise not_followed(whole)
             elif found is None or not stat.S_ISDIR(found.st_mode):
@@ -125,9 +128,9 @@ class SftpFolder:
         return True
 
 
-def _mkdir(client: SFTPClient, path: Path, mode: int) -> None:
+def _mkdir(client: SFTPClient, path: Path, mode: int, owner: int | None) -> None:
     if _stat(client, path.parent) is None:
-        _mkdir(client, path.parent, 0o755)
+        _mkdir(client, path.parent, 0o755, owner)
     try:
         client.mkdir(str(path), mode)
     except OSError:
@@ -135,6 +138,8 @@ def _mkdir(client: SFTPClient, path: Path, mode: int) -> None:
         found = _lstat(client, path)
         if found is None or not stat.S_ISDIR(found.st_mode):
             raise
+        return
+    give_folder(client, str(path), owner)
 
 
 def _entry(found: Any) -> Entry:

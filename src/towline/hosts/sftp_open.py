@@ -1,4 +1,4 @@
-"""New files over SFTP that nobody else can read, and files that are on the disk."""
+"""New files over SFTP: unreadable for others, owned by who should own them, on the disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _OPEN, _WRITE, _CREATE, _EXCLUSIVE = 3, 0x02, 0x08, 0x20
 _EXTENDED = 200
-_FSYNC = "fsync@openssh.com"
+_FSYNC, _LSETSTAT = "fsync@openssh.com", "lsetstat@openssh.com"
 
 
 def create(client: SFTPClient, path: str) -> SFTPFile:
@@ -30,6 +30,22 @@ def create(client: SFTPClient, path: str) -> SFTPFile:
     untyped: Any = client
     answer = untyped._request(_OPEN, path.encode(), flags, attributes)[1]
     return SFTPFile(client, answer.get_binary(), "wb", -1)
+
+
+def give_file(file: SFTPFile, owner: int | None) -> None:
+    """Give an open file that root has made to a user."""
+    if owner is not None:
+        file.chown(owner, file.stat().st_gid or 0)
+
+
+def give_folder(client: SFTPClient, path: str, owner: int | None) -> None:
+    """Give a folder that root has made to a user; a link that took its place is not followed."""
+    from paramiko import SFTPAttributes
+
+    if owner is not None:
+        attributes = SFTPAttributes()
+        attributes.st_uid, attributes.st_gid = owner, client.lstat(path).st_gid or 0
+        extended(client, _LSETSTAT, path, attributes)
 
 
 def sync(client: SFTPClient, file: SFTPFile) -> None:

@@ -1,12 +1,16 @@
 import os
 import socket
+import stat
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from towline.engines.releases import StateFolder
 from towline.errors import TowlineError, UsageError
 from towline.hosts.local import LocalFiles, LocalHost
+from towline.rollout import place
 
 FILES = LocalFiles()
 
@@ -117,3 +121,80 @@ def test_ports_are_free_or_taken():
         assert not host.port_free("127.0.0.1", port)
     assert host.port_free("127.0.0.1", port)
     assert host.reach(port) == ("127.0.0.1", port)
+
+
+@pytest.fixture
+def no_umask():
+    """As a user has it whose profile says `umask 000`."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def test_no_folder_is_open_to_others_whatever_the_umask(tmp_path, no_umask):
+    """S32: in a folder that others may write to, they could replace the state."""
+    FILES.write(tmp_path / "a/b/file", b"")
+    FILES.mkdir(tmp_path / "c/d/e", 0o700)
+    FILES.create(tmp_path / "f/lock", b"")
+    FILES.append(tmp_path / "g/journal", b"")
+    FILES.overwrite(tmp_path / "h/routes", b"")
+    FILES.folder(tmp_path / "i/live").overwrite(Path("j/conf"), b"")
+    FILES.install(tmp_path / "k/releases/1.0.0", {"tree/x/y": (b"", 0o644)}, {})
+    found = {path: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert len(found) > 15
+    assert {str(path) for path, mode in found.items() if mode & 0o022} == set()
+    assert found[tmp_path / "c/d/e"] == 0o700
+
+
+def test_a_file_below_a_file_is_not_there(tmp_path):
+    FILES.write(tmp_path / "README", b"")
+    with pytest.raises(FileNotFoundError):
+        FILES.read(tmp_path / "README" / "release.json")
+
+
+def test_what_others_put_into_a_folder_outlives_it(tmp_path):
+    folder, outside = tmp_path / "1.0.0", tmp_path / "outside"
+    for name in ("env", "tree/conf/a", "tree/conf/theirs", "tree/gone/b", "notes"):
+        FILES.write(folder / name, name.encode())
+    FILES.write(outside / "env", b"precious")
+    (folder / "link").symlink_to(outside)
+    ours = {"env", "tree/conf/a", "tree/gone/b", "link/env"}
+    assert FILES.remove_known(folder, ours.__contains__) == ["link", "notes", "tree/conf/theirs"]
+    left = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    assert left == {"link", "notes", "tree", "tree/conf", "tree/conf/theirs"}
+    assert FILES.read(outside / "env") == b"precious"
+    assert FILES.remove_known(folder, lambda _: True) == []
+    assert not folder.exists()
+    assert FILES.read(outside / "env") == b"precious"
+    assert FILES.remove_known(tmp_path / "nowhere", lambda _: True) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for others")
+def test_root_leaves_nothing_of_its_own_in_the_folder_of_another_user(tmp_path):
+    """S13: else that user cannot write there any more."""
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 4321, 4321)
+    theirs = state / "theirs"
+    theirs.write_text("")
+    host = LocalHost()
+    place.leave_to_owner(host, StateFolder(state))
+    assert host.user_id() == 4321
+    files = host.files
+    files.write(state / "a/b", b"")
+    files.create(state / "lock", b"")
+    files.append(state / "journal", b"")
+    files.overwrite(state / "routes/routes.conf", b"")
+    folder = files.folder(state / "live")
+    folder.overwrite(Path("conf/nginx"), b"")
+    folder.overwrite(Path("conf/key"), b"", 0o600, 70)
+    files.install(state / "releases/1.0.0", {"tree/x": (b"", 0o644)}, {})
+    owners = {str(path.relative_to(state)): path.stat().st_uid for path in state.rglob("*")}
+    assert len(owners) > 12
+    assert (owners.pop("theirs"), owners.pop("live/conf/key")) == (0, 70)
+    assert set(owners.values()) == {4321}
+    # In a folder of root's, or one that is not there yet, root is who owns things.
+    for other in (tmp_path, tmp_path / "nowhere"):
+        host = LocalHost()
+        place.leave_to_owner(host, StateFolder(other))
+        assert host.user_id() == 0
