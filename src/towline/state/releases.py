@@ -9,7 +9,9 @@ STATE/routes/                    what the router includes
 """
 
 import json
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +23,12 @@ from towline.hosts.base import Files
 from towline.state.release_record import read_record
 
 _RECORD = "release.json"
+# Of the promoted tree; see `release.manifest`.
+_MANIFEST = "release.json"
+# What lies in a release folder beside its tree, and halves of it that a killed run left.
+_OWN = re.compile(
+    r"\.?(release\.json|env|kept\.json|blue\.json|green\.json)(\.\w+)?|logs/[^/]+\.log"
+)
 
 
 class Status(StrEnum):
@@ -186,6 +194,8 @@ class ReleaseStore:
                 f"{folder / _RECORD} cannot be read: {error}",
                 remedy=f"restore it, or remove the folder {folder} and deploy that version again",
             ) from None
+        if fields["id"] != identifier:
+            return None  # a copy that somebody made
         release = Release(**fields, folder=folder)
         self._read[identifier] = release
         return release
@@ -230,10 +240,23 @@ class ReleaseStore:
         self._read[release.id] = marked
         return marked
 
-    def remove(self, release: Release) -> None:
-        """Forget a release."""
-        self.files.remove(release.folder)
+    def remove(self, release: Release) -> list[str]:
+        """Forget a release.
+
+        Returns:
+            What others put into its folder, which stays: paths in it.
+        """
+        left = self.files.remove_known(release.folder, self._written(release))
         self._read.pop(release.id, None)
+        return left
+
+    def _written(self, release: Release) -> Callable[[str], bool]:
+        """Whether a path in a release folder is one that Towline writes there."""
+        known = {f"tree/{name}" for name in release.host_files} | {f"tree/{_MANIFEST}"}
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            manifest = json.loads(self.files.read(release.tree / _MANIFEST))
+            known |= {f"tree/{name}" for name in manifest["files"]}
+        return lambda path: path in known or bool(_OWN.fullmatch(path))
 
     def _write(self, folder: Path, release: Release) -> None:
         self.files.write(folder / _RECORD, _record(release), 0o600)

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import fields, replace
 
 import pytest
@@ -68,6 +69,26 @@ def test_marks_are_kept_and_removal_is_whole(store):
     assert (found.status, found.reason) == (Status.BAD, "smoke failed")
     store.remove(kept)
     assert store.all() == again(store).all() == []
+
+
+def test_what_others_put_beside_releases_is_none_and_stays(store):
+    kept = store.add(release("1.0.0", store.state.root), {
+        "env": (b"A=1\n", 0o600), "tree/conf/nginx.conf": (b"", 0o644),
+        "tree/release.json": (b'{"files": {"conf/nginx.conf": {"sha256": "0"}}}', 0o644),
+    })  # fmt: skip
+    shutil.copytree(kept.folder, store.state.releases / "1.0.0.bak")
+    (store.state.releases / "README").write_text("theirs")
+    theirs = [kept.folder / "notes", kept.folder / "tree/conf/data"]
+    for path in (*theirs, kept.folder / "logs/migrate.log"):
+        store.files.write(path, b"theirs")
+    assert [item.folder.name for item in again(store).all()] == ["1.0.0"]
+    assert store.remove(kept) == ["notes", "tree/conf/data"]
+    found = {path for path in store.state.releases.rglob("*") if path.is_file()}
+    copied = {path for path in found if path.is_relative_to(store.state.releases / "1.0.0.bak")}
+    assert found - copied == {*theirs, store.state.releases / "README"}
+    assert len(copied) == 4
+    assert again(store).all() == []
+    assert again(store).next_id("1.0.0") == "1.0.0+r2"
 
 
 def test_a_torn_record_is_named(store):
