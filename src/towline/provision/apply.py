@@ -14,7 +14,9 @@ from towline.provision.plan import Step
 from towline.provision.record import FOLDER, PATH, Record
 from towline.provision.root import act, write_file
 
-_INSTALLED = re.compile(r"^Inst (\S+)", re.MULTILINE)
+# Of a package that is there already and only becomes newer, apt names the old version too:
+# `Inst NAME [OLD] (NEW …`. Such a package is not ours to remove.
+_INSTALLED = re.compile(r"^Inst (\S+) \(", re.MULTILINE)
 _SHOWN_LINES = 12
 
 

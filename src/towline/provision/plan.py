@@ -238,7 +238,9 @@ def _user(facts: Facts, wanted: Wanted) -> Iterator[Step]:
             Record(user=user, keys=new),
         )
     if facts.folder != user:
-        yield Step(f"give {STATE} to {user}", f"chown {user}: {STATE}", Record(user=user))
+        before = facts.folder if USER.fullmatch(facts.folder) else ""
+        note = Record(user=user, folder_owner=before)
+        yield Step(f"give {STATE} to {user}", f"chown {user}: {STATE}", note)
 
 
 def _add_keys(user: str, keys: tuple[str, ...]) -> str:

@@ -34,6 +34,8 @@ class Record:
         group_joined: Whether the user was put into the group docker.
         keys: Lines added to the user's authorized_keys.
         folders: Folders made.
+        folder_owner: Who owned the state folder, which was there before, until it was given to
+            the user.
         packages: Packages installed, with those that they needed.
         files: Files written, and the SHA-256 of each.
         daemon: Settings put into daemon.json; `log-opts.max-size` for one within another.
@@ -47,6 +49,7 @@ class Record:
     group_joined: bool = False
     keys: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    folder_owner: str = ""
     packages: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     daemon: Mapping[str, Any] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class Record:
             self.group_joined or other.group_joined,
             _joined(self.keys, other.keys),
             _joined(self.folders, other.folders),
+            self.folder_owner or other.folder_owner,
             _joined(self.packages, other.packages),
             {**self.files, **other.files},
             {**self.daemon, **other.daemon},
@@ -106,6 +110,8 @@ def _odd(record: Record) -> str:
     odd += [digest for digest in record.files.values() if not _DIGEST.fullmatch(digest)]
     if record.user and (record.user == "root" or not USER.fullmatch(record.user)):
         odd.append(record.user)
+    if record.folder_owner and not USER.fullmatch(record.folder_owner):
+        odd.append(record.folder_owner)
     return repr(odd[0]) if odd else ""
 
 

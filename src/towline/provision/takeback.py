@@ -42,7 +42,8 @@ def takeback(facts: Facts, *, force: bool = False) -> list[Step]:
             f"{record.user} cannot remove the user {record.user}",
             remedy="log in as another: --login root",
         )
-    return [*_user(facts), *_daemon(facts), *_packages(facts), *_files(facts), _record(facts)]
+    parts = (_folder, _user, _daemon, _packages, _files)
+    return [*(step for part in parts for step in part(facts)), _record(facts)]
 
 
 def left(facts: Facts) -> list[str]:
@@ -57,12 +58,19 @@ def left(facts: Facts) -> list[str]:
     return said
 
 
+def _folder(facts: Facts) -> Iterator[Step]:
+    """A state folder that was somebody else's is theirs again."""
+    record, owner = facts.record, facts.record.folder_owner
+    if owner and STATE not in record.folders and facts.folder == record.user:
+        yield Step(f"give {STATE} back to {owner}", f"chown {owner}: {STATE}")
+
+
 def _user(facts: Facts) -> Iterator[Step]:
     record = facts.record
     if record.user_made:
         yield Step(
-            f"remove the user {record.user}, with its home folder",
-            f"! getent passwd {record.user} >/dev/null || userdel --remove {record.user} 2>&1",
+            f"remove the user {record.user}; its home folder goes if nothing of others is in it",
+            _without_user(record.user, facts),
         )
         return
     if record.keys:
@@ -73,6 +81,30 @@ def _user(facts: Facts) -> Iterator[Step]:
         yield Step(
             f"take {record.user} out of the group docker", f"gpasswd --delete {record.user} docker"
         )
+
+
+def _without_user(user: str, facts: Facts) -> str:
+    """What came with the user goes: our keys, and the files that `useradd` copied."""
+    tidy = """\
+set -eu
+cd "$HOME"
+[ -s .ssh/authorized_keys ] || rm -f .ssh/authorized_keys
+rmdir .ssh 2>/dev/null || true
+(cd /etc/skel && find . -type f) | while read -r file; do
+  ! cmp -s "/etc/skel/$file" "$file" || rm "$file"
+done"""
+    keys = f"\n{_without_keys(user, facts)}" if facts.record.keys else ""
+    return f"""\
+home=$(getent passwd {user} | cut -d: -f6)
+[ -n "$home" ] || exit 0
+if [ -d "$home" ]; then{keys}
+{as_user(user, tidy)}
+fi
+userdel {user} 2>&1
+[ ! -d "$home" ] || rmdir "$home" 2>/dev/null || {{
+  # Whoever gets that user's number one day does not get what is in there.
+  chown root: "$home" && chmod 0700 "$home"
+}}"""
 
 
 def _without_keys(user: str, facts: Facts) -> str:

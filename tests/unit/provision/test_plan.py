@@ -12,6 +12,7 @@ import pytest
 from towline.errors import TowlineError, UsageError
 from towline.findings import Severity
 from towline.provision import facts as facts_of_hosts
+from towline.provision.apply import _INSTALLED
 from towline.provision.facts import Container, Engine, Facts, understood
 from towline.provision.findings import examine
 from towline.provision.plan import KEYRING, SOURCES, Wanted, notes, plan
@@ -179,12 +180,36 @@ FULL = Record("deploy", user_made=True, group_joined=True, keys=(KEY,),
 
 def test_what_was_made_goes():
     assert titles(takeback(replace(READY, record=FULL))) == [
-        "remove the user deploy, with its home folder",
+        "remove the user deploy; its home folder goes if nothing of others is in it",
         "take the log rotation out of daemon.json",
         "remove 1 packages that were installed for it",
         f"remove {KEYRING}",
         "forget what was made; /var/lib/towline goes if it is empty",
     ]
+
+
+def test_a_state_folder_of_somebody_else_is_given_back():
+    step = next(
+        step for step in plan(replace(READY, folder="www"), WANTED) if "chown" in step.script
+    )
+    assert step.note.folder_owner == "www"
+    record = replace(FULL, folders=(), folder_owner=step.note.folder_owner)
+    first = takeback(replace(READY, record=record))[0]
+    assert (first.title, first.script) == (
+        "give /var/lib/towline back to www", "chown www: /var/lib/towline",
+    )  # fmt: skip
+    later = takeback(replace(READY, record=record, folder="other"))[0]
+    assert "give" not in later.title
+
+
+def test_a_package_that_only_becomes_newer_is_not_one_that_was_installed():
+    """Else taking the host back would remove what was there before."""
+    said = (
+        "Inst libseccomp2 [2.5.4-1+b3] (2.5.5-1 Debian:12.6/stable [amd64])\n"
+        "Inst docker.io (20.10.24+dfsg1-1+deb12u1 Debian:12.6/stable [amd64])\n"
+        "Conf libseccomp2 (2.5.5-1 Debian:12.6/stable [amd64])\n"
+    )
+    assert _INSTALLED.findall(said) == ["docker.io"]
 
 
 def test_a_user_who_was_there_before_stays():
