@@ -13,6 +13,7 @@ from . import seam, terminal
         "env": seam.ENV_HELP,
         "host": "Only on these hosts, separated by commas. Default: all.",
         "volumes": "Remove the data of databases too. Default: off.",
+        "images": "Remove the images that were built for its releases, too. Default: off.",
         "unmanaged": "Remove what another state folder deployed, too. Default: off, refuse.",
         "without": seam.WITHOUT_HELP,
         "reason": seam.REASON_HELP,
@@ -26,6 +27,7 @@ def down(
     env: str = "local",
     host: list[str] | None = None,
     volumes: bool = False,
+    images: bool = False,
     unmanaged: bool = False,
     without: list[str] | None = None,
     reason: str = "",
@@ -34,15 +36,19 @@ def down(
 ) -> None:
     """Stop an environment and remove its containers; releases and data are retained."""
     with seam.outcome():
-        from towline.rollout.down import plan, take_down
+        from towline.rollout.down import Extent, plan, stays, take_down
 
         fleet, hosts = seam.open_fleet(env, without=without), seam.names(host)
-        lines = plan(fleet, volumes=volumes, hosts=hosts, unmanaged=unmanaged)
+        extent = Extent(volumes=volumes, images=images)
+        lines = plan(fleet, extent, hosts=hosts, unmanaged=unmanaged)
         if not lines:
             terminal.say(f"nothing runs in {env}: nothing to do")
-            return
         for line in lines:
             terminal.say(line)
+        for line in stays(fleet, extent, hosts=hosts):
+            terminal.tell(f"  stays  {line}")
+        if not lines:
+            return
         if seam.is_dry(c, dry_run):
             return
         where = f" on {', '.join(hosts)}" if hosts else ""
@@ -50,7 +56,7 @@ def down(
         seam.confirm(f"Take {env} down{where}{data}?", yes=yes)
         left = take_down(
             fleet,
-            volumes=volumes,
+            extent,
             hosts=hosts,
             unmanaged=unmanaged,
             reason=reason,

@@ -41,12 +41,15 @@ def tags(name):
 def test_only_what_towline_built_and_tagged_is_removed(name, tmp_path):
     engine = ComposeEngine(LocalHost(), StateFolder(tmp_path), "shop", "prod")
     ours = ("1.0.0", "1.0.0-abcabcabcabc")
-    image = build(name, ours[0], "towline.content=digest")
+    image = build(name, ours[0], "towline.content=digest", f"towline.repository={name}")
     for tag in (ours[1], "customer-demo"):
         docker("tag", image, f"{name}:{tag}")
-    engine.remove_image(image, ours)
+    # Somebody's own name for it, with the same version.
+    docker("tag", image, f"customer/{name}:{ours[0]}")
+    assert engine.remove_image(image, ours) == [f"{name}:{tag}" for tag in ours]
     assert tags(name) == ["customer-demo"]
-    docker("rmi", f"{name}:customer-demo")
+    assert tags(f"customer/{name}") == [ours[0]]
+    docker("rmi", f"{name}:customer-demo", f"customer/{name}:{ours[0]}")
 
     theirs = build(name, "1.0.0")
     engine.remove_image(theirs, ours)

@@ -2,18 +2,33 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from towline.environments import lead_lock
 from towline.environments.site import Fleet, Site, require_managed
-from towline.errors import UsageError
+from towline.errors import TowlineError, UsageError
+from towline.rollout import retention
 from towline.rollout.steps.table import DOWN
 from towline.state import lock
 
 
+@dataclass(frozen=True)
+class Extent:
+    """What goes beside containers and networks.
+
+    Attributes:
+        volumes: Volumes that Towline made, with their data.
+        images: Images that Towline built for retained releases.
+    """
+
+    volumes: bool = False
+    images: bool = False
+
+
 def plan(
-    fleet: Fleet, *, volumes: bool, hosts: Sequence[str] = (), unmanaged: bool = False
+    fleet: Fleet, extent: Extent, *, hosts: Sequence[str] = (), unmanaged: bool = False
 ) -> list[str]:
-    """What would be removed, a line each; empty when nothing runs.
+    """What would be removed, a line each; empty when nothing is left to remove.
 
     Raises:
         UsageError: When a release serves that another state folder deployed, and `unmanaged` does
@@ -22,8 +37,17 @@ def plan(
     chosen = _chosen(fleet, hosts)
     if not unmanaged:
         chosen.each(require_managed)
-    found = chosen.each(lambda site: _plan(site, volumes=volumes))
-    if not fleet.lead.remote:
+    return _of_hosts(chosen, chosen.each(lambda site: _plan(site, extent)))
+
+
+def stays(fleet: Fleet, extent: Extent, *, hosts: Sequence[str] = ()) -> list[str]:
+    """What is left in spite of it, a line each, with what removes it."""
+    chosen = _chosen(fleet, hosts)
+    return _of_hosts(chosen, chosen.each(lambda site: _stays(site, extent)))
+
+
+def _of_hosts(chosen: Fleet, found: Sequence[list[str]]) -> list[str]:
+    if not chosen.lead.remote:
         return found[0]
     pairs = zip(chosen.sites, found, strict=True)
     return [f"{site.host.name}: {line}" for site, lines in pairs for line in lines]
@@ -41,27 +65,54 @@ def _chosen(fleet: Fleet, hosts: Sequence[str]) -> Fleet:
     return Fleet(tuple(known[name] for name in hosts) or fleet.sites)
 
 
-def _plan(site: Site, *, volumes: bool) -> list[str]:
+def _plan(site: Site, extent: Extent) -> list[str]:
     containers = site.engine.observe().containers
     lines = [f"remove container {item.name} ({item.state})" for item in containers]
     lines += [f"remove network {name}" for name in site.engine.shared("networks")]
     found = site.engine.shared("volumes")
-    lines += [f"remove volume {name} and its data" for name in found if volumes]
-    if volumes and site.engine.registered():
+    lines += [f"remove volume {name} and its data" for name in found if extent.volumes]
+    if extent.images:
+        lines += [f"remove image {name}" for name in _images(site)]
+    if extent.volumes and site.engine.registered():
         lines.append(f"forget that its state lies in {site.state.root}; the folder stays")
     return lines
 
 
+def _stays(site: Site, extent: Extent) -> list[str]:
+    lines = []
+    volumes = [] if extent.volumes else site.engine.shared("volumes")
+    if volumes:
+        lines.append(f"volumes with their data: {', '.join(volumes)}; --volumes removes them")
+    images = [] if extent.images else _images(site)
+    if images:
+        lines.append(f"images: {', '.join(images)}; --images removes them")
+    releases = site.store.all()
+    if releases:
+        count = f"{len(releases)} release" + ("" if len(releases) == 1 else "s")
+        lines.append(f"{count} with their secrets, and the journal: {site.state.root}")
+    return lines
+
+
+def _images(site: Site) -> list[str]:
+    """The names of the images that were built for retained releases of this environment alone."""
+    try:
+        named = retention.images_of_others(site)
+    except (OSError, TowlineError):
+        # Nobody knows what that environment needs.
+        return []
+    return retention.image_names(site, site.store.all(), named)
+
+
 def take_down(
     fleet: Fleet,
+    extent: Extent,
     *,
-    volumes: bool,
     hosts: Sequence[str] = (),
     unmanaged: bool = False,
     reason: str = "",
     say: Callable[[str], None] = lock.silent,
 ) -> list[str]:
-    """Remove containers and networks, and volumes if asked; retained releases stay.
+    """Remove containers and networks, volumes and images if asked; retained releases stay.
 
     Returns:
         What is left because somebody else uses it, a line each.
@@ -75,18 +126,28 @@ def take_down(
     with lead_lock.held(fleet.sites, "down", say=say):
         if not unmanaged:
             chosen.each(require_managed)
-        begun = {"kind": "down", "volumes": volumes, "unmanaged": unmanaged, "reason": reason}
+        begun = {
+            "kind": "down",
+            "volumes": extent.volumes,
+            "unmanaged": unmanaged,
+            "reason": reason,
+        }
         if site.remote:
             begun["hosts"] = [item.host.name for item in chosen.sites]
+        if extent.images:
+            begun["images"] = True
         site.journal.write(operation, "begin", data=begun)
         with site.journal.step(operation, DOWN):
-            left = chosen.each(lambda site: _take_down(site, volumes=volumes))
+            left = chosen.each(lambda site: _take_down(site, extent))
         site.journal.write(operation, "end", data={"ok": True})
     return [line for lines in left for line in lines]
 
 
-def _take_down(site: Site, *, volumes: bool) -> list[str]:
-    left = site.engine.down(volumes=volumes)
+def _take_down(site: Site, extent: Extent) -> list[str]:
+    left = site.engine.down(volumes=extent.volumes)
+    if extent.images:
+        retention.remove_images(site, site.store.all(), retention.images_of_others(site))
+        left += [f"image {name} is left: something else uses it" for name in _images(site)]
     # Routes to nothing must not be taken for routes by the next first deploy.
     site.host.files.remove(site.state.routes / "routes.conf")
     return [f"{site.host.name}: {line}" if site.remote else line for line in left]

@@ -1,6 +1,6 @@
 """Which releases are kept, and forgetting the others with their images."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from towline.environments.site import Site
 from towline.errors import TowlineError
@@ -37,21 +37,63 @@ def prune(site: Site, serving: Release, keep: int) -> list[str]:
     gone = surplus(site.store.all(), keep, used)
     if not gone:
         return []
-    for release in gone:
-        site.store.remove(release)
     done = [f"removed {', '.join(release.id for release in gone)}"]
+    for release in gone:
+        left = site.store.remove(release)
+        if left:
+            done.append(f"left in {release.folder}, not made by Towline: {', '.join(left)}")
     try:
         named = _named(site.store, *_others(site))
     except (OSError, TowlineError) as error:
         # Nobody knows what that environment needs to go back to.
         return [*done, f"left their images: {error}"]
-    for release in gone:
-        tags = {_tag(release.version), _tag(f"{release.version}-{release.commit[:12]}")}
-        for image in sorted(set(release.images.values()) - named):
-            site.engine.remove_image(image, tags)
-            if site.remote:
-                site.builder.remove_image(image, tags)
+    remove_images(site, gone, named)
     return done
+
+
+def image_names(site: Site, releases: Iterable[Release], named: Collection[str]) -> list[str]:
+    """What images that were built for releases are called on their host; see `remove_images`."""
+    found = {
+        name
+        for release in releases
+        for image in set(release.images.values()) - set(named)
+        for name in site.engine.own_names(image, _tags(release))
+    }
+    return sorted(found)
+
+
+def remove_images(site: Site, releases: Iterable[Release], named: Collection[str]) -> list[str]:
+    """Remove the images that were built for releases, on their host and on this machine.
+
+    Args:
+        site: The environment.
+        releases: The releases.
+        named: Images that stay whoever built them.
+
+    Returns:
+        The names and ids that were removed on the host.
+    """
+    done = []
+    for release in releases:
+        for image in sorted(set(release.images.values()) - set(named)):
+            done += site.engine.remove_image(image, _tags(release))
+            if site.remote:
+                site.builder.remove_image(image, _tags(release))
+    return done
+
+
+def images_of_others(site: Site) -> set[str]:
+    """The images that releases of other environments on the host name.
+
+    Raises:
+        OSError: When one cannot be read; TowlineError when one is damaged.
+    """
+    return _named(*_others(site))
+
+
+def _tags(release: Release) -> set[str]:
+    """The tags that a release's images were given."""
+    return {_tag(release.version), _tag(f"{release.version}-{release.commit[:12]}")}
 
 
 def _tag(version: str) -> str:

@@ -194,6 +194,7 @@ class FakeEngine:
     def remove_image(self, reference, tags):
         self.ask()
         self._called(f"remove {reference}")
+        return [reference]
 
 
 @dataclass

@@ -121,7 +121,7 @@ def test_down_takes_the_one_lock(deployed):
     ordered = Fleet((lead.find([two, one, three]), two, three))
     taken = lock.held(one.host.files, one.state.lock, "deploy 2")
     with taken, pytest.raises(Locked, match="deploy 2"):
-        down.take_down(ordered, volumes=False)
+        down.take_down(ordered, down.Extent())
 
 
 def test_the_lead_moves_with_journal_hold_and_number(deployed):

@@ -115,7 +115,7 @@ def test_what_another_state_folder_deployed_is_not_touched(tmp_path):
     assert "TOWLINE_STATE" in error.value.remedy
     for act in (down.plan, down.take_down):
         with pytest.raises(UsageError, match=r"7\.0\.0 serves on localhost, and") as error:
-            act(Fleet((site,)), volumes=True)
+            act(Fleet((site,)), down.Extent(volumes=True))
         assert "inv down --unmanaged --env prod" in error.value.remedy
     assert not site.state.lock.exists()
     assert site.engine.calls == []

@@ -17,7 +17,7 @@ def gone():
 def site(tmp_path, gone):
     """Five releases of an environment with an image each, and one that all have."""
     made = FakeSite(tmp_path / "shop" / "prod")
-    made.engine.remove_image = lambda image, tags: gone.append(image)
+    made.engine.remove_image = lambda image, tags: gone.append(image) or []
     for number in range(5):
         made.keep(f"1.{number}.0", images={"api": f"image{number}", "db": "postgres"})
     return made
@@ -41,6 +41,14 @@ def test_images_go_with_the_releases_that_alone_had_them(site, gone):
     assert prune_to_three(site) == []
 
 
+def test_what_others_put_into_a_release_folder_stays_and_is_named(site):
+    folder = site.store.get("1.0.0").folder
+    (folder / "notes").write_text("theirs")
+    done = prune_to_three(site)
+    assert done[1] == f"left in {folder}, not made by Towline: notes"
+    assert [path.name for path in folder.iterdir()] == ["notes"]
+
+
 @pytest.mark.parametrize("place", ["shop/staging", "news/prod"])
 def test_what_another_environment_keeps_stays(site, gone, tmp_path, place):
     other(tmp_path, place)
@@ -50,7 +58,7 @@ def test_what_another_environment_keeps_stays(site, gone, tmp_path, place):
 
 def test_an_environment_with_a_state_folder_of_its_own_looks_beside_it(tmp_path, gone):
     site = FakeSite(tmp_path / "state-prod")
-    site.engine.remove_image = lambda image, tags: gone.append(image)
+    site.engine.remove_image = lambda image, tags: gone.append(image) or []
     for number in range(2):
         site.keep(f"1.{number}.0", images={"api": f"image{number}"})
     other(tmp_path, "state-staging")

@@ -27,6 +27,7 @@ from towline.engines.compose.ownership import (
     foreign,
     is_built,
     names_in_use,
+    own_tags,
     refuse_foreign,
 )
 from towline.engines.compose.persistent import Persistent, Rendered, reload_signals
@@ -38,7 +39,7 @@ from towline.findings import Finding
 from towline.hosts import full_disk
 from towline.hosts.base import Host, Result, in_turn
 from towline.hosts.waiting import wait_for
-from towline.images.registry import repository, split
+from towline.images.registry import repository
 from towline.routing.nginx import Routes
 from towline.state.releases import Release, StateFolder
 
@@ -314,24 +315,41 @@ class ComposeEngine:
         """Give an image one more tag in its repository."""
         self._api.tag(reference, repository(reference), extra)
 
-    def remove_image(self, reference: str, tags: Collection[str]) -> None:
-        """Take these tags from an image that Towline built, and remove it when no other is left.
+    def own_names(self, reference: str, tags: Collection[str]) -> list[str]:
+        """What Towline calls an image that it built: names with these tags, else its id.
 
-        Images of others and tags of others stay, and so does what a container uses.
+        Empty for images of others, and where only others call it anything.
         """
-        from docker.errors import APIError
+        from docker.errors import ImageNotFound
 
         try:
             found = self._api.inspect_image(reference)
-            if not is_built(found["Config"].get("Labels")):
-                return
-            named = found["RepoTags"] or []
-            ours = [name for name in named if split(name).tag in tags]
-            for name in ours if named else [found["Id"]]:
+        except ImageNotFound:
+            return []
+        labels, named = found["Config"].get("Labels"), found["RepoTags"] or []
+        if named or not is_built(labels):
+            return own_tags(labels, named, tags)
+        return [found["Id"]]
+
+    def remove_image(self, reference: str, tags: Collection[str]) -> list[str]:
+        """Take these tags from an image that Towline built, and remove it when no other is left.
+
+        Images of others and tags of others stay, and so does what a container uses.
+
+        Returns:
+            The names that were taken away.
+        """
+        from docker.errors import APIError
+
+        removed = []
+        for name in self.own_names(reference, tags):
+            try:
                 self._api.remove_image(name)
-        except APIError as error:
-            if error.status_code not in (404, 409):  # gone, or in use
-                raise
+                removed.append(name)
+            except APIError as error:
+                if error.status_code not in (404, 409):  # gone, or in use
+                    raise
+        return removed
 
     def build(
         self, file: Path, services: Sequence[str], tick: Callable[[], None] | None = None

@@ -7,13 +7,14 @@ under a name that we would have given: it is named, and nothing is done to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from towline.engines.compose.names import SHARED, Names, compose_project, early_project
 from towline.errors import CheckFailed
 from towline.findings import Finding, Severity
+from towline.images.registry import repository, split
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 CHECK = "ownership"
 _PROJECT, _ENVIRONMENT = "towline.project", "towline.env"
 _COMPOSE = "com.docker.compose.project"
-# The digest of the content that an image was built from.
-CONTENT = "towline.content"
+# The digest of the content that an image was built from, and where its tags of ours are.
+CONTENT, REPOSITORY = "towline.content", "towline.repository"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,27 @@ class Owner:
 def is_built(labels: Mapping[str, str] | None) -> bool:
     """Whether an image with these labels was built by Towline."""
     return bool((labels or {}).get(CONTENT))
+
+
+def own_tags(
+    labels: Mapping[str, str] | None, names: Collection[str], tags: Collection[str]
+) -> list[str]:
+    """Those names of an image that Towline gave it.
+
+    Args:
+        labels: The image's labels.
+        names: All its names, `REPOSITORY:TAG`.
+        tags: Tags that Towline gives.
+    """
+    if not is_built(labels):
+        return []
+    wanted = (labels or {}).get(REPOSITORY)
+    if wanted is None and len({repository(name) for name in names}) > 1:
+        # Of a Towline before 0.7, and nobody can tell which repository is the project's.
+        return []
+    return [
+        name for name in names if split(name).tag in tags and wanted in (None, repository(name))
+    ]
 
 
 def names_in_use(api: APIClient, owner: Owner) -> Names:

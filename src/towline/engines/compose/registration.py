@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,10 +44,11 @@ def forget(host: Host, project: str, environment: str) -> None:
     """Take the note away: the folder is gone, or nothing of the environment is left."""
     from docker.errors import NotFound
 
-    try:
-        host.docker().api.remove_volume(_volume(project, environment))
-    except NotFound:
-        return
+    api = host.docker().api
+    # A volume of that name without our label is somebody else's, with who knows what in it.
+    if _labelled(api, project, environment):
+        with suppress(NotFound):
+            api.remove_volume(_volume(project, environment))
 
 
 def _volume(project: str, environment: str) -> str:

@@ -14,8 +14,9 @@ from typing import Any
 from towline.config.deploy_sections import Replicas
 from towline.config.services import Role, count_replicas
 from towline.engines.compose.names import SHARED, Names
-from towline.engines.compose.ownership import CONTENT
+from towline.engines.compose.ownership import CONTENT, REPOSITORY
 from towline.engines.compose.stack import COLOUR, KEPT, REPLACED, Stack
+from towline.images.registry import repository
 from towline.routing.nginx import ASK_PORT
 
 Definition = dict[str, Any]
@@ -88,6 +89,7 @@ def build_model(stack: Stack, target: Target, content: str) -> Definition:
                 "org.opencontainers.image.version": target.version,
                 "org.opencontainers.image.revision": target.commit,
                 CONTENT: content,
+                REPOSITORY: repository(image),
             }
         )
         services[name] = {"image": image, "build": build}
