@@ -86,21 +86,29 @@ def _stays(site: Site, extent: Extent) -> list[str]:
     images = [] if extent.images else _images(site)
     if images:
         lines.append(f"images: {', '.join(images)}; --images removes them")
-    releases = site.store.all()
-    if releases:
-        count = f"{len(releases)} release" + ("" if len(releases) == 1 else "s")
-        lines.append(f"{count} with their secrets, and the journal: {site.state.root}")
+    if site.host.files.names(site.state.releases):
+        lines.append(f"releases with their secrets, and the journal: {site.state.root}")
     return lines
 
 
 def _images(site: Site) -> list[str]:
     """The names of the images that were built for retained releases of this environment alone."""
     try:
-        named = retention.images_of_others(site)
+        releases, named = site.store.all(), retention.images_of_others(site)
     except (OSError, TowlineError):
-        # Nobody knows what that environment needs.
+        # Nobody knows what that release, or another environment, needs.
         return []
-    return retention.image_names(site, site.store.all(), named)
+    return retention.image_names(site, releases, named)
+
+
+def _remove_images(site: Site) -> list[str]:
+    """Remove them; returns those that are left, and why."""
+    try:
+        releases, named = site.store.all(), retention.images_of_others(site)
+    except (OSError, TowlineError) as error:
+        return [f"images are left: {error}"]
+    retention.remove_images(site, releases, named)
+    return [f"image {name} is left: something else uses it" for name in _images(site)]
 
 
 def take_down(
@@ -146,8 +154,7 @@ def take_down(
 def _take_down(site: Site, extent: Extent) -> list[str]:
     left = site.engine.down(volumes=extent.volumes)
     if extent.images:
-        retention.remove_images(site, site.store.all(), retention.images_of_others(site))
-        left += [f"image {name} is left: something else uses it" for name in _images(site)]
+        left += _remove_images(site)
     # Routes to nothing must not be taken for routes by the next first deploy.
     site.host.files.remove(site.state.routes / "routes.conf")
     return [f"{site.host.name}: {line}" if site.remote else line for line in left]
