@@ -63,12 +63,17 @@ class Arrivals:
         """Send images to the host, but for the layers that it has."""
         target = self.site.host.docker().api
         sent = []
+        aside = []
         for item in self.candidate.to_ship:
+            ours = self.site.builder.image(item.reference)
+            if ours and ours.content:
+                aside.append(self.site.engine.set_aside(item.reference))
             sent.append(ship(self.archives, target, item.reference, self.site.layers))
             self.archives.done(item.reference)
         amount = sum(item.sent for item in sent)
         self.site.moved.sent += amount
-        return f"{sum(item.layers for item in sent)} layers, {format_size(amount)}"
+        said = [f"{sum(item.layers for item in sent)} layers, {format_size(amount)}"]
+        return ", ".join([*said, *filter(None, aside)])
 
 
 def shared_archives(site: Site, items: Iterable[Transfer]) -> Archives:

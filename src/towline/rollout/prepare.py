@@ -76,9 +76,10 @@ class Preparation:
         engine, version = self.site.builder, self.manifest.version
         built = self.stack.built()
         names = sorted(built) if everything else list(self.candidate.to_build)
+        images = sorted({built[name] for name in names})
+        said = [line for line in map(engine.set_aside, images) if line]
         with self._build_file() as file:
             engine.build(file, names, tick)
-        said = []
         for name in names:
             image = engine.image(built[name])
             if image is None:

@@ -315,6 +315,20 @@ class ComposeEngine:
         """Give an image one more tag in its repository."""
         self._api.tag(reference, repository(reference), extra)
 
+    def set_aside(self, reference: str) -> str:
+        """Give an image of others one more name, since ours is about to take the one it has.
+
+        Returns:
+            What is to be told; empty when nobody else has an image of that name.
+        """
+        found = self.image(reference)
+        if found is None or found.content:
+            return ""
+        extra = f"replaced-{found.id.removeprefix('sha256:')[:12]}"
+        self.tag(reference, extra)
+        now = f"{repository(reference)}:{extra}"
+        return f"{reference} was not built by Towline: that image is {now} now"
+
     def own_names(self, reference: str, tags: Collection[str]) -> list[str]:
         """What Towline calls an image that it built: names with these tags, else its id.
 
