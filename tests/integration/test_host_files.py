@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from projects import docker
+from towline.environments import place
 from towline.errors import TowlineError, UsageError
 from towline.hosts.address import parse
 from towline.hosts.install import archive
 from towline.hosts.local import LocalFiles
 from towline.hosts.remote import RemoteHost
 from towline.state.journal import Journal
+from towline.state.releases import StateFolder
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +106,31 @@ def link_to(files, link, target):
             client.symlink(str(target), str(link))
 
 
+def test_root_leaves_nothing_of_its_own_in_the_folder_of_another_user(lab, root_there):
+    """S13: else that user cannot write there any more."""
+    container, state = lab.hosts[0].container, StateFolder(root_there)
+    docker("exec", container, "install", "-d", "-o", "deploy", str(state.root))
+    docker("exec", container, "touch", f"{state.root}/theirs")
+    host = RemoteHost(parse("root@lab1"), ssh_config=str(lab.ssh_config))
+    try:
+        place.leave_to_owner(host, state)
+        files = host.files
+        files.write(state.root / "a/b", b"")
+        files.create(state.lock, b"")
+        files.append(state.journal, b"")
+        files.overwrite(state.routes / "routes.conf", b"")
+        files.folder(state.live).overwrite(Path("conf/nginx"), b"")
+        files.folder(state.live).overwrite(Path("conf/key"), b"", 0o600, 70)
+        files.install(state.releases / "1.0.0", {"tree/x": (b"", 0o644)}, {})
+    finally:
+        host.close()
+    found = docker("exec", container, "find", str(state.root), "-printf", "%P %U\\n").splitlines()
+    owners = dict(line.split(" ") for line in found)
+    assert (owners.pop("theirs"), owners.pop("live/conf/key")) == ("0", "70")
+    assert len(owners) > 12
+    assert set(owners.values()) == {str(host.user_id())} != {"0"}
+
+
 def test_new_files_are_private_from_their_first_byte(files, root, monkeypatch):
     """S5: whoever opens one before its permissions are set could read it."""
     seen = []
@@ -183,6 +210,22 @@ def test_a_folder_is_there_whole(files, root, lab):
     assert modes(files, folder, lab) == {name: mode for name, (_, mode) in TREE.items()}
     assert files.names(root / "releases") == ["1.0.0"]
     assert files.names(folder) == ["env", "tree"]
+
+
+def test_what_others_put_into_a_folder_outlives_it(files, root):
+    for name in ("env", "tree/conf/a", "tree/conf/theirs", "tree/gone/b", "notes"):
+        files.write(root / "1.0.0" / name, name.encode())
+    files.write(root / "outside/env", b"precious")
+    link_to(files, root / "1.0.0/link", root / "outside")
+    ours = {"env", "tree/conf/a", "tree/gone/b", "link/env"}
+    left = ["link", "notes", "tree/conf/theirs"]
+    assert files.remove_known(root / "1.0.0", ours.__contains__) == left
+    assert files.names(root / "1.0.0") == ["link", "notes", "tree"]
+    assert files.names(root / "1.0.0/tree") == ["conf"]
+    assert files.remove_known(root / "1.0.0", lambda _: True) == []
+    assert files.names(root) == ["outside"]
+    assert files.read(root / "outside/env") == b"precious"
+    assert files.remove_known(root / "nowhere", lambda _: True) == []
 
 
 def test_what_is_known_does_not_travel(remote, root_there):

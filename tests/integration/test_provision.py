@@ -194,6 +194,7 @@ def test_what_was_made_is_taken_back_and_nothing_else(project, host):
     inside(host, "sh", "-c", f"echo '{text}' > /etc/docker/daemon.json")
     provision(project, "--login", "root", "--destroy", "--yes").ok()
     assert inside(host, "id", "deploy").returncode == 1
+    assert inside(host, "test", "-e", "/home/deploy").returncode == 1
     assert inside(host, "id", "admin").returncode == 0
     assert inside(host, "sh", "-c", "command -v docker").returncode != 0
     assert inside(host, "test", "-e", "/var/lib/towline").returncode == 1

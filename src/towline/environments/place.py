@@ -9,7 +9,7 @@ from pathlib import Path
 from towline.engines.base import Engine
 from towline.environments.site import Site
 from towline.errors import Locked, TowlineError, UsageError
-from towline.hosts.base import Files
+from towline.hosts.base import Files, Host
 from towline.state.releases import StateFolder
 
 

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from towline.engines import registration
-from towline.engines.ownership import CONTENT, REPOSITORY, own_tags
+from towline.engines.compose import registration
+from towline.engines.compose.ownership import CONTENT, REPOSITORY, own_tags
 
 TAGS = {"1.0.0", "1.0.0-abc"}
 OURS = {CONTENT: "digest", REPOSITORY: "shop-api"}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from towline.engines.releases import StateFolder
+from towline.environments import place
 from towline.errors import TowlineError, UsageError
 from towline.hosts.local import LocalFiles, LocalHost
-from towline.rollout import place
+from towline.state.releases import StateFolder
 
 FILES = LocalFiles()
 
@@ -150,23 +150,6 @@ def test_a_file_below_a_file_is_not_there(tmp_path):
     FILES.write(tmp_path / "README", b"")
     with pytest.raises(FileNotFoundError):
         FILES.read(tmp_path / "README" / "release.json")
-
-
-def test_what_others_put_into_a_folder_outlives_it(tmp_path):
-    folder, outside = tmp_path / "1.0.0", tmp_path / "outside"
-    for name in ("env", "tree/conf/a", "tree/conf/theirs", "tree/gone/b", "notes"):
-        FILES.write(folder / name, name.encode())
-    FILES.write(outside / "env", b"precious")
-    (folder / "link").symlink_to(outside)
-    ours = {"env", "tree/conf/a", "tree/gone/b", "link/env"}
-    assert FILES.remove_known(folder, ours.__contains__) == ["link", "notes", "tree/conf/theirs"]
-    left = {str(path.relative_to(folder)) for path in folder.rglob("*")}
-    assert left == {"link", "notes", "tree", "tree/conf", "tree/conf/theirs"}
-    assert FILES.read(outside / "env") == b"precious"
-    assert FILES.remove_known(folder, lambda _: True) == []
-    assert not folder.exists()
-    assert FILES.read(outside / "env") == b"precious"
-    assert FILES.remove_known(tmp_path / "nowhere", lambda _: True) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for others")
