@@ -93,7 +93,9 @@ def build_model(stack: Stack, target: Target, content: str) -> Definition:
             }
         )
         services[name] = {"image": image, "build": build}
-    model = {"name": target.names.own, "services": services}
+    # Compose writes the project's name into the image, and each container inherits it: one that
+    # somebody runs by hand must not look like one of the environment's.
+    model = {"name": f"{target.names.own}-build", "services": services}
     # Build secrets are mounted while an image is built and are in none of its layers.
     used = {
         item["source"] for each in services.values() for item in each["build"].get("secrets") or []
