@@ -34,22 +34,32 @@ def pre_deploy_check(
 
 def show(findings: list[Finding], json: bool) -> None:
     """Print each finding once: those that want something with details and remedy."""
-    from towline.findings import Severity
+    from towline.findings import Severity, group
 
     if json:
         terminal.say_json_list("check", "findings", [vars_of(item) for item in findings])
         return
-    width = max((len(item.check) for item in findings), default=0)
+    groups = group(findings)
+    width = max((len(item.finding.check) for item in groups), default=0)
     style = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.OK: "green"}
-    for item in findings:
-        mark = terminal.paint(f"{item.severity.value:<7}", style[item.severity])
-        terminal.say(f"{mark}  {item.check:<{width}}  {item.message}")
-        if item.severity is not Severity.OK:
+    for item in groups:
+        found = item.finding
+        mark = terminal.paint(f"{found.severity.value:<7}", style[found.severity])
+        _say(f"{mark}  {found.check:<{width}}  ", 11 + width, item.message)
+        if found.severity is not Severity.OK:
             indent = " " * (11 + width)
-            for line in item.details:
+            for line in found.details:
                 terminal.say(f"{indent}  {line}")
-            if item.remedy:
-                terminal.say(f"{indent}-> {item.remedy}")
+            if found.remedy:
+                _say(f"{indent}-> ", 14 + width, found.remedy)
+
+
+def _say(before: str, taken: int, text: str) -> None:
+    """Print a text after others, as wide as the screen."""
+    first, *rest = terminal.wrapped(text, taken)
+    terminal.say(f"{before}{first}")
+    for line in rest:
+        terminal.say(f"{'':<{taken}}{line}")
 
 
 def vars_of(finding: object) -> dict[str, Any]:

@@ -104,9 +104,10 @@ def _check(fleet: Fleet, operation: Operation, *, skip_check: bool) -> None:
     """Check what a deploy needs, and show the plan where a person is asked."""
     if not skip_check:
         from towline.checks.preflight import require
+        from towline.findings import group
 
-        for finding in require(fleet):
-            terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {finding.message}")
+        for item in group(require(fleet)):
+            terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {item.message}")
     if fleet.lead.environment.confirm:
         for line in operation.plan.lines():
             terminal.tell(line)

@@ -14,12 +14,15 @@ import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Any, TextIO
 
 from . import output
 
 # What every terminal shows, and the least that is left of it for a text.
 _WIDTH, _NARROWEST = 80, 20
+# The least that is left of a name.
+_SHORTEST = 8
 # Lets commands print bare lists, as they did up to 0.6.0.
 _BARE_LISTS = "TOWLINE_JSON_LISTS"
 
@@ -91,28 +94,56 @@ def width() -> int:
     return max(_WIDTH, given)
 
 
+def wrapped(text: str, taken: int) -> list[str]:
+    """A text as lines that fit the screen, where there is one; files and pipes get one line.
+
+    Args:
+        text: The text.
+        taken: Columns that stand before it.
+    """
+    if not sys.stdout.isatty():
+        return [text]
+    return _lines(text, max(_NARROWEST, width() - taken))
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, limit: int = 0) -> None:
-    """Print aligned columns.
+    """Print aligned columns; on a terminal no line is wider than that.
 
     Args:
         header: What the columns hold.
         rows: The rows.
-        limit: Columns of the screen that the last column is wrapped at, between words; 0 for none.
+        limit: Columns of the screen, where there is none; 0 for as many as it takes.
     """
     everything = [list(header), *([str(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in everything) for column in range(len(header))]
+    limit = limit or (width() if sys.stdout.isatty() else 0)
+    fitted = _fitted(widths, limit) if limit else widths
     for number, row in enumerate(everything):
-        last = len(row) - 1
-        cells = [f"{cell:<{widths[i]}}  " for i, cell in enumerate(row[:last])]
-        before = "".join(cells)
-        parts = [row[last]]
-        if limit:
-            room = max(_NARROWEST, limit - len(before))
-            parts = textwrap.wrap(row[last], room, break_on_hyphens=False) or [""]
-        line = f"{before}{parts[0]}".rstrip()
-        say(paint(line, "dim") if number == 0 else _marked(line))
-        for part in parts[1:]:
-            say(f"{'':<{len(before)}}{part}")
+        pairs = zip(row, fitted, strict=True)
+        cells = [_lines(cell, most) if limit else [cell] for cell, most in pairs]
+        for below, parts in enumerate(zip_longest(*cells, fillvalue="")):
+            padded = zip(parts, fitted, strict=True)
+            line = "  ".join(f"{part:<{most}}" for part, most in padded).rstrip()
+            say(paint(line, "dim") if number == 0 else line if below else _marked(line))
+
+
+def _fitted(widths: Sequence[int], limit: int) -> list[int]:
+    """Widths that fit: the last column gives way first, then the widest of the others."""
+    fitted, room = list(widths), limit - 2 * (len(widths) - 1)
+    last = len(fitted) - 1
+    while sum(fitted) > room:
+        able = [column for column in range(last) if fitted[column] > _SHORTEST]
+        if fitted[last] > _NARROWEST:
+            fitted[last] -= 1
+        elif able:
+            fitted[max(able, key=fitted.__getitem__)] -= 1
+        else:
+            break
+    return fitted
+
+
+def _lines(text: str, most: int) -> list[str]:
+    return textwrap.wrap(text, max(1, most), break_on_hyphens=False) or [""]
 
 
 _MARKS = {"ok": "green", "good": "green", "healthy": "green", "error": "red", "failure": "red",

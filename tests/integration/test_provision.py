@@ -94,7 +94,7 @@ def test_the_check_names_all_that_is_missing(project):
     assert ("system", "ok") in found
     assert ("disk", "ok") in found
     engine = next(row for row in said.json["findings"] if row["check"] == "engine")
-    assert engine["message"] == "bare: Docker is not installed"
+    assert (engine["host"], engine["message"]) == ("bare", "Docker is not installed")
     assert "`inv provision --env staging`" in engine["remedy"]
 
 

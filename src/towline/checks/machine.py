@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from towline.config.units import format_size
 from towline.engines.world import World
 from towline.errors import UsageError
 from towline.findings import Finding, Severity
 from towline.hosts.base import Host
-
-_ENGINE = (20, 10)
-_COMPOSE = (2, 20)
+from towline.hosts.capacity import Capacity, Space, judge_space, judge_versions
 
 
 def check_engine(host: Host) -> Iterator[Finding]:
     """Versions of the Docker engine and of Compose."""
-    version = str(host.docker().version()["Version"])
-    yield _version("engine", "Docker engine", version, _ENGINE)
-    compose = host.compose_version()
-    if compose:
-        yield _version("compose", "Compose", compose, _COMPOSE)
-    else:
-        yield Finding(
-            "compose",
-            Severity.ERROR,
-            f"`docker compose` does not work on {host.name}",
-            "install Compose version 2 (package docker-compose-plugin or docker-compose-v2)",
-        )
+    found = Capacity(str(host.docker().version()["Version"]), host.compose_version())
+    yield from judge_versions(
+        found, "install Compose version 2 (package docker-compose-plugin or docker-compose-v2)"
+    )
 
 
 def check_reach(host: Host) -> Iterator[Finding]:
@@ -45,17 +33,10 @@ def check_reach(host: Host) -> Iterator[Finding]:
 def check_disk(host: Host, state: Path, wanted: int) -> Iterator[Finding]:
     """Free space where state and images live."""
     folders = {"state": state, "images": Path(str(host.docker().info()["DockerRootDir"]))}
-    for what, folder in folders.items():
-        free = host.files.free_bytes(folder)
-        if free < wanted:
-            yield Finding(
-                "disk",
-                Severity.ERROR,
-                f"{format_size(free)} free for {what} in {folder}, {format_size(wanted)} wanted",
-                "free some (`docker system df` shows what images take), or lower checks.disk_free",
-            )
-        else:
-            yield Finding("disk", Severity.OK, f"{format_size(free)} free for {what} in {folder}")
+    spaces = [
+        Space(what, host.files.free_bytes(folder), str(folder)) for what, folder in folders.items()
+    ]
+    yield from judge_space(Capacity(spaces=spaces), wanted)
 
 
 def check_ports(host: Host, kept: dict[str, Any], world: World) -> Iterator[Finding]:
@@ -101,11 +82,3 @@ def check_name(url: str) -> Iterator[Finding]:
         )
     else:
         yield Finding("network", Severity.OK, f"{name} resolves")
-
-
-def _version(check: str, what: str, text: str, least: tuple[int, int]) -> Finding:
-    match = re.match(r"v?(\d+)\.(\d+)", text)
-    wanted = ".".join(map(str, least))
-    if match and (int(match[1]), int(match[2])) >= least:
-        return Finding(check, Severity.OK, f"{what} {text}")
-    return Finding(check, Severity.ERROR, f"{what} {text} is too old", f"install {wanted} or newer")

@@ -20,7 +20,7 @@ from towline.engines.compose.stack import KEPT, Stack
 from towline.environments import rendering
 from towline.environments.site import Fleet, Site, observe
 from towline.errors import CheckFailed, TowlineError, UsageError
-from towline.findings import Finding, Severity, errors
+from towline.findings import Finding, Severity, errors, group
 from towline.rollout import operations
 from towline.rollout.candidates import read_manifest
 from towline.rollout.planner import require_router
@@ -92,17 +92,17 @@ def stop_on_errors(
     wrong = errors(findings)
     if not wrong:
         return
-    noun = "error" if len(wrong) == 1 else "errors"
-    message = f"the {check} found {len(wrong)} {noun}; nothing was changed"
+    noun = "error" if len(group(wrong)) == 1 else "errors"
+    message = f"the {check} found {len(group(wrong))} {noun}; nothing was changed"
     if shown:
         raise CheckFailed(message, remedy=f"fix what is listed above, then `{command}` again")
     details = [
         line
-        for finding in wrong
+        for item in group(wrong)
         for line in (
-            f"{finding.check}: {finding.message}",
-            *(f"    {detail}" for detail in finding.details),
-            f"    -> {finding.remedy}",
+            f"{item.finding.check}: {item.message}",
+            *(f"    {detail}" for detail in item.finding.details),
+            f"    -> {item.finding.remedy}",
         )
     ]
     raise CheckFailed(
@@ -178,7 +178,7 @@ def _host(site: Site, stack: Stack | None) -> list[Finding]:
         found += check_certificates(site, stack)
     if not site.remote:
         return found
-    return [replace(item, message=f"{site.host.name}: {item.message}") for item in found]
+    return [replace(item, host=site.host.name) for item in found]
 
 
 def _restarts(fleet: Fleet) -> list[Finding]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from towline.config.units import format_size
 from towline.findings import Finding, Severity
+from towline.hosts.capacity import Capacity, Space, judge_space, judge_versions
 from towline.provision import daemon
 from towline.provision.facts import UNREADABLE, Facts
 from towline.provision.record import STATE
@@ -12,7 +14,6 @@ from towline.provision.systems import SUPPORTED, find
 
 _MEMORY = 900_000_000
 _SKEW_SECONDS = 5.0
-_ENGINE, _COMPOSE = (20, 10), (2, 20)
 
 
 def examine(facts: Facts, environment: str, disk_free: int) -> list[Finding]:
@@ -50,9 +51,7 @@ def _engine(facts: Facts, prepare: str) -> Iterator[Finding]:
     if not facts.docker:
         yield Finding("engine", Severity.ERROR, "Docker is not installed", prepare)
         return
-    if facts.own.version:
-        yield _version("engine", "Docker engine", facts.own.version, _ENGINE)
-    elif facts.engine.version:
+    if facts.engine.version and not facts.own.version:
         yield Finding(
             "engine",
             Severity.ERROR,
@@ -60,12 +59,9 @@ def _engine(facts: Facts, prepare: str) -> Iterator[Finding]:
             f"put the user into the group docker ({prepare}), or set `sudo: true` for the "
             "environment",
         )
-    else:
+    elif not facts.own.version:
         yield Finding("engine", Severity.ERROR, f"no engine answers: {facts.engine.error}", prepare)
-    if facts.compose:
-        yield _version("compose", "Compose", facts.compose, _COMPOSE)
-    else:
-        yield Finding("compose", Severity.ERROR, "Compose version 2 is not installed", prepare)
+    yield from judge_versions(Capacity(facts.own.version, facts.compose), prepare)
     if facts.init == "systemd" and not facts.enabled:
         yield Finding(
             "engine", Severity.WARNING, "the engine does not start with the host", prepare
@@ -85,22 +81,13 @@ def _state(facts: Facts, prepare: str) -> Iterator[Finding]:
 
 
 def _room(facts: Facts, wanted: int) -> Iterator[Finding]:
-    for what, free in (("images", facts.disk_images), ("state", facts.disk_state)):
-        message = f"{free / 1e9:.1f} GB free for {what}"
-        if free < wanted:
-            yield Finding(
-                "disk",
-                Severity.ERROR,
-                f"{message}, {wanted / 1e9:.1f} GB wanted",
-                "free some (`docker system df` shows what images take), or lower checks.disk_free",
-            )
-        else:
-            yield Finding("disk", Severity.OK, message)
+    spaces = [Space("images", facts.disk_images), Space("state", facts.disk_state)]
+    yield from judge_space(Capacity(spaces=spaces), wanted)
     low = facts.memory < _MEMORY
     yield Finding(
         "memory",
         Severity.WARNING if low else Severity.OK,
-        f"{facts.memory / 1e9:.1f} GB of memory",
+        f"{format_size(facts.memory)} of memory",
         "two releases run side by side for a while: see that both fit" if low else "",
     )
 
@@ -154,15 +141,3 @@ def _upkeep(facts: Facts) -> Iterator[Finding]:
             "firewall", Severity.WARNING, "no firewall filters what comes in",
             "close all but SSH and the router's ports, here or before the host",
         )  # fmt: skip
-
-
-def _version(check: str, name: str, found: str, least: tuple[int, int]) -> Finding:
-    numbers = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
-    if numbers >= least:
-        return Finding(check, Severity.OK, f"{name} {found}")
-    return Finding(
-        check,
-        Severity.ERROR,
-        f"{name} {found} is older than {least[0]}.{least[1]}",
-        "update it",
-    )

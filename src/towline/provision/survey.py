@@ -93,7 +93,7 @@ def examine(project: Project, environment: str, *, login: str = "") -> list[Find
     """What every host of an environment lacks; see `survey` for what it raises."""
     wanted = project.environment(environment).checks.disk_free
     found = [
-        replace(finding, message=f"{host.name}: {finding.message}")
+        replace(finding, host=host.name)
         for host in survey(project, environment, login=login)
         for finding in findings.examine(host.facts, environment, wanted)
     ]

@@ -175,9 +175,9 @@ def test_versions_that_will_do():
 @pytest.mark.parametrize(
     ("engine", "compose", "said"),
     [
-        ("19.03.1", "2.26.1", "Docker engine 19.03.1 is too old"),
-        ("24.0.7", "2.3.0", "Compose 2.3.0 is too old"),
-        ("24.0.7", "", "`docker compose` does not work on here"),
+        ("19.03.1", "2.26.1", "Docker engine 19.03.1 is older than 20.10"),
+        ("24.0.7", "2.3.0", "Compose 2.3.0 is older than 2.20"),
+        ("24.0.7", "", "Compose version 2 is not installed"),
     ],
 )
 def test_versions_that_will_not(engine, compose, said):

@@ -84,3 +84,20 @@ def test_a_table_of_data_is_not_wrapped(monkeypatch, capsys):
     terminal.table(["a", "b"], [["1", "x" * 50 + " y"], ["2", ""]], limit=40)
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["a  b", f"1  {'x' * 37}", f"   {'x' * 13} y", "2"]
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_tables_with_long_names_fit_a_terminal_and_lose_nothing(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdout", screen)
+    row = ["warehouse-production-green-recommendation-engine-12", "app", "green", "2026.11.21-rc.4",
+           "restarting (1) 3 seconds ago, unhealthy since 12 minutes"]  # fmt: skip
+    terminal.table(["name", "role", "slot", "release", "status"], [row])
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= columns
+    for cell in row:
+        assert all(word in "".join(lines) for word in cell.split() if len(word) < 8)
+    names = "".join(line.split("  ")[0].strip() for line in lines[1:])
+    assert names == row[0]
