@@ -76,11 +76,12 @@ def verbose() -> bool:
 
 def open_project() -> Project:
     """The project at or above the working folder; its secrets are masked from here on."""
-    from towline.config.environments import read_values
+    from towline.config.environments import learn_process, read_values
     from towline.config.loading import load
     from towline.engines.compose.secret_files import learn_declared
     from towline.errors import TowlineError
 
+    learn_process()
     project = load(Path.cwd())
     for text in project.warnings:
         terminal.tell(f"{terminal.paint('warning', 'yellow', sys.stderr)}  {text}")

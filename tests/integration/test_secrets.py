@@ -239,6 +239,34 @@ def test_a_failed_deploy_and_its_record_show_none_of_it(leaky):
             assert needle not in path.read_text("utf-8", "replace"), path
 
 
+def test_reasons_of_people_show_none_of_it(leaky):
+    said = f"because of {HIDDEN['JWT']} and {HIDDEN['REPOSITORY']}"
+    for command in (
+        ("hold", "--dry-run", "--reason", said), ("hold", "--reason", said), ("status",),
+        ("status", "--json"), ("deploy",), ("hold.lift", "--dry-run"), ("hold.lift",),
+    ):  # fmt: skip
+        if command == ("status",):
+            file = (leaky.folder / "hold.json").read_text()
+            assert "because of [redacted]" in file
+            assert not [needle for needle in hidden() if needle in file]
+        done = assert_hidden(leaky.inv(*command))
+        # What is live already is not refused; whoever deploys it is not held.
+        assert command == ("deploy",) or "because of [redacted]" in done.text, command
+    target = ("--version", "1.0.0", "--auto-approve", "--keep-schema", "--reason", said)
+    release(leaky, "1.0.1", TALKATIVE)
+    assert_hidden(leaky.inv("deploy")).ok()
+    assert_hidden(leaky.inv("rollback", *target)).ok()
+    for command in (
+        ("history", "--json"), ("rollback", "--list-versions", "--json"), ("status", "--json"),
+    ):  # fmt: skip
+        assert "because of [redacted]" in assert_hidden(leaky.inv(*command)).out, command
+    assert_hidden(leaky.inv("hold.lift"))
+    for name in ("journal.jsonl", "releases/1.0.1/release.json"):
+        text = (leaky.folder / name).read_text()
+        assert "because of [redacted]" in text
+        assert not [needle for needle in hidden() if needle in text], name
+
+
 def test_a_rotated_secret_that_still_runs_is_masked_too(leaky):
     env = leaky.root / ".env"
     plain = env.read_text()

@@ -43,6 +43,15 @@ def example_file(project: Project, name: str) -> Path:
     return project.compose_files(name)[0].parent / ".env.prod.example"
 
 
+def learn_process(environ: Mapping[str, str] = os.environ) -> None:
+    """Mask the secrets that this process was given, such as those of a workflow.
+
+    They need not be the project's: tests that a promotion runs inherit them, and may print them.
+    """
+    # A path is none, whatever its variable is called: PWD, SSH_KEY_FILE.
+    KNOWN.learn({name: text for name, text in environ.items() if not text.startswith(("/", "~"))})
+
+
 def read_values(
     project: Project, name: str, environ: Mapping[str, str] = os.environ
 ) -> dict[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
+from towline.config.redaction import KNOWN
 from towline.errors import TowlineError, UsageError
 from towline.git.remote import Remote
 
@@ -68,6 +69,8 @@ def open_pull_request(
             remedy="push with --push, and open the request by hand; or set GITHUB_REPOSITORY",
         )
     client = _client(_token(), api_address(remote))
+    # It leaves this process: commit messages and names of files may hold what nobody should read.
+    title, body = KNOWN.redact(title), KNOWN.redact(body)
     try:
         return _opened(client.get_repo(path), branch, title, body, base)
     except (AssertionError, AttributeError, TypeError):

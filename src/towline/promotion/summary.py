@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from towline.config.redaction import KNOWN
 from towline.git.changes import Change
 from towline.promotion.dependencies import Upgrade
 
@@ -145,8 +146,9 @@ def _text(change: Change) -> str:
 
 
 def _markdown(change: Change) -> str:
+    # Secrets are masked before: what is made safe for Markdown would not be recognised any more.
     # Backticks keep what looks like Markdown or a mention from being one.
-    text = _text(change).replace("`", "'")
+    text = KNOWN.redact(_text(change)).replace("`", "'")
     return f"**{_kind(change)}** {_safe(text)} ({change.commit.sha[:9]})"
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from towline.config.redaction import KNOWN
 from towline.errors import CheckFailed
 from towline.hosts.base import Files
 from towline.state import actor
@@ -58,7 +59,8 @@ def read(files: Files, state: StateFolder) -> Hold | None:
 def put(files: Files, state: StateFolder, reason: str) -> Hold:
     """Hold an environment; for whoever has its lock."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    hold = Hold(reason, since, actor.current())
+    # Whoever reads it elsewhere may not know what is to be masked.
+    hold = Hold(KNOWN.redact(reason), since, actor.current())
     files.write(state.hold, json.dumps(hold.data()).encode(), 0o600)
     return hold
 

@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from towline.config.redaction import KNOWN
 from towline.config.services import Role, Service
 from towline.errors import TowlineError
 from towline.hosts.base import Files
@@ -233,8 +234,8 @@ class ReleaseStore:
         return release
 
     def mark(self, release: Release, status: Status, reason: str = "") -> Release:
-        """Record that a release proved good or bad."""
-        marked = replace(release, status=status, reason=reason)
+        """Record that a release proved good or bad; secrets in the reason are masked."""
+        marked = replace(release, status=status, reason=KNOWN.redact(reason))
         if marked != release:
             self._write(release.folder, marked)
         self._read[release.id] = marked

@@ -4,11 +4,13 @@ import pytest
 from fakes import FakeSite
 from test_executor import deploy_plan
 
+from towline.config.redaction import KNOWN
 from towline.errors import CheckFailed
 from towline.progress import Silent
 from towline.rollout.lane import Lane
 from towline.rollout.operations import Operation
 from towline.state import hold
+from towline.state.releases import Status
 
 
 @pytest.fixture
@@ -60,3 +62,16 @@ def test_lifting(site):
     assert hold.read(files, state) is None
     state.hold.write_text("not ours")
     assert "cannot be read" in hold.read(files, state).reason
+
+
+def test_a_secret_in_a_reason_is_in_no_file(site):
+    """Who reads it on another machine may not know what is to be masked."""
+    KNOWN.learn({"API_TOKEN": "pl4nted-77aa"})
+    said = "the token pl4nted-77aa was wrong"
+    found = hold.put(site.host.files, site.state, said)
+    assert found.reason == "the token [redacted] was wrong"
+    kept = site.keep("1.0.7")
+    site.store.mark(kept, Status.BAD, said)
+    texts = [file.read_text() for file in site.folder.rglob("*.json")]
+    assert any("the token [redacted] was wrong" in text for text in texts)
+    assert not any("pl4nted" in text for text in texts)

@@ -148,3 +148,86 @@ def test_a_hotfix_from_drift_to_promotion(root):
     git(root, "switch", "-q", "main")
     git(root, "merge", "-q", "hotfix/backport-1.1.0")
     assert "deploy/ is shop 1.1.1 now" in inv(root, "promote")
+
+
+HIDDEN = {
+    "API_TOKEN": "pl4nted-api-token-77aa",
+    "REPORTS": "https://ghpl4nted0x9y8@git.example/repo",
+    "LEGACY": "pl4nted-declared-00dd",
+}
+NEEDLES = ("pl4nted-api-token-77aa", "ghpl4nted0x9y8", "pl4nted-declared-00dd")
+SPOKEN = " ".join(HIDDEN.values())
+
+
+@pytest.fixture
+def leaky(root):
+    """A project whose commits and tests name its secrets."""
+    (root / ".env").write_text("".join(f"{name}={text}\n" for name, text in HIDDEN.items()))
+    (root / ".gitignore").write_text(".env\n")
+    with (root / "towline.yaml").open("a") as file:
+        file.write("secrets: [LEGACY]\n")
+    (root / "app/src/main.py").write_text("print('leaky')\n")
+    commit(root, f"feat: use {SPOKEN}\n\nBREAKING CHANGE: {SPOKEN} is needed")
+    return root
+
+
+def leaks(*texts):
+    return [needle for text in texts for needle in NEEDLES if needle in str(text)]
+
+
+def test_what_is_planted_in_commits_reaches_no_pull_request(leaky, tmp_path):
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "--template=", "remote.git")
+    git(leaky, "remote", "add", "origin", "https://github.com/acme/shop.git")
+    git(leaky, "config", "remote.origin.pushurl", str(tmp_path / "remote.git"))
+    server = GitHub()
+    refusal = {"message": f"Validation Failed: {SPOKEN}", "errors": [{"message": SPOKEN}]}
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    env = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": server.url}
+    try:
+        plan = inv(leaky, "promote", "--dry-run")
+        said = inv(leaky, "promote", "--pr", env=env)
+        sent = server.asked[-1][4]
+        server.answers["POST", "/repos/acme/shop/pulls"] = (422, refusal, {})
+        (leaky / "app/src/main.py").write_text("print('three')\n")
+        commit(leaky, f"fix: {SPOKEN}")
+        refused = inv(leaky, "promote", "--pr", env=env, code=1)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert "use [redacted]" in sent["body"]
+    assert "[redacted]" in plan
+    assert "GitHub refuses the pull request (422): Validation Failed: [redacted]" in refused
+    assert leaks(plan, said, refused, sent["title"], sent["body"], server.asked) == []
+
+
+@pytest.mark.parametrize("options", [(), ("--pr",)])
+def test_what_tests_print_is_masked(leaky, options):
+    (leaky / "app/noisy.py").write_text(
+        "import os, sys\n"
+        "print(open('../.env').read())\n"
+        "print(repr(open('../.env').read()), file=sys.stderr)\n"
+        "print(os.environ['CI_DEPLOY_TOKEN'])\n"
+        "sys.exit(3)\n"
+    )
+    text = (leaky / "towline.yaml").read_text()
+    text = text.replace("promote: {", "promote: {test: 'python noisy.py', ")
+    (leaky / "towline.yaml").write_text(text)
+    commit(leaky, "chore: tests")
+    # The workflow's own secrets are in no file of the project.
+    env = {"CI_DEPLOY_TOKEN": "pl4nted-of-the-workflow-1"}
+    said = inv(leaky, "promote", *options, code=3, env=env)
+    assert "the tests failed" in said
+    assert said.count("[redacted]") >= 7
+    assert leaks(said) == []
+    assert "pl4nted" not in said
+
+
+def test_what_drift_shows_is_masked_as_json_too(leaky):
+    inv(leaky, "promote")
+    (leaky / "deploy/src/main.py").write_text(f"print({SPOKEN!r})\n")
+    (leaky / f"deploy/src/{NEEDLES[0]}.py").write_text("")
+    shown = inv(leaky, "promote.drift")
+    assert "[redacted]" in shown
+    rows = json.loads(inv(leaky, "promote.drift", "--json"))
+    assert "src/[redacted].py" in [row["path"] for row in rows["files"]]
+    assert leaks(shown, rows, inv(leaky, "promote", code=3)) == []
