@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import Literal, get_args
 
@@ -56,11 +54,6 @@ def bump(version: Version, part: str, *, label: str = "rc") -> Version:
     return version.next_version(part, prerelease_token=label)
 
 
-def is_newer(candidate: str, than: str) -> bool:
-    """Whether a version has higher precedence; build metadata does not count."""
-    return parse(candidate) > parse(than)
-
-
 def order_key(version: Version) -> tuple[object, ...]:
     """A key that sorts as precedence does (semver.org, rule 11), fast for many versions."""
     return precedence(version.major, version.minor, version.patch, version.prerelease)
@@ -73,30 +66,6 @@ def precedence(major: int, minor: int, patch: int, prerelease: str | None) -> tu
     words = prerelease.split(".")
     identifiers = tuple((0, int(word), "") if word.isdigit() else (1, 0, word) for word in words)
     return (major, minor, patch, (0, identifiers))
-
-
-def in_order(versions: Iterable[str]) -> list[str]:
-    """Versions from lowest to highest.
-
-    Build metadata has no precedence; where only it differs, it decides by its own words and
-    numbers (`+r2` before `+r10`), so that the order never depends on the order given.
-    """
-    return sorted(versions, key=_OrderKey)
-
-
-class _OrderKey:
-    """Compares by precedence first, then by build metadata, then by the text."""
-
-    def __init__(self, text: str) -> None:
-        self.version = parse(text)
-        words = re.findall(r"\d+|\D+", self.version.build or "")
-        natural = tuple((0, int(word), "") if word.isdigit() else (1, 0, word) for word in words)
-        self.rest = (natural, text)
-
-    def __lt__(self, other: _OrderKey) -> bool:
-        if self.version != other.version:
-            return bool(self.version < other.version)
-        return self.rest < other.rest
 
 
 def _count_up(prerelease: str) -> str:
