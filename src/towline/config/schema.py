@@ -17,17 +17,14 @@ from towline.config.overrides import SECTIONS
 from towline.config.services import Service
 
 FOLDER = Path(__file__).resolve().parent.parent / "schema"
-_PUBLISHED = "https://raw.githubusercontent.com/towline/towline/main/src/towline/schema"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SETTINGS_FILE = "towline.schema.json"
 SERVICE_FILE = "x-towline.schema.json"
-SETTINGS_URL = f"{_PUBLISHED}/{SETTINGS_FILE}"
-SERVICE_URL = f"{_PUBLISHED}/{SERVICE_FILE}"
 
 
 def json_schema() -> dict[str, Any]:
     """The schema of `towline.yaml`."""
-    schema = _schema(TowlineFile, SETTINGS_URL, FILE)
+    schema = _schema(TowlineFile, FILE)
     parts = schema["$defs"]
     schema["properties"]["environments"]["default"] = {"local": {}}
     for name in SECTIONS:
@@ -40,7 +37,7 @@ def json_schema() -> dict[str, Any]:
 
 def service_schema() -> dict[str, Any]:
     """The schema of the `x-towline` section of a service in a Compose file."""
-    return _schema(Service, SERVICE_URL, "x-towline")
+    return _schema(Service, "x-towline")
 
 
 def schemas() -> Mapping[str, dict[str, Any]]:
@@ -59,11 +56,11 @@ def write_schemas(folder: Path = FOLDER) -> list[Path]:
     return paths
 
 
-def _schema(model: type[BaseModel], url: str, title: str) -> dict[str, Any]:
+def _schema(model: type[BaseModel], title: str) -> dict[str, Any]:
     schema = model.model_json_schema(by_alias=True)
     for part in (schema, *schema.get("$defs", {}).values()):
         _describe(part)
-    return {"$schema": _DIALECT, "$id": url, **schema, "title": title}
+    return {"$schema": _DIALECT, **schema, "title": title}
 
 
 def _describe(part: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from towline.promotion.dependencies import normalised, pins
 
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/towline/towline")
+_NAMESPACE = uuid.UUID("f3374a96-42af-555d-8aec-e00eec34bd9d")
 
 
 @dataclass(frozen=True)

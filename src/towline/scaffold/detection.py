@@ -21,7 +21,7 @@ _UNREAD = re.compile(
     r"[._].*|.*\.(md|rst|lock|toml|cfg|ini)|(LICEN[CS]E|COPYING|NOTICE|AUTHORS|Makefile|Justfile)"
     r"|(Dockerfile|docker-compose|compose|requirements|package|conftest|setup|noxfile|tox).*"
     r"|(docs?|tests?|deploy|build|dist|node_modules|venv|env|scripts|examples|tasks)(\.py)?"
-    r"|towline\.yaml|test_.*|.*\.egg-info",
+    r"|towline\.(yaml|schema\.json)|test_.*|.*\.egg-info",
     re.IGNORECASE,
 )
 _HEALTH = re.compile(

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from towline.config.loading import FILE
-from towline.config.schema import SETTINGS_URL
+from towline.config.schema import FOLDER, SETTINGS_FILE
 from towline.errors import UsageError
 from towline.scaffold.adoption import Adopted, adopt, command_port
 from towline.scaffold.detection import Detected, detect
@@ -78,6 +78,11 @@ class PlannedFile:
         """Whether `write_scaffold` writes the file."""
         return self.state is State.NEW or (force and self.state is State.DIFFERS and not self.yours)
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether it is the schema that another version of Towline wrote for editors."""
+        return str(self.path) == SETTINGS_FILE and self.state is State.DIFFERS
+
 
 @dataclass(frozen=True)
 class Scaffold:
@@ -102,7 +107,7 @@ class Scaffold:
     def written(self, *, force: bool = False) -> list[PlannedFile]:
         """The files that `write_scaffold` writes."""
         if self.configured and not force:
-            return []
+            return [file for file in self.files if file.is_outdated]
         return [file for file in self.files if file.is_written(force=force)]
 
     def kept(self, *, force: bool = False) -> list[PlannedFile]:
@@ -113,7 +118,10 @@ class Scaffold:
     def lines(self, *, force: bool = False) -> Iterator[str]:
         """For people: each file and what becomes of it, then what is left to do."""
         if self.configured and not force:
-            yield f"{FILE} exists: {self.name} is set up; everything is kept"
+            for file in self.written():
+                yield f"{'renew':9} {file.path}"
+            rest = "all else" if self.written() else "everything"
+            yield f"{FILE} exists: {self.name} is set up; {rest} is kept"
             yield "--force writes the standard files over what is there"
             return
         for file in self.written(force=force):
@@ -195,18 +203,18 @@ def plan_scaffold(
 def write_scaffold(scaffold: Scaffold, *, force: bool = False) -> list[Path]:
     """Write a scaffold; what exists is kept unless `force` is set, `tasks.py` even then.
 
+    Of a project that is set up only the schema for editors is brought up to date.
+
     Returns:
         The paths that were written.
 
     Raises:
         UsageError: When a file or folder cannot be written.
     """
-    if scaffold.configured and not force:
-        return []
     written = []
     try:
         # Before anything else: there is no moment at which a secret could be committed.
-        if scaffold.ignored:
+        if scaffold.ignored and (force or not scaffold.configured):
             written.append(_append_ignores(scaffold))
         for file in scaffold.written(force=force):
             path = scaffold.target / file.path
@@ -242,12 +250,14 @@ def _files(
         "command": command,
         "migrations": [pattern for item in found.migrations for pattern in item.globs],
         "migrate": _migrate_command(found),
-        "schema_url": SETTINGS_URL,
+        "schema": SETTINGS_FILE,
     }
-    return tuple(
+    *others, settings = (
         _planned(target, path, render(template, **given) if template else "")
         for path, template in _TEMPLATES.items()
     )
+    schema = (FOLDER / SETTINGS_FILE).read_text("utf-8")
+    return (*others, _planned(target, SETTINGS_FILE, schema), settings)
 
 
 def _start_command(found: Detected, own: Adopted, port: int) -> list[str]:

@@ -19,6 +19,7 @@ from towline.config.overrides import SECTIONS as OVERRIDABLE
 from towline.config.release_sections import Promotion, VersionPattern, Versions
 from towline.config.schema import FOLDER, json_schema, schemas, service_schema, write_schemas
 from towline.config.services import HttpProbe, Role, Service, service_settings
+from towline.scaffold.scaffold import plan_scaffold, write_scaffold
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = (ROOT / "docs/configuration.md").read_text()
@@ -64,14 +65,52 @@ def test_schemas_can_be_written_elsewhere(tmp_path):
     assert sorted(path.name for path in write_schemas(tmp_path)) == sorted(schemas())
 
 
-def test_editors_find_the_schema(tmp_path):
-    from towline.scaffold.scaffold import plan_scaffold
+def editor(folder):
+    """What an editor says of a project's towline.yaml, by the schema that its first line names."""
+    from jsonschema import Draft202012Validator
 
-    text = next(f.text for f in plan_scaffold(tmp_path).files if f.path.name == "towline.yaml")
-    assert text.splitlines()[0].endswith(f"$schema={json_schema()['$id']}")
-    assert json_schema()["$id"].endswith(
-        f"src/{FOLDER.relative_to(ROOT / 'src')}/towline.schema.json"
-    )
+    text = (folder / "towline.yaml").read_text()
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)$", text.splitlines()[0])[1]
+    schema = json.loads((folder / named).read_text())
+    Draft202012Validator.check_schema(schema)
+    errors = Draft202012Validator(schema).iter_errors(yaml.safe_load(text))
+    return [error.message for error in errors]
+
+
+def test_editors_find_the_schema_and_accept_what_init_writes(tmp_path):
+    write_scaffold(plan_scaffold(tmp_path))
+    assert editor(tmp_path) == []
+    assert editor(ROOT) == []
+    file = tmp_path / "towline.yaml"
+    file.write_text(file.read_text() + "    smoke: {retrys: 1}\n")
+    (said,) = editor(tmp_path)
+    assert "'retrys' was unexpected" in said
+
+
+def test_editors_accept_every_example(tmp_path):
+    write_scaffold(plan_scaffold(tmp_path))
+    file = tmp_path / "towline.yaml"
+    line = file.read_text().splitlines()[0]
+    for example in examples():
+        if "project" in example:
+            file.write_text(f"{line}\n{yaml.safe_dump(example)}")
+            assert editor(tmp_path) == []
+
+
+def test_init_renews_the_schema_of_an_earlier_version_and_nothing_else(tmp_path):
+    write_scaffold(plan_scaffold(tmp_path))
+    schema, settings = tmp_path / "towline.schema.json", tmp_path / "towline.yaml"
+    before = schema.read_text()
+    schema.write_text("{}")
+    settings.write_text("project: other\n")
+    plan = plan_scaffold(tmp_path)
+    assert "renew     towline.schema.json" in list(plan.lines())
+    assert write_scaffold(plan) == [schema]
+    assert schema.read_text() == before
+    assert settings.read_text() == "project: other\n"
+    # Whoever removed it does not want it.
+    schema.unlink()
+    assert write_scaffold(plan_scaffold(tmp_path)) == []
 
 
 def test_unknown_keys_are_errors_in_editors_too():
