@@ -21,12 +21,8 @@ FELT = Effect("db", "backing", Act.RECREATE, ("image",))
 SAID = "recreates db (backing): image; its connections break"
 
 
-def environment(*, confirm):
-    class Given:
-        url = ""
-
-    Given.confirm = confirm
-    return Given
+def environment(site, *, confirm):
+    return site.project.environment("local").model_copy(update={"confirm": confirm})
 
 
 @pytest.fixture
@@ -36,7 +32,7 @@ def rollback(tmp_path, monkeypatch):
     site = FakeSite(tmp_path)
     site.keep("1.0.0", status=Status.GOOD)
     site.serve(site.keep("1.0.1"), "green")
-    site.environment = environment(confirm=True)
+    site.environment = environment(site, confirm=True)
     site.engine.effects = (FELT,)
     return operations.rollback(Fleet((site,)), keep_schema=True)
 
@@ -82,9 +78,9 @@ def test_what_was_agreed_to_is_carried_out_and_told(rollback, monkeypatch, capsy
 
 def test_where_nothing_is_felt_or_nobody_wants_to_be_asked_nobody_is(rollback):
     site = rollback.site
-    site.environment = environment(confirm=False)
+    site.environment = environment(site, confirm=False)
     approve(rollback, allow_restart=False)
-    site.environment = environment(confirm=True)
+    site.environment = environment(site, confirm=True)
     site.engine.effects = (Effect("db", "backing", Act.RELOAD, ("x.conf changed",)),)
     quiet = operations.rollback(Fleet((site,)), keep_schema=True)
     approve(quiet, allow_restart=False)
