@@ -1,0 +1,54 @@
+"""A retained release that is deployed again asks its engine once for images that it lost."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from fakes import FakeSite, release
+
+from towline.rollout import candidates
+from towline.rollout.planner import Before
+
+KNOWN, GONE = "api@sha256:1", "api@sha256:2"
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    manifest = SimpleNamespace(version="1.0.1", content="1.0.1", commit="c")
+    monkeypatch.setattr(candidates, "read_manifest", lambda _: manifest)
+    monkeypatch.setattr(candidates, "fingerprint", lambda *_: "1.0.1")
+    monkeypatch.setattr(candidates, "before_of", lambda *_: Before({}, {}))
+    monkeypatch.setattr(candidates.host_files, "wanted_of", lambda *_: {})
+    monkeypatch.setattr(candidates.host_files, "of_release", lambda *_: {})
+    made = FakeSite(tmp_path)
+    made.values, made.by_registry, made.asked = {}, True, []
+    missing = made.engine.missing_images
+
+    def asked(images):
+        made.asked.append(sorted(images))
+        return missing(images)
+
+    made.engine.missing_images = asked
+    return made
+
+
+def test_whole_or_to_be_pulled_again_it_is_asked_once(site):
+    kept = site.keep("1.0.1", images={"api": KNOWN})
+    found = candidates.promoted(site, resolve=False)
+    assert (found.candidate.kept, found.candidate.to_pull) == (kept, ())
+    assert site.asked == [[KNOWN]]
+    site.engine.pruned = {KNOWN}
+    found = candidates.promoted(site, resolve=False)
+    assert [item.reference for item in found.candidate.to_pull] == [KNOWN]
+    assert site.asked == [[KNOWN]] * 2
+
+
+def test_of_several_each_is_asked_once_until_one_is_whole(site):
+    site.keep("1.0.1", images={"api": KNOWN})
+    made = release("1.0.1", site.folder, images={"api": GONE})
+    later = replace(made, id="1.0.1+r2", folder=made.folder.with_name("1.0.1+r2"))
+    site.store.add(later, {})
+    site.by_registry, site.engine.pruned = False, {GONE}
+    found = candidates.promoted(site, resolve=False)
+    assert found.candidate.kept.id == "1.0.1"
+    assert site.asked == [[GONE], [KNOWN]]
