@@ -1,6 +1,8 @@
 """What the tests on a real engine share, so that they start it once."""
 
+import os
 import signal
+import sys
 import threading
 
 import pytest
@@ -17,6 +19,11 @@ def lab(tmp_path_factory):
 
 
 def pytest_configure():
-    """Whoever runs the tests may ignore signals (`nohup`, a background job); they must not."""
+    """Make the tests independent of how they were started."""
+    # Where Python may keep no bytecode (many containers say so), each of the thousand commands that
+    # are run here would compile Towline and all its libraries anew: most of the time of a test.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    # Whoever runs the tests may ignore signals (`nohup`, a background job); they must not.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
