@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoke import Collection, Context, task
@@ -22,9 +23,7 @@ _SHOWN = 20
 def show(c: Context, branch: str = "", json: bool = False) -> None:
     """Show the version that is released, what came since, and what comes next."""
     with seam.outcome():
-        from towline.versions.version_state import examine
-
-        standing = examine(seam.open_project(), branch=branch)
+        standing = _examine(branch)
         decision = standing.decide()
         data = _data(standing, decision)
         if json:
@@ -50,9 +49,7 @@ def show(c: Context, branch: str = "", json: bool = False) -> None:
 def next_(c: Context, branch: str = "", short: bool = False, json: bool = False) -> None:
     """Show which version comes next, and the commits that decide."""
     with seam.outcome():
-        from towline.versions.version_state import examine
-
-        standing = examine(seam.open_project(), branch=branch)
+        standing = _examine(branch)
         decision = standing.decide()
         if json:
             terminal.say_json("version", _data(standing, decision))
@@ -175,11 +172,10 @@ def changelog(
 ) -> None:
     """Bring the changelog up to date with the tags; hand-written text stays."""
     with seam.outcome():
+        standing = _examine(branch)
+        project = standing.project
         from towline.versions import release_notes, version_files
-        from towline.versions.version_state import examine
 
-        project = seam.open_project()
-        standing = examine(project, branch=branch)
         if version:
             terminal.say(release_notes.notes(standing, version))
             return
@@ -192,6 +188,16 @@ def changelog(
         else:
             version_files.write([change])
             terminal.say(f"{name}: {', '.join(added)}")
+
+
+def _examine(branch: str) -> Standing:
+    """Where the project's versions stand; Git reads the history while Python loads the rest."""
+    from towline.git.log import Reading
+
+    reading = Reading(Path.cwd())
+    from towline.versions.version_state import examine
+
+    return examine(seam.open_project(), branch=branch, reading=reading)
 
 
 def _say_released(project: Project, version: str, commit: str, tag: str) -> None:

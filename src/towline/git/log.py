@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from towline.errors import UsageError
+from towline.git.process import Answer, failed, run_git
 from towline.git.repository import Repository
 
 # Hash, parents, tags, time of the commit, author, message: no field holds a NUL, and -z ends each
 # commit with one, so that the answer is one flat list.
 _FIELDS = ("%H", "%P", "%D", "%ct", "%an", "%B")
 FORMAT = "--format=tformat:" + "%x00".join(_FIELDS)
+_LOG = (
+    *("log", "-z", "--date-order", "--decorate=full", "--decorate-refs=refs/tags/"),
+    *("--encoding=UTF-8", "--no-show-signature", "--no-color", FORMAT, "HEAD"),
+)
 _TAG = "tag: refs/tags/"
 
 
@@ -44,7 +51,7 @@ class Commit(NamedTuple):
 
 
 class History:
-    """All commits that HEAD reaches, newest first.
+    """All commits that HEAD reaches, newest first, and none before one that it is a parent of.
 
     It keeps the columns that Git printed; a commit is made of them when somebody asks for it,
     as most of 27,000 are only walked past.
@@ -83,8 +90,7 @@ class History:
 
     def since(self, sha: str) -> list[Commit]:
         """Commits that a commit does not reach, newest first; all of them for an empty hash."""
-        known = self._reached(sha, set()) if sha else set()
-        return [self[place] for place, item in enumerate(self._shas) if item not in known]
+        return [self[place] for place in self._unreached(sha)]
 
     def segments(self, shas: Iterable[str]) -> Iterator[list[Commit]]:
         """Split the history at releases, oldest first: what each reaches and none before it.
@@ -96,6 +102,26 @@ class History:
             new = self._reached(sha, known)
             known |= new
             yield [self[place] for place in sorted(self._places[item] for item in new)]
+
+    def _unreached(self, sha: str) -> Iterator[int]:
+        """Places of the commits that a commit does not reach.
+
+        As no parent comes before its children, the walk can end long before the history does:
+        where no commit that is still to come has an unreached child.
+        """
+        reached = {sha}
+        waiting = set(self._shas[:1]) - reached
+        for place, item in enumerate(self._shas):
+            if not waiting:
+                return
+            waiting.discard(item)
+            parents = self._parents[place].split()
+            if item in reached:
+                reached.update(parents)
+                waiting.difference_update(parents)
+            else:
+                yield place
+                waiting.update(parent for parent in parents if parent not in reached)
 
     def _reached(self, start: str, before: set[str]) -> set[str]:
         """What a commit reaches, without going on from what is known."""
@@ -121,13 +147,42 @@ class History:
         return {sha: place for place, sha in enumerate(self._shas)}
 
 
-def read(repository: Repository) -> History:
+class Reading:
+    """The history of a folder, which Git prints while Python still loads what is to read it.
+
+    When nobody asks for it after all, Git ends with this process: nothing reads what it prints.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Start Git."""
+        self.folder = folder
+        self._answer: Answer | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def answer(self) -> Answer | None:
+        """What Git printed, once it is done; None when it could not be started."""
+        self._thread.join()
+        return self._answer
+
+    def _run(self) -> None:
+        # Whoever asks Git next says why it cannot be.
+        with suppress(OSError):
+            self._answer = run_git(self.folder, *_LOG)
+
+
+def read(repository: Repository, reading: Reading | None = None) -> History:
     """Read the history that leads to HEAD.
+
+    Args:
+        repository: The repository.
+        reading: The same history, where it was asked for already.
 
     Raises:
         UsageError: When there is no commit yet, or the history is cut off (a shallow clone).
     """
-    if not repository.head():
+    answer = (reading and reading.answer()) or run_git(repository.root, *_LOG)
+    if answer.code and not repository.head():
         raise UsageError(
             f"{repository.root}: there is no commit yet", remedy="make the first: git commit"
         )
@@ -137,11 +192,9 @@ def read(repository: Repository) -> History:
             remedy="git fetch --unshallow --tags; in GitHub Actions: actions/checkout with "
             "fetch-depth: 0",
         )
-    data = repository.stream(
-        *("log", "-z", "--decorate=full", "--decorate-refs=refs/tags/", "--encoding=UTF-8"),
-        *("--no-show-signature", "--no-color", FORMAT, "HEAD"),
-    )
-    return History(data.decode("utf-8", "replace").split("\0"))
+    if answer.code:
+        raise failed(_LOG, answer)
+    return History(answer.data.decode("utf-8", "replace").split("\0"))
 
 
 def touching(repository: Repository, since: str, paths: Iterable[Path]) -> set[str]:

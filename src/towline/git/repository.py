@@ -6,15 +6,13 @@ import getpass
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import BinaryIO
 
-from towline.errors import TowlineError, UsageError
-
-if TYPE_CHECKING:
-    from git import Git
+from towline.errors import UsageError
+from towline.git.process import failed, run_git
 
 _NAME = "Towline"
 _EMAIL = "towline@localhost"
@@ -105,7 +103,7 @@ class Repository:
         Raises:
             TowlineError: When there is none.
         """
-        return self._binary("cat-file", "blob", name)
+        return self.read("cat-file", "blob", name)
 
     def write_blob(self, data: bytes) -> str:
         """Keep a content among Git's objects; returns its hash."""
@@ -114,7 +112,7 @@ class Repository:
             spool.write(data)
             spool.seek(0)
             words = ("hash-object", "-w", "--no-filters", "--stdin")
-            return self._binary(*words, stdin=spool).decode().strip()
+            return self.read(*words, stdin=spool).decode().strip()
 
     def commit_tree(self, message: str, parent: str, *, env: Mapping[str, str]) -> str:
         """Make a commit of an index that is on no branch; returns its hash.
@@ -130,10 +128,10 @@ class Repository:
 
     def files(self, folder: Path) -> list[str]:
         """Files below a folder that Git tracks or would track, relative to it, with `/`."""
-        names = self.ask(
-            "ls-files", "-z", "--cached", "--others", "--exclude-standard", folder=folder
-        )
-        return sorted(set(names.split("\0")) - {""})
+        place, name = _nearest(folder)
+        words = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", name)
+        found = set(self.ask(*words, folder=place).split("\0")) - {""}
+        return sorted(item.removeprefix(f"{name}/") for item in found)
 
     def changes(self, folder: Path, *, outside: Path | None = None) -> list[Change]:
         """What differs from the commit that is checked out, below a folder.
@@ -142,10 +140,11 @@ class Repository:
             folder: The folder.
             outside: A folder in it to leave out.
         """
+        place, name = _nearest(folder)
         text = self.ask(
             *("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"),
-            *("--", "."),
-            folder=folder,
+            *("--", name),
+            folder=place,
         )
         # Compared as text: a deploy tree that is not committed has ten thousand changes.
         beyond = f"{os.path.relpath(outside, self.root)}/" if outside else "\0"
@@ -201,64 +200,30 @@ class Repository:
         Raises:
             TowlineError: When Git fails, with its own words.
         """
-        from git import GitCommandError
+        # Names are names: brackets and stars in them are no patterns.
+        plain = () if words[0] == "check-ignore" else ("--literal-pathspecs",)
+        environment = {**_NO_LOCKS, **(env or {})}
+        answer = run_git(folder or self.root, *plain, *words, env=environment)
+        if answer.code == 0:
+            return answer.text
+        if no is not None and answer.code == 1:
+            return no
+        raise failed(words, answer)
 
-        command = ["git", *words]
-        if words[0] != "check-ignore":
-            # Names are names: brackets and stars in them are no patterns.
-            command.insert(1, "--literal-pathspecs")
-        try:
-            answer = self._git(folder or self.root).execute(
-                command, strip_newline_in_stdout=False, env={**_NO_LOCKS, **(env or {})}
-            )
-        except GitCommandError as error:
-            if no is not None and error.status == 1:
-                return no
-            lines = _lines(error)
-            raise TowlineError(
-                f"git {verb_of(words)} failed: {lines[0]}",
-                remedy="fix what Git says, and run this again",
-                details=lines[1:],
-            ) from None
-        return str(answer)
+    def read(self, *words: str, stdin: BinaryIO | None = None) -> bytes:
+        """Run Git and return the bytes that it prints, however many they are.
 
-    def _binary(self, *words: str, stdin: BinaryIO | None = None) -> bytes:
-        """Run Git and return the bytes that it prints."""
-        from git import GitCommandError
-
-        try:
-            answer = self._git(self.root).execute(
-                ["git", *words],
-                istream=stdin,
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-            )
-        except GitCommandError as error:
-            lines = _lines(error)
-            raise TowlineError(f"git {words[0]} failed: {lines[0]}", details=lines[1:]) from None
-        return answer if isinstance(answer, bytes) else str(answer).encode()
-
-    def stream(self, *words: str) -> bytes:
-        """Run Git and return all that it prints, however much that is.
-
-        GitPython's usual way reads in small pieces; for a long history that takes longer than
-        Git itself.
+        Args:
+            words: Subcommand, options and operands.
+            stdin: What it reads; nothing by default.
 
         Raises:
             TowlineError: When Git fails.
         """
-        process: Any = self._git(self.root).execute(["git", *words], as_process=True)
-        data: bytes = process.stdout.read()
-        said = process.stderr.read().decode("utf-8", "replace").strip()
-        if process.proc.wait():
-            raise TowlineError(f"git {words[0]} failed: {said}", remedy="fix what Git says")
-        return data
-
-    @staticmethod
-    def _git(folder: Path) -> Git:
-        from git import Git
-
-        return Git(str(folder))
+        answer = run_git(self.root, *words, stdin=stdin)
+        if answer.code:
+            raise failed(words, answer)
+        return answer.data
 
 
 def open_repository(folder: Path) -> Repository | None:
@@ -271,16 +236,21 @@ def open_repository(folder: Path) -> Repository | None:
         if any((place / ".git").exists() for place in (folder, *folder.parents)):
             raise UsageError(f"{folder} is in a Git repository, but git is not installed")
         return None
-    from git import Git, GitCommandError
+    answer = run_git(folder, "rev-parse", "--show-toplevel")
+    if answer.code == 0:
+        return Repository(Path(answer.text.removesuffix("\n")))
+    reasons = answer.reasons
+    if any("not a git repository" in line for line in reasons):
+        return None
+    raise UsageError(f"Git refuses {folder}: {reasons[0]}", details=reasons[1:])
 
-    try:
-        root = str(Git(str(folder)).rev_parse("--show-toplevel"))
-    except GitCommandError as error:
-        lines = _lines(error)
-        if any("not a git repository" in line for line in lines):
-            return None
-        raise UsageError(f"Git refuses {folder}: {lines[0]}", details=lines[1:]) from None
-    return Repository(Path(root))
+
+def _nearest(folder: Path) -> tuple[Path, str]:
+    """Where to run Git for a folder, which may be gone, and how the folder is called from there."""
+    place = folder
+    while not place.is_dir():
+        place = place.parent
+    return place, os.path.relpath(folder, place)
 
 
 def user_name() -> str:
@@ -289,23 +259,3 @@ def user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
-
-
-def lines_of(said: str) -> list[str]:
-    """What Git said, a line each, without the wrapping of the library."""
-    lines = [line.strip() for line in said.splitlines()]
-    lines = [line.removeprefix("stderr:").removeprefix("stdout:").strip(" '") for line in lines]
-    return [line for line in lines if line]
-
-
-def _lines(error: Exception) -> list[str]:
-    said = f"{getattr(error, 'stderr', '')}\n{getattr(error, 'stdout', '')}"
-    return lines_of(said) or ["it gave no reason"]
-
-
-def verb_of(words: Sequence[str]) -> str:
-    """The subcommand, past options such as `-c name=value`."""
-    rest = list(words)
-    while rest and rest[0] == "-c":
-        rest = rest[2:]
-    return rest[0] if rest else ""

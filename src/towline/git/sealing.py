@@ -6,15 +6,14 @@ reversal of what was committed, which the next ordinary commit would bring.
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from towline.errors import TowlineError
 from towline.git.private import Private, copy_index, install_index
-from towline.git.repository import Repository, lines_of, verb_of
+from towline.git.process import failed, run_git
+from towline.git.repository import Repository
 
 # Nothing that outlives the commit may inherit the lock.
 _NO_CLEANING = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
@@ -96,30 +95,20 @@ def _add(repository: Repository, paths: Sequence[Path], index: Path, private: Pr
 def _git(repository: Repository, words: Sequence[str], index: Path, private: Private) -> None:
     """Run a Git that writes an index of ours.
 
-    Not through GitPython: it shall inherit the lock, so that nobody begins anew while it goes on
-    after we were killed, such as with a hook.
+    It inherits the lock, so that nobody begins anew while it goes on after we were killed, such as
+    with a hook.
 
     Raises:
         TowlineError: When it fails, with its own words.
     """
-    done = subprocess.run(
-        ["git", "--literal-pathspecs", *words],
-        cwd=repository.root,
-        env={**os.environ, "LC_ALL": "C", "LANGUAGE": "C", "GIT_INDEX_FILE": str(index)},
-        pass_fds=(private.handle,),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
+    answer = run_git(
+        repository.root,
+        *("--literal-pathspecs", *words),
+        env={"GIT_INDEX_FILE": str(index)},
+        inherits=(private.handle,),
     )
-    if done.returncode:
-        said = lines_of(f"{done.stderr}\n{done.stdout}") or [f"it ended with {done.returncode}"]
-        raise TowlineError(
-            f"git {verb_of(words)} failed: {said[0]}",
-            remedy="fix what Git says, and run this again",
-            details=said[1:],
-        )
+    if answer.code:
+        raise failed(words, answer)
 
 
 def _refuse_operation(repository: Repository) -> None:

@@ -17,7 +17,7 @@ from towline.config.release_sections import VersionFile
 from towline.errors import UsageError
 from towline.git import log
 from towline.git.changes import Change, changes
-from towline.git.log import Commit, History
+from towline.git.log import Commit, History, Reading
 from towline.git.repository import Repository, open_repository
 from towline.versions import channels, claims, version_files
 from towline.versions import decision as decisions
@@ -209,19 +209,22 @@ class Standing:
         return {}
 
 
-def examine(project: Project, *, branch: str = "") -> Standing:
+def examine(project: Project, *, branch: str = "", reading: Reading | None = None) -> Standing:
     """Read where a project stands.
 
     Args:
         project: The project.
         branch: Branch to take for the channel; the one that is checked out by default.
+        reading: The history of the folder that it was started for.
 
     Raises:
         UsageError: When the project is in no Git repository, has no commit, or its history is
             cut off.
     """
     repository = repository_of(project)
-    history = log.read(repository)
+    # Another folder may lie in another repository.
+    is_ours = reading is not None and reading.folder == project.root
+    history = log.read(repository, reading if is_ours else None)
     settings = project.settings.versions
     form = TagForm(settings.tag, tuple(settings.ignore_tags))
     return Standing(project, repository, history, form, form.ordered(history.tags), branch)

@@ -26,7 +26,7 @@ SECTION = "## [1.1.0]"
 RELEASE = """\
 import sys, pathlib
 from towline.config.loading import load
-from towline.release import release_commit
+from towline.versions import release_commit
 from towline.versions.version_state import examine
 standing = examine(load(pathlib.Path(sys.argv[1])))
 release_commit.carry_out(standing, release_commit.plan_release(standing), commit=True)
