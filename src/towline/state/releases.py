@@ -26,10 +26,9 @@ from towline.state.release_record import read_record
 _RECORD = "release.json"
 # Of the promoted tree; see `release.manifest`.
 _MANIFEST = "release.json"
-# What lies in a release folder beside its tree, and halves of it that a killed run left.
-_OWN = re.compile(
-    r"\.?(release\.json|env|kept\.json|blue\.json|green\.json)(\.\w+)?|logs/[^/]+\.log"
-)
+# What lies in a release folder beside its tree, and what a killed writer left of it.
+_NAMES = r"(release|kept|blue|green|journal)\.json|env"
+_OWN = re.compile(rf"({_NAMES})|\.({_NAMES})\.\w{{8}}|logs/[^/]+\.log")
 
 
 class Status(StrEnum):

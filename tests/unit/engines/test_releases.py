@@ -78,11 +78,13 @@ def test_what_others_put_beside_releases_is_none_and_stays(store):
     })  # fmt: skip
     shutil.copytree(kept.folder, store.state.releases / "1.0.0.bak")
     (store.state.releases / "README").write_text("theirs")
-    theirs = [kept.folder / "notes", kept.folder / "tree/conf/data"]
-    for path in (*theirs, kept.folder / "logs/migrate.log"):
+    theirs = [kept.folder / name for name in ("env.bak", "notes", "tree/conf/data")]
+    for name in ("logs/migrate.log", "journal.json", "blue.json", ".env.ab12cd34"):
+        store.files.write(kept.folder / name, b"ours")
+    for path in theirs:
         store.files.write(path, b"theirs")
     assert [item.folder.name for item in again(store).all()] == ["1.0.0"]
-    assert store.remove(kept) == ["notes", "tree/conf/data"]
+    assert store.remove(kept) == ["env.bak", "notes", "tree/conf/data"]
     found = {path for path in store.state.releases.rglob("*") if path.is_file()}
     copied = {path for path in found if path.is_relative_to(store.state.releases / "1.0.0.bak")}
     assert found - copied == {*theirs, store.state.releases / "README"}
