@@ -115,6 +115,8 @@ class Registry(Model):
 
 
 def _one_or_several(value: object) -> object:
+    if not isinstance(value, str | list):
+        raise ValueError("write a file, or a list of files")  # noqa: TRY004 - as pydantic wants it
     return [value] if isinstance(value, str) else value
 
 

@@ -12,11 +12,16 @@ from towline.config.models import Settings
 from towline.config.overrides import Location
 from towline.config.wording import in_words
 
+# Where pydantic does not mean a value, but its name.
+_NAME = "[key]"
+
 
 def location_of(item: Any) -> Location:
     """Where one of pydantic's errors is."""
     return tuple(
-        part for part in item["loc"] if not (isinstance(part, str) and part.startswith("function-"))
+        part
+        for part in item["loc"]
+        if part != _NAME and not (isinstance(part, str) and part.startswith("function-"))
     )
 
 
@@ -35,6 +40,8 @@ def describe(item: Any, model: type[BaseModel], where: Location | None = None) -
         where: Where it is written, when that is somewhere else.
     """
     location = location_of(item)
+    if item["loc"][-1:] == (_NAME,):
+        return f"`{dotted(location[:-1])}`: a name must be text: write '{location[-1]}' in quotes"
     shown = dotted(location if where is None else where)
     if item["type"] == "extra_forbidden":
         if location[0] == "environments" and len(location) == 3 and _is_of_project(location[-1]):

@@ -25,6 +25,7 @@ _WORDS: Mapping[str, str] = {
     "model_type": "must be a section of `key: value`",
     "model_attributes_type": "must be a section of `key: value`",
     "dataclass_type": "must be a section of `key: value`",
+    "invalid_key": "a name must be text: write it in quotes",
     "too_short": "must not be empty",
     "greater_than": "must be above {gt}",
     "greater_than_equal": "must be {ge} or more",

@@ -24,8 +24,8 @@ def read_yaml(path: Path) -> Any:
     try:
         loader = _Loader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
-        twice = _written_twice(node, set())
-        data = loader.construct_document(node) if node and not twice else None
+        wrong = _mistake(node, set(), ())
+        data = loader.construct_document(node) if node and not wrong else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
@@ -37,30 +37,42 @@ def read_yaml(path: Path) -> Any:
         raise UsageError(
             f"{path} cannot be read: {error}", remedy="check its owner, mode and encoding (UTF-8)"
         ) from None
-    if twice:
-        first, second = (key.start_mark.line + 1 for key in twice)
-        raise UsageError(
-            f"{path}:{second}: `{twice[1].value}` is written twice, first on line {first}",
-            remedy="make one of both: only the last would count",
-        )
+    if wrong:
+        line, text, remedy = wrong
+        raise UsageError(f"{path}:{line}: {text}", remedy=remedy)
     return data
 
 
-def _written_twice(node: yaml.Node | None, seen: set[int]) -> tuple[yaml.Node, yaml.Node] | None:
-    """The first key that a section has twice, both times; a merged alias may be overridden."""
-    if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+def _mistake(
+    node: yaml.Node | None, seen: set[int], around: tuple[int, ...]
+) -> tuple[int, str, str] | None:
+    """The first thing that YAML allows and configuration does not: its line, and what it is."""
+    if id(node) in around:
+        line = node.start_mark.line + 1 if node else 1
+        return line, "an alias (`*`) contains itself", "write out what it stands for"
+    if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
         return None
     seen.add(id(node))
-    keys: dict[str, yaml.Node] = {}
-    for item in node.value:
-        key, value = item if isinstance(node, yaml.MappingNode) else (None, item)
+    values = node.value
+    if isinstance(node, yaml.MappingNode):
+        values = [value for _, value in node.value]
+        twice = _written_twice(node)
+        if twice:
+            return twice
+    found = (_mistake(value, seen, (*around, id(node))) for value in values)
+    return next(filter(None, found), None)
+
+
+def _written_twice(node: yaml.MappingNode) -> tuple[int, str, str] | None:
+    """The first key that a section has twice; what an alias brings may be overridden."""
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
         if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
-            if key.value in keys:
-                return keys[key.value], key
-            keys[key.value] = key
-        found = _written_twice(value, seen)
-        if found:
-            return found
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                text = f"`{key.value}` is written twice, first on line {lines[key.value]}"
+                return line, text, "make one of both: only the last would count"
+            lines[key.value] = line
     return None
 
 

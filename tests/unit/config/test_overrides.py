@@ -175,6 +175,19 @@ def test_every_section_may_be_overridden_or_says_that_it_may_not(tmp_path):
             ],
         ),
         (
+            "project: x\nrollout: &r {keep: *r}\nenvironments: {a: {rollout: *r}}\n",
+            ["towline.yaml:2: an alias (`*`) contains itself"],
+        ),
+        (
+            "project: x\nenvironments: {1: {}}\n",
+            ["towline.yaml:2: `environments`: a name must be text: write '1' in quotes"],
+        ),
+        ("1: 2\nproject: x\n", ["towline.yaml:1: `[1]`: a name must be text: write it in quotes"]),
+        (
+            "project: x\ncompose: {a: b}\n",
+            ["towline.yaml:2: `compose`: write a file, or a list of files"],
+        ),
+        (
             "project: x\nenvironments:\n  prod: {}\n  a: {}\n  prod: {url: x}\n",
             ["towline.yaml:5: `prod` is written twice, first on line 3"],
         ),
