@@ -1,15 +1,32 @@
 """The sections of `towline.yaml` that may differ between environments."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
 
 from towline.config.engine_kinds import require_kind
 from towline.config.model import Command, Model
 from towline.config.units import Duration, Size
+from towline.discovery import module_names
 
-Strategy = Literal["blue-green", "recreate"]
+
+def strategy_names() -> list[str]:
+    """The strategies that there are: each is a module, found by its name."""
+    return [name.replace("_", "-") for name in module_names("towline.rollout.strategies")]
+
+
+def _known_strategy(given: str) -> str:
+    if given not in strategy_names():
+        raise ValueError(f"unknown strategy {given!r}; known: {', '.join(strategy_names())}")
+    return given
+
+
+Strategy = Annotated[
+    str,
+    AfterValidator(_known_strategy),
+    WithJsonSchema({"type": "string", "enum": strategy_names()}),
+]
 
 
 class HttpSmoke(Model):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
 from towline.config import overrides, renamed
-from towline.config.deploy_sections import Overridable, Strategy
+from towline.config.deploy_sections import Overridable, strategy_names
 from towline.config.mistakes import describe, did_you_mean, dotted, location_of
 from towline.config.models import Environment, Settings, TowlineFile
 from towline.config.overrides import Location
@@ -126,7 +126,7 @@ def override_strategy(project: Project, environment: str, strategy: str) -> Proj
         UsageError: When there is no such environment or strategy.
     """
     settings = project.settings
-    known = get_args(Strategy)
+    known = strategy_names()
     if strategy not in known:
         raise UsageError(
             f"unknown strategy {strategy!r}{did_you_mean(strategy, known)}",

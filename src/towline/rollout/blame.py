@@ -11,6 +11,7 @@ from towline.environments.fence import now
 from towline.errors import DiskFull, TowlineError
 from towline.hosts import full_disk
 from towline.hosts.waiting import cut
+from towline.rollout.gates.base import GateUndecided
 from towline.rollout.lane import Lane
 
 # Written by the engine when it starts. Where it is elsewhere, or not ours to see, nothing is known.
@@ -25,7 +26,12 @@ def is_infrastructure(lane: Lane, error: Exception, since: float) -> bool:
         error: What was said.
         since: When the operation began, by `fence.now`.
     """
-    if cut(error) or _is_of_the_system(error) or fullness(lane, error):
+    if (
+        isinstance(error, GateUndecided)
+        or cut(error)
+        or _is_of_the_system(error)
+        or fullness(lane, error)
+    ):
         return True
     # What ran ended with the engine, and a gate only saw that it ended.
     with suppress(OSError, TowlineError):

@@ -16,8 +16,9 @@ from towline.rollout.closing import Closing
 from towline.rollout.interrupts import Interrupt, Interrupted, deferred
 from towline.rollout.lane import Lane
 from towline.rollout.parallel import HostFailed, Retreat, fill, on_all, told
+from towline.rollout.plan import PlannedStep
 from towline.rollout.recovery import Recovery
-from towline.rollout.steps.table import FINISH, SWITCH, Phase, Scope, find_step
+from towline.rollout.steps.table import Phase, Scope, find_step
 from towline.state import lock
 
 # Seconds for which whoever only waits does not ask again whether the lock is still held.
@@ -169,7 +170,7 @@ class Executor:
                 together=not is_closing,
                 retreat=None if is_closing or row.phase is Phase.PREPARE else self._retreat(lanes),
             )
-            if name == SWITCH:
+            if step.stage and step.stage.share == 100:
                 self._switched |= {lane.name for lane in lanes}
             outcome["note"] = told(lanes, notes)
             fill(note, lanes, notes)
@@ -188,9 +189,12 @@ class Executor:
         """Whether a step only closes what is proven: every host that is to switch has done so."""
         if find_step(name).phase is Phase.FINISH:
             return True
-        return name == FINISH and all(
-            lane.name in self._switched for lane in self.lanes if lane.step(SWITCH)
-        )
+        stages = [step.stage for lane in self.lanes if (step := lane.step(name)) and step.stage]
+        switching = [
+            lane for lane in self.lanes if any(_switches(step) for step in lane.plan.steps)
+        ]
+        is_cleanup = bool(stages) and all(stage.is_cleanup for stage in stages)
+        return is_cleanup and all(lane.name in self._switched for lane in switching)
 
     def _failed(self, name: str, failure: HostFailed) -> None:
         # Whoever has the lock now decides what serves, whatever failed here.
@@ -232,6 +236,11 @@ class Executor:
 
     def _write(self, event: str, data: Mapping[str, object]) -> None:
         self._lead.site.journal.write(self.operation, event, data=data)
+
+
+def _switches(step: PlannedStep) -> bool:
+    """Whether a step brings all traffic to the release, and is no mere end of that."""
+    return step.stage is not None and step.stage.share == 100 and not step.stage.is_cleanup
 
 
 def merged(lists: Sequence[Sequence[str]]) -> list[str]:

@@ -1,7 +1,7 @@
 """One host's part in an operation: the same steps as the others, by its own plan."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from towline.config.services import Role
 from towline.engines.base import Engine
@@ -13,14 +13,16 @@ from towline.environments.renewal import Renewal
 from towline.environments.site import Site, observe
 from towline.errors import TowlineError, UsageError
 from towline.hosts.waiting import insist
-from towline.rollout.gates import GateFailed, Gates
+from towline.rollout.gates.base import GateContext, GateFailed, pass_gate
+from towline.rollout.gates.containers import serving_fault
+from towline.rollout.gates.health import Health
 from towline.rollout.plan import Plan, PlannedStep
 from towline.rollout.retention import prune
+from towline.rollout.schedules import restore
 from towline.rollout.serving import restart_router
-from towline.rollout.stages import Side, Stages
 from towline.rollout.steps import table
 from towline.rollout.steps.table import Phase
-from towline.rollout.strategies import restore
+from towline.rollout.transition import Transition
 from towline.state.lock import silent
 from towline.state.releases import Release, Status
 
@@ -94,7 +96,7 @@ class Lane:
         if step.name in self.preparations:
             return self.preparations[step.name](self.tick)
         if step.stage is not None:
-            return self._stages(self.tick).reach(step.stage)
+            return self._transition(self.tick).to(step.stage)
         return row.act(self) if row.act else actions[step.name]()
 
     def still_as_planned(self) -> None:
@@ -133,7 +135,7 @@ class Lane:
         The rest of the way back is for `restore`, which does it again where this failed.
         """
         with if_possible():
-            return self._stages(_never).stand_in()
+            return self._transition(_never).stand_in()
         return False
 
     def unserved(self) -> str:
@@ -141,18 +143,20 @@ class Lane:
 
         What died in the end, an app or the router, is started once more.
         """
-        release, gates = self._release, self._gates(_never)
-        fault = gates.serving_fault(release, self.plan.colour)
+        release = self._release
+        context = self._context(release, self.plan.colour, _never)
+        fault = serving_fault(context)
         if not fault:
             return ""
         try:
             restart_router(self.engine, release)
             self.engine.start(release, self.plan.colour, release.counts(Role.APP))
-            gates.health(release, "", (Role.ROUTER,))
-            gates.health(release, self.plan.colour)
+            limit = self.site.rollout.health_timeout
+            pass_gate(Health(limit, (Role.ROUTER,)), replace(context, slot=""))
+            pass_gate(Health(limit), context)
         except GateFailed as error:
             return error.message
-        return gates.serving_fault(release, self.plan.colour)
+        return serving_fault(context)
 
     def _stop_jobs(self) -> str:
         stopped = self.engine.stop_jobs(self.plan.release)
@@ -173,14 +177,18 @@ class Lane:
         with if_possible():
             renewal.commit(self.site)
         try:
-            figures = self._stages(_never).reach(restore(old.replicas if old else 0))
+            figures = self._go_back_to(old)
         except TowlineError:
             # Unless the old release cannot live with it as it is.
             if old is None or not self.engine.settle(old, renewed):
                 raise
-            figures = self._stages(_never).reach(restore(old.replicas))
+            figures = self._go_back_to(old)
         serving = f"{old.id} serves" if old else "the new release is stopped"
         return "; ".join(filter(None, [serving, *done, figures, self._stop_jobs()]))
+
+    def _go_back_to(self, old: Release | None) -> str:
+        counts = old.counts(Role.APP) if old else {}
+        return self._transition(_never).to(restore(counts, self.site.rollout.health_timeout))
 
     def keep_logs(self) -> list[str]:
         """Save what the new containers printed; returns the last lines to show."""
@@ -217,12 +225,19 @@ class Lane:
             raise TowlineError(f"release {self.plan.release} is not kept on {self.name}")
         return release
 
-    def _gates(self, tick: Callable[[], None]) -> Gates:
-        site = self.site
-        smoke = site.environment.smoke
-        return Gates(
-            self.engine, site.rollout, smoke, site.project.deploy_tree, tick, self._tell, self.since
+    def _context(self, release: Release, slot: str, tick: Callable[[], None]) -> GateContext:
+        folder = self.site.project.deploy_tree
+        return GateContext(
+            self.engine, release, slot, folder, tick, say=self._tell, since=self.since
         )
+
+    def _persistent_health(self, release: Release) -> str:
+        """Wait until backing services and the router are healthy."""
+        roles = (Role.BACKING, Role.ROUTER)
+        if not release.named(*roles):
+            return ""
+        health = Health(self.site.rollout.health_timeout, roles)
+        return pass_gate(health, self._context(release, "", self.tick))
 
     def _tell(self, text: str) -> None:
         self.say(f"{self.name}: {text}" if self.site.remote else text)
@@ -233,7 +248,7 @@ class Lane:
             renewed = renewal.place(self.site, release, renewal.find(self.site, release))
         own(self.site, release)
         done = self._reconcile_to(release, renewed)
-        figures = self._gates(self.tick).kept_healthy(self._release)
+        figures = self._persistent_health(self._release)
         return "; ".join(filter(None, [*done, figures]))
 
     def _reconcile_to(self, release: Release, renewed: renewal.Services) -> list[str]:
@@ -249,7 +264,7 @@ class Lane:
             services.setdefault(release.router, [])
         try:
             done = self.engine.renew(release, services)
-            figures = self._gates(self.tick).kept_healthy(release)
+            figures = self._persistent_health(release)
         except Exception:
             back = renewal.revert(site)
             # Why it failed is told, and not what else did.
@@ -298,14 +313,14 @@ class Lane:
             store.mark(plan.old, Status.BAD, self.reason or "rolled back")
         return "; ".join(prune(self.site, self._release, self.site.rollout.keep))
 
-    def _stages(self, tick: Callable[[], None]) -> Stages:
+    def _transition(self, tick: Callable[[], None]) -> Transition:
         plan, site = self.plan, self.site
         new = site.store.get(plan.release)
-        return Stages(
+        old = (plan.old, plan.old_colour) if plan.old and plan.old_colour else None
+        return Transition(
             self.engine,
-            self._gates(tick),
-            Side(new, plan.colour) if new else None,
-            Side(plan.old, plan.old_colour) if plan.old and plan.old_colour else None,
-            site.rollout.drain,
+            self._context(new, plan.colour, tick) if new else None,
+            self._context(*old, tick) if old else None,
+            site.rollout,
             tick,
         )

@@ -30,6 +30,7 @@ from towline.rollout.planner import (
 )
 from towline.rollout.prepare import preparation
 from towline.rollout.schema_guard import SchemaVerdict, judge_rollback
+from towline.rollout.stages import StrategySettings
 from towline.rollout.steps import table
 from towline.state import hold
 from towline.state.journal import Unfinished
@@ -454,7 +455,7 @@ def _scene(site: Site, observed: Observed, wanted: Wanted | None, *, renews: boo
     effects = find_effects(site, observed, wanted, renewed) if wanted else ()
     return Scene(
         name, site.name, site.state, observed, before, site.engine.commands,
-        effects, renewed, notes,
+        effects, renewed, notes, StrategySettings(site.rollout, site.environment.smoke),
     )  # fmt: skip
 
 

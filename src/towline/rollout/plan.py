@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from towline.engines.acts import Effect
-from towline.rollout.strategies import Stage
+from towline.rollout.stages import Stage
 from towline.state.releases import Release
 
 
@@ -30,6 +30,12 @@ class PlannedStep:
     stage: Stage | None = None
     estimate: str = ""
     effects: tuple[Effect, ...] = ()
+
+    def data(self) -> dict[str, Any]:
+        """The step for machines."""
+        stage = self.stage.data() if self.stage else None
+        data = asdict(replace(self, stage=None))
+        return {**data, "commands": list(self.commands), "stage": stage}
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class Plan:
     def data(self) -> dict[str, Any]:
         """The plan for machines; it holds no secret."""
         data = {name: value for name, value in asdict(self).items() if name not in ("old", "steps")}
-        steps = [{**asdict(step), "commands": list(step.commands)} for step in self.steps]
+        steps = [step.data() for step in self.steps]
         return {**data, "nothing_to_do": self.nothing_to_do, "steps": steps}
 
     def lines(self) -> Iterator[str]:
@@ -114,7 +120,7 @@ class Plan:
         for number, step in enumerate(self.steps, 1):
             yield f"  {number}. {', '.join(filter(None, [step.title, step.estimate]))}"
             if step.stage and step.stage.gates:
-                yield f"       gates: {', '.join(step.stage.gates)}"
+                yield f"       gates: {', '.join(gate.name for gate in step.stage.gates)}"
             for effect in step.effects:
                 yield f"       {'!' if effect.interrupts else '-'} {effect}"
             for command in step.commands:

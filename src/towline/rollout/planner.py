@@ -17,9 +17,10 @@ from towline.errors import UsageError
 from towline.images.registry import split
 from towline.promotion.migrations import Migrations, compare_migrations
 from towline.rollout.plan import Change, Plan, PlannedStep
+from towline.rollout.schedules import find_strategies, rollback, transitions
 from towline.rollout.schema_guard import deploy_warnings
+from towline.rollout.stages import Replicas, Stage, StrategySettings, Workers
 from towline.rollout.steps import table
-from towline.rollout.strategies import STRATEGIES, Stage, Workers, rollback
 from towline.state.releases import Release, StateFolder, Status
 
 _FIRST = {
@@ -107,6 +108,7 @@ class Scene:
         effects: What happens to backing services and the router.
         renewed: Backing service or router -> host files, such as a certificate, that differ here.
         notes: What the plan warns of besides.
+        settings: What strategies are told.
     """
 
     project: str
@@ -118,6 +120,7 @@ class Scene:
     effects: tuple[Effect, ...] = ()
     renewed: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    settings: StrategySettings = field(default_factory=StrategySettings)
 
 
 def fingerprint(
@@ -148,9 +151,9 @@ def fingerprint(
 
 def require_router(rollout: Rollout, has_router: bool) -> None:
     """Raise UsageError when the strategy needs a router and the compose file has none."""
-    if rollout.strategy == "blue-green" and not has_router:
+    if find_strategies()[rollout.strategy].needs_router and not has_router:
         raise UsageError(
-            "blue-green needs a router, and the compose file has none",
+            f"{rollout.strategy} needs a router, and the compose file has none",
             remedy="give one service `x-towline: {role: router}`, or use `strategy: recreate`",
         )
 
@@ -178,31 +181,36 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
     require_router(rollout, bool(candidate.named(Role.ROUTER)))
     if candidate.kept is None:
         require_scaled(rollout, candidate.roles)
-    stages = STRATEGIES[rollout.strategy](max(candidate.replicas.values(), default=1), rollout)
+    strategy = find_strategies()[rollout.strategy]
     colour: str = other(observed.colour)
     old, old_colour = live, observed.colour
     steps: list[PlannedStep] = []
-    if live and candidate.kept and live.id == candidate.kept.id and _whole(observed, live):
+    kept = candidate.kept
+    is_live = live is not None and kept is not None and live.id == kept.id
+    if live and is_live and _whole(observed, live):
         # It has the traffic. What may be missing is the end of an interrupted deploy.
         old, old_colour = observed.standby, colour
         colour = observed.colour or colour
         beside = observed.world.of(old_colour, "app", "worker")
         finished = live.status is Status.GOOD and not any(item.running for item in beside)
-        stages = [] if finished else [stage for stage in stages if stage.share == 100]
     else:
+        finished = is_live = False
         steps = _preparations(candidate, colour, scene)
+    replicas = Replicas(_counts(candidate), old.counts(Role.APP) if old else {})
+    settings = replace(scene.settings, rollout=rollout)
+    steps += [
+        _stage_step(before, stage, candidate, colour, scene)
+        for before, stage in transitions(strategy.stages(replicas, settings), replicas.old)
+        if not finished and (stage.share == 100 or not is_live)
+    ]
     if old is None:
-        # There is nothing beside it, and nothing to stop, neither before nor after.
-        stages = [stage for stage in stages if stage.name not in (table.STOP, table.FINISH)]
-        stages = [replace(stage, title=_FIRST.get(stage.name, stage.title)) for stage in stages]
-    steps += [_stage_step(stage, candidate, colour, scene) for stage in stages]
+        steps = [replace(step, title=_FIRST.get(step.name, step.title)) for step in steps]
     if live and not steps and scene.renewed:
         return plan_renewal(scene, live)
     if steps:
         title = f"mark {candidate.id} good, keep the last {rollout.keep} releases"
         steps.append(PlannedStep(table.FINALIZE, title))
     plan = _plan(scene, candidate, "deploy", rollout.strategy, steps)
-    kept = candidate.kept
     warnings = deploy_warnings(live, candidate.id, candidate.schema_jobs, candidate.migrations)
     if kept and kept.status is Status.BAD:
         warnings = (f"it failed here before: {kept.reason}", *warnings)
@@ -253,14 +261,18 @@ def plan_renewal(scene: Scene, live: Release) -> Plan:
 def plan_rollback(scene: Scene, candidate: Candidate, target: Release) -> Plan:
     """The plan of a rollback: what was kept is started, not built."""
     colour, live = other(scene.observed.colour), scene.observed.live
-    stages = rollback(target.replicas)
+    replicas = Replicas(target.counts(Role.APP), live.counts(Role.APP) if live else {})
+    stages = rollback(replicas, scene.settings.rollout.health_timeout)
     left = f" and {live.id} bad" if live else ""
     steps = [
         *_transfers(candidate, scene.commands),
         _reconcile_step(
             "bring backing services and router to that release's description", candidate, scene
         ),
-        *(_stage_step(stage, candidate, colour, scene) for stage in stages),
+        *(
+            _stage_step(before, stage, candidate, colour, scene)
+            for before, stage in transitions(stages, replicas.old)
+        ),
         PlannedStep(table.FINALIZE, f"mark {target.id} good{left}"),
     ]
     return _plan(scene, candidate, "rollback", "rollback", steps)
@@ -357,6 +369,10 @@ def short(image: str) -> str:
     return f"{name}{mark}{digest[: DIGEST_SHOWN - len(mark)]}" if mark else image
 
 
+def _counts(candidate: Candidate) -> dict[str, int]:
+    return {name: candidate.replicas.get(name, 1) for name in candidate.named(Role.APP)}
+
+
 def _whole(observed: Observed, live: Release) -> bool:
     """Whether everything of the live release runs, and mounts what is there."""
     if observed.detached:
@@ -397,16 +413,10 @@ def _reconcile_step(title: str, candidate: Candidate, scene: Scene) -> PlannedSt
     return PlannedStep(table.RECONCILE, title, commands, effects=scene.effects)
 
 
-def _hand_over(candidate: Candidate, stage: Stage, live: Release | None) -> tuple[Effect, ...]:
+def _hand_over(candidate: Candidate, live: Release | None) -> tuple[Effect, ...]:
     """Workers that stop before those of the new release start: what is queued waits."""
-    if (
-        stage.name not in (table.START, table.SWITCH)
-        or stage.workers is not Workers.NEW
-        or live is None
-    ):
+    if live is None:
         return ()
-    if stage.name == table.SWITCH and not stage.old:
-        return ()  # handed over at the start
     ours = set(live.named(Role.WORKER))
     reason = ("the old one stops before the new one starts",)
     return tuple(
@@ -448,14 +458,16 @@ def _amount(transfers: Iterable[Transfer]) -> str:
     return f"about {format_size(sum(known))}{more}"
 
 
-def _stage_step(stage: Stage, candidate: Candidate, colour: str, scene: Scene) -> PlannedStep:
+def _stage_step(
+    before: Stage, stage: Stage, candidate: Candidate, colour: str, scene: Scene
+) -> PlannedStep:
     named, shown, commands = candidate.named, scene.commands, list[str]()
-    if stage.new and stage.name == table.START:
+    if any(count > before.new.get(name, 0) for name, count in stage.new.items()):
         commands += shown.start(candidate.id, colour, named(Role.APP), named(Role.WORKER))
-    # Where the old release stopped before, its workers were handed over at the start.
-    if stage.workers is Workers.NEW and (stage.name == table.START or stage.old):
+    effects: tuple[Effect, ...] = ()
+    if stage.workers is Workers.NEW and before.workers is not Workers.NEW:
         commands += shown.start_ready(named(Role.WORKER))
-    if stage.name == table.SWITCH and named(Role.ROUTER):
+        effects = _hand_over(candidate, scene.observed.live)
+    if stage.share != before.share and named(Role.ROUTER):
         commands += shown.route()
-    effects = _hand_over(candidate, stage, scene.observed.live)
     return PlannedStep(stage.name, stage.title, tuple(commands), stage, effects=effects)

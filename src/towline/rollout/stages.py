@@ -1,158 +1,128 @@
-"""Bring an environment to a stage. Doing so twice is harmless.
+"""What strategies speak of: stages, which are desired states with real numbers.
 
-The order is always the same: start what is wanted, pass the gates that protect users, hand
-the workers over, ask the new release once more, move traffic, watch, and only then stop what is not
-wanted any more. On the way back users come first: traffic moves before the workers.
+A stage is a desired state of two slots, so a transition to it twice is harmless; resume, abort and
+rollback point the same executor at another stage. A strategy knows no Docker.
 """
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
 
-from towline.config.services import Role
-from towline.config.units import format_duration
-from towline.engines.base import Engine
-from towline.errors import Locked
-from towline.rollout.gates import Gates
-from towline.rollout.serving import restart_router, router_fault
-from towline.rollout.strategies import Gate, Stage, Workers
-from towline.state.releases import Release
+from towline.config import deploy_sections
+from towline.rollout.gates.base import Gate
 
-_POLL = 0.05
+# Service -> containers.
+Counts = Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class Side:
-    """A release and the slot it lives in."""
+class Workers(StrEnum):
+    """Which release's workers run."""
 
-    release: Release
-    colour: str
+    OLD = "old"
+    NEW = "new"
+    NONE = "none"
 
 
 @dataclass(frozen=True)
-class Stages:
-    """Two sides of an environment that stages move between; either may be missing.
+class Stage:
+    """A desired state of an environment while a release replaces another.
 
     Attributes:
-        drain: Seconds that open requests may take, where a service does not say.
-        tick: Called in every wait; raises when the operation is to stop.
+        name: What people call it.
+        title: One line on what it does.
+        new: Containers of each new app service.
+        old: Containers of each old app service; where there are to be none, they are stopped and
+            retained.
+        share: Percentage of traffic that the new release gets.
+        workers: Which release's workers run.
+        gates: What the new release must pass before the next stage.
+        old_gates: What the old release must pass.
+        users_first: Move traffic before the workers, which may take their time to stop.
     """
 
-    engine: Engine
-    gates: Gates
-    new: Side | None
-    old: Side | None
-    drain: float
-    tick: Callable[[], None]
+    name: str
+    title: str
+    new: Counts
+    old: Counts
+    share: int
+    workers: Workers = Workers.OLD
+    gates: tuple[Gate, ...] = ()
+    old_gates: tuple[Gate, ...] = ()
+    users_first: bool = False
 
-    def reach(self, stage: Stage) -> str:
-        """Bring the environment to a stage; returns the figures of its gates."""
-        if stage.new and self.new:
-            self._start(self.new)
-        if stage.old and self.old:
-            self._start(self.old)
-        notes = [self._pass(gate) for gate in stage.gates if gate is not Gate.WATCH]
-        self.tick()
-        if stage.users_first:
-            served = self._move_traffic(stage)
-            self._hand_over_workers(stage.workers)
-        else:
-            self._hand_over_workers(stage.workers)
-            if Gate.HEALTH in stage.gates and stage.share:
-                # Meanwhile, as long as the old worker took to stop, the new app may have died.
-                self._pass(Gate.HEALTH)
-            served = self._move_traffic(stage)
-        notes += [self._pass(gate) for gate in stage.gates if gate is Gate.WATCH]
-        for side, wanted in ((self.old, stage.old), (self.new, stage.new)):
-            if side and not wanted:
-                # Nobody waits for the last request of an outage.
-                notes.append(self._drained(side) if served else "")
-                self.engine.stop(side.colour, side.release.named(Role.APP))
-        return "; ".join(filter(None, notes))
+    @property
+    def runs_new(self) -> bool:
+        """Whether the new release has a container."""
+        return any(self.new.values())
 
-    def stand_in(self) -> bool:
-        """Send all traffic to the old release at once, if it stands by healthy; whether it did."""
-        old = self.old
-        if old is None or not self.gates.is_healthy(old.release, old.colour):
-            return False
-        self.engine.route(old.release, {old.colour: 100})
-        return True
+    @property
+    def runs_old(self) -> bool:
+        """Whether the old release has a container."""
+        return any(self.old.values())
 
-    def _start(self, side: Side) -> None:
-        release = side.release
-        # Workers stand ready, so that their hand-over is short.
-        ready = release.named(Role.WORKER)
-        self.engine.start(release, side.colour, release.counts(Role.APP), ready)
+    @property
+    def is_cleanup(self) -> bool:
+        """Whether the new release has everything, and nothing about it is asked any more."""
+        return self.share == 100 and not self.runs_old and not self.gates
 
-    def _pass(self, gate: Gate) -> str:
-        side = self.old if gate is Gate.OLD_HEALTH else self.new
-        if side is None:
-            return ""
-        ask = {
-            Gate.HEALTH: self.gates.health,
-            Gate.OLD_HEALTH: self.gates.health,
-            Gate.SMOKE: self.gates.smoke,
-            Gate.WATCH: self.gates.watch,
-        }[gate]
-        return f"{gate}: {ask(side.release, side.colour)}"
+    def does_as(self, other: "Stage") -> bool:
+        """Whether it asks for no other state than another one."""
 
-    def _hand_over_workers(self, wanted: Workers) -> None:
-        """One version of a worker at a time, unless it is declared safe to overlap."""
-        coming = {Workers.NEW: self.new, Workers.OLD: self.old, Workers.NONE: None}[wanted]
-        if coming:
-            settings = coming.release.settings
-            counts = coming.release.counts(Role.WORKER)
-            early = {name: count for name, count in counts.items() if settings(name).overlap}
-            self.engine.start(coming.release, coming.colour, early)
-        for side in (self.old, self.new):
-            if side and side is not coming:
-                self.engine.stop(side.colour, side.release.named(Role.WORKER))
-        if coming:
-            self.engine.start(coming.release, coming.colour, counts)
+        def state(stage: "Stage") -> tuple[object, ...]:
+            return (
+                {name: count for name, count in stage.new.items() if count},
+                {name: count for name, count in stage.old.items() if count},
+                stage.share,
+            )
 
-    def _move_traffic(self, stage: Stage) -> bool:
-        """Put a stage's shares in force; returns whether anybody serves now."""
-        shares = {}
-        if self.new and stage.share:
-            shares[self.new.colour] = stage.share
-        if self.old and stage.old and stage.share < 100:
-            shares[self.old.colour] = 100 - stage.share
-        if sum(shares.values()) != 100:
-            shares = {}  # the first release, or recreate: nobody serves
-        leading = self.new if stage.share >= 50 or self.old is None else self.old
-        if leading:
-            self._route(leading.release, shares)
-        return bool(shares)
+        return state(self) == state(other)
 
-    def _route(self, release: Release, shares: dict[str, int]) -> None:
-        """Send traffic by a router that may have died, or dies meanwhile; it is started again."""
-        if shares:
-            self._wake_router(release)
-        try:
-            self.engine.route(release, shares)
-        except Locked:
-            raise
-        except Exception:
-            if not shares and router_fault(self.engine, release, self.engine.observe()):
-                return  # it sends nobody anywhere
-            if not self._wake_router(release):
-                raise
-            self.engine.route(release, shares)
+    def data(self) -> dict[str, Any]:
+        """The stage for machines."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "new": dict(self.new),
+            "old": dict(self.old),
+            "share": self.share,
+            "workers": str(self.workers),
+            "gates": [gate.name for gate in (*self.gates, *self.old_gates)],
+            "users_first": self.users_first,
+        }
 
-    def _wake_router(self, release: Release) -> bool:
-        woken = restart_router(self.engine, release)
-        if woken:
-            self.gates.health(release, "", (Role.ROUTER,))
-        return woken
 
-    def _drained(self, side: Side) -> str:
-        """Let requests and WebSockets of earlier routes finish, up to the drain time."""
-        given = [side.release.settings(name).drain for name in side.release.named(Role.APP)]
-        limit = max((self.drain if one is None else one for one in given), default=0.0)
-        started = time.monotonic()
-        while self.engine.open_on_old_routes():
-            if time.monotonic() - started >= limit:
-                return f"open connections were cut after a drain time of {format_duration(limit)}"
-            self.tick()
-            time.sleep(_POLL)
-        return ""
+@dataclass(frozen=True)
+class Replicas:
+    """What a strategy starts from: how many containers of each app service there are to be.
+
+    Attributes:
+        new: Of the release that is to serve.
+        old: Of the release that serves; empty when none does.
+    """
+
+    new: Counts
+    old: Counts
+
+
+@dataclass(frozen=True)
+class StrategySettings:
+    """What a strategy may be told."""
+
+    rollout: deploy_sections.Rollout = field(default_factory=deploy_sections.Rollout)
+    smoke: deploy_sections.Smoke = field(default_factory=deploy_sections.Smoke)
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A way to bring a release to users.
+
+    Attributes:
+        stages: Its schedule: a pure function.
+        capacity: Of each service, the containers that serve at every moment of it at least.
+        needs_router: Whether two releases are to run side by side.
+    """
+
+    stages: Callable[[Replicas, StrategySettings], list[Stage]]
+    capacity: Callable[[Replicas, StrategySettings], Counts]
+    needs_router: bool = True

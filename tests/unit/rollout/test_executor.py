@@ -16,6 +16,7 @@ from towline.progress import Silent, StepNote
 from towline.rollout.executor import Executor
 from towline.rollout.lane import Lane
 from towline.rollout.planner import Before, Candidate, Scene, plan_deploy, plan_rollback
+from towline.rollout.stages import StrategySettings
 from towline.state import lock
 from towline.state.journal import Journal, unfinished
 from towline.state.releases import Status
@@ -41,7 +42,8 @@ def deploy_plan(site, release, strategy="blue-green", **changes):
 
 
 def scene(site):
-    return Scene("shop", "prod", site.state, observe(site), NOTHING, site.engine.commands)
+    return Scene("shop", "prod", site.state, observe(site), NOTHING, site.engine.commands,
+                 settings=StrategySettings(site.rollout))  # fmt: skip
 
 
 def events(site):

@@ -119,10 +119,10 @@ def test_hosts_go_in_batches_and_those_that_switched_go_back_too(sites):
 
 
 def test_a_host_that_waits_stops_waiting_when_another_fails(sites):
-    plans = lanes(sites)
-    sites[0].engine.fail_on = {"route {'green': 100}"}
     for site in sites[1:]:
         site.rollout = site.rollout.model_copy(update={"bake_time": 60.0})
+    plans = lanes(sites)
+    sites[0].engine.fail_on = {"route {'green': 100}"}
     with pytest.raises(RolledBack) as error:
         Executor(plans, Silent()).run()
     assert "web2 stopped" in error.value.details

@@ -7,8 +7,8 @@ from test_executor import deploy_plan
 from towline.errors import RolledBack
 from towline.health.probes import Answer, Outcome
 from towline.progress import Silent
-from towline.rollout import gates
 from towline.rollout.executor import Executor
+from towline.rollout.gates import containers, health
 from towline.rollout.lane import Lane
 
 
@@ -34,8 +34,8 @@ def test_what_a_release_answers_is_said_once_long_before_its_time_is_up(site, mo
     def ask(_, release, item):
         return answer if item.release == "1.0.1" else Answer(Outcome.HEALTHY, "well")
 
-    monkeypatch.setattr(gates, "container_answer", ask)
-    monkeypatch.setattr(gates, "SILENCE", 0.2)
+    monkeypatch.setattr(containers, "container_answer", ask)
+    monkeypatch.setattr(health, "SILENCE", 0.2)
     told = Told()
     with pytest.raises(RolledBack, match="400, wanted 200"):
         Executor([Lane(site, deploy_plan(site, site.store.get("1.0.1")))], told).run()

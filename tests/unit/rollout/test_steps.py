@@ -36,7 +36,8 @@ WORDS = {
     ("environments/fence.py", "renew"), ("environments/fence.py", "reconcile"),
     ("environments/fence.py", "settle"),
     # Options and words of the command line, and a key of the journal's last entry.
-    ("tasks/promote.py", "push"), ("tasks/words.py", "stop"), ("tasks/words.py", "down"),
+    ("tasks/build.py", "build"), ("tasks/promote.py", "push"),
+    ("tasks/words.py", "stop"), ("tasks/words.py", "down"),
     ("rollout/recovery.py", "restore"), ("insight/status.py", "restore"),
     ("rollout/down.py", "down"), ("state/journal.py", "begin"),
 }  # fmt: skip

@@ -35,7 +35,7 @@ def failing_bake(engine):
 
 def test_on_the_way_back_traffic_moves_before_all_that_takes_time(site):
     failing_bake(site.engine)
-    with pytest.raises(RolledBack, match="gate health failed"):
+    with pytest.raises(RolledBack, match="gate bake failed"):
         run(site, deploy_plan(site, site.store.get("1.0.1")))
     calls = after(site.engine.calls, THERE)
     assert calls[:2] == ["wait", BACK]
@@ -153,7 +153,7 @@ def test_a_router_that_dies_again_and_again_is_a_failure(site):
         site.engine.router = site.engine.router and shares != {"green": 100}
 
     site.engine.route = first
-    with pytest.raises(RolledBack, match=r"gate watch failed: .*the router"):
+    with pytest.raises(RolledBack, match=r"gate bake failed: .*the router"):
         run(site, deploy_plan(site, site.store.get("1.0.1")))
 
 

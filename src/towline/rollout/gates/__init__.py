@@ -1,0 +1,1 @@
+"""Gates: what must hold before a stage counts as passed; each a value, a file each."""

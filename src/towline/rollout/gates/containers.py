@@ -1,0 +1,78 @@
+"""What the containers of a release answer, for the gates that ask them."""
+
+from collections.abc import Sequence
+
+from towline.config.services import Role
+from towline.engines.world import Container, World
+from towline.environments.fence import now
+from towline.health.probes import Answer
+from towline.rollout.gates.base import GateContext, GateOutcome, Verdict
+from towline.rollout.serving import container_answer, routing_fault
+
+_SHOWN_LINES = 8
+
+
+class Unfit(Exception):
+    """A container is missing or crashed: waiting does not help."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.text)
+        self.verdict = verdict
+
+
+def ask_containers(context: GateContext, world: World, names: Sequence[str]) -> dict[str, Answer]:
+    """What each container of some services answers.
+
+    Raises:
+        Unfit: When one is missing or crashed.
+    """
+    answers: dict[str, Answer] = {}
+    for name in names:
+        # What stays over releases carries no release of its own.
+        ours = (context.release.id, "")
+        found = [c for c in world.of(context.slot) if c.service == name and c.release in ours]
+        wanted = context.wanted(name)
+        if len(found) < wanted:
+            said = f"{name}: {len(found)} of {wanted} containers exist"
+            raise Unfit(Verdict(GateOutcome.FAIL, said))
+        for item in found:
+            answers[item.name] = _answer(context, item)
+    return answers
+
+
+def is_healthy(context: GateContext) -> bool:
+    """Whether every app container of a slot is healthy right now."""
+    try:
+        names = context.release.named(Role.APP)
+        answers = ask_containers(context, context.engine.observe(), names)
+    except Unfit:
+        return False
+    return all(answer.healthy for answer in answers.values())
+
+
+def serving_fault(context: GateContext) -> str:
+    """Why users do not get a release right now; empty when they do."""
+    release, world = context.release, context.engine.observe()
+    if fault := routing_fault(context.engine, release, context.slot, world):
+        return fault
+    try:
+        answers = ask_containers(context, world, release.named(Role.APP))
+    except Unfit as error:
+        return error.verdict.text
+    return next((f"{n}: {a.detail}" for n, a in answers.items() if not a.healthy), "")
+
+
+def _answer(context: GateContext, item: Container) -> Answer:
+    engine = context.engine
+    if not item.running:
+        raise _crashed(context, item, engine.trouble(item) or item.status or item.state)
+    answer = container_answer(engine, context.release, item)
+    if not answer.healthy and (trouble := engine.trouble(item)):
+        raise _crashed(context, item, trouble)
+    return answer
+
+
+def _crashed(context: GateContext, item: Container, trouble: str) -> Unfit:
+    lines = context.engine.logs(item, _SHOWN_LINES, now() - context.since)
+    details = (f"last lines of {item.name}:", *(f"  {line}" for line in lines)) if lines else ()
+    return Unfit(Verdict(GateOutcome.FAIL, f"container {item.name} {trouble}", details=details))

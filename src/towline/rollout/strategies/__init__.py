@@ -1,0 +1,1 @@
+"""Strategies: schedules from a release to the next; a file each, found by its name."""

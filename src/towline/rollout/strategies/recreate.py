@@ -1,0 +1,49 @@
+"""Stop the old release, then start the new one: a short outage, but never two at once."""
+
+from towline.rollout.gates.bake import Bake
+from towline.rollout.gates.health import Health
+from towline.rollout.gates.smoke import Smoke
+from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings, Workers
+from towline.rollout.steps import table
+
+
+def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
+    rollout = settings.rollout
+    health = Health(rollout.health_timeout)
+    bake = (Bake(rollout.bake_time, rollout.max_failures),) if rollout.bake_time else ()
+    return [
+        Stage(
+            table.STOP,
+            "stop the old release: the service is down from here",
+            new={},
+            old={},
+            share=0,
+            workers=Workers.NONE,
+        ),
+        Stage(
+            table.START,
+            "start the new release",
+            new=replicas.new,
+            old={},
+            share=0,
+            workers=Workers.NEW,
+            gates=(health, Smoke(settings.smoke)),
+        ),
+        Stage(
+            table.SWITCH,
+            "send traffic to the new release",
+            new=replicas.new,
+            old={},
+            share=100,
+            workers=Workers.NEW,
+            gates=(health, *bake),
+        ),
+    ]
+
+
+def _capacity(replicas: Replicas, settings: StrategySettings) -> Counts:  # noqa: ARG001
+    """Nothing serves while the releases change."""
+    return {}
+
+
+STRATEGY = Strategy(_stages, _capacity, needs_router=False)

@@ -1,0 +1,184 @@
+"""The transition of an environment to a stage. Doing it twice is harmless.
+
+The order is always the same: start what is wanted, pass the gates that protect users, hand the
+workers over, ask the new release once more, move traffic, pass the gates under traffic, and only
+then stop what is not wanted any more. On the way back users come first: traffic moves before the
+workers.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from towline.config.deploy_sections import Rollout
+from towline.config.services import Role
+from towline.config.units import format_duration
+from towline.engines.base import Engine
+from towline.errors import Locked
+from towline.rollout.gates.base import Gate, GateContext, pass_gate
+from towline.rollout.gates.containers import is_healthy
+from towline.rollout.gates.health import Health
+from towline.rollout.serving import restart_router, router_fault
+from towline.rollout.stages import Counts, Stage, Workers
+from towline.state.releases import Release
+
+_POLL = 0.05
+
+
+@dataclass(frozen=True)
+class Transition:
+    """Two sides of an environment that stages move between; either may be missing.
+
+    Attributes:
+        new: What gates are told of the new release.
+        old: What they are told of the old one.
+        rollout: The settings.
+        tick: Called in every wait; raises when the operation is to stop.
+    """
+
+    engine: Engine
+    new: GateContext | None
+    old: GateContext | None
+    rollout: Rollout
+    tick: Callable[[], None]
+
+    def to(self, stage: Stage) -> str:
+        """Bring the environment to a stage; returns the figures of its gates.
+
+        Raises:
+            GateFailed: When a gate said no.
+            GateUndecided: When one could not be asked, or cannot tell.
+        """
+        self._grow(self.new, stage.new)
+        self._grow(self.old, stage.old)
+        notes = [self._pass(gate, stage) for gate in stage.gates if not gate.under_traffic]
+        notes += [_ask(gate, self.old, stage.old) for gate in stage.old_gates]
+        self.tick()
+        if stage.users_first:
+            served = self._move_traffic(stage)
+            self._hand_over_workers(stage.workers)
+        else:
+            self._hand_over_workers(stage.workers)
+            for gate in stage.gates if stage.share else ():
+                if gate.asked_again:
+                    self._pass(gate, stage)
+            served = self._move_traffic(stage)
+        notes += [self._pass(gate, stage) for gate in stage.gates if gate.under_traffic]
+        notes += [
+            self._shrink(side, counts, is_served=served)
+            for side, counts in ((self.old, stage.old), (self.new, stage.new))
+        ]
+        return "; ".join(filter(None, notes))
+
+    def stand_in(self) -> bool:
+        """Send all traffic to the old release at once, if it stands by healthy; whether it did."""
+        old = self.old
+        if old is None or not is_healthy(old):
+            return False
+        self.engine.route(old.release, {old.slot: 100})
+        return True
+
+    def _grow(self, side: GateContext | None, counts: Counts) -> None:
+        """Start what a stage wants of a release; what is too much stays until users have left."""
+        if side is None or not any(counts.values()):
+            return
+        there = self._running(side)
+        wanted = {name: max(count, there[name]) for name, count in counts.items() if count}
+        # Workers stand ready, so that their hand-over is short.
+        ready = side.release.named(Role.WORKER)
+        self.engine.start(side.release, side.slot, wanted, ready)
+
+    def _shrink(self, side: GateContext | None, counts: Counts, *, is_served: bool) -> str:
+        """Stop what a stage does not want any more, once its users have left."""
+        if side is None:
+            return ""
+        if not any(counts.values()):
+            # Nobody waits for the last request of an outage.
+            note = self._drained(side) if is_served else ""
+            self.engine.stop(side.slot, side.release.named(Role.APP))
+            return note
+        there = self._running(side)
+        if all(there[name] <= count for name, count in counts.items()):
+            return ""
+        note = self._drained(side) if is_served else ""
+        self.engine.stop(side.slot, [name for name, count in counts.items() if not count])
+        left = {name: count for name, count in counts.items() if count}
+        self.engine.start(side.release, side.slot, left)
+        return note
+
+    def _running(self, side: GateContext) -> Counter[str]:
+        """Service -> its containers that run."""
+        found = self.engine.observe().of(side.slot, Role.APP)
+        ours = (item for item in found if item.release == side.release.id and item.running)
+        return Counter(item.service for item in ours)
+
+    def _pass(self, gate: Gate, stage: Stage) -> str:
+        return _ask(gate, self.new, stage.new)
+
+    def _hand_over_workers(self, wanted: Workers) -> None:
+        """One version of a worker at a time, unless it is declared safe to overlap."""
+        coming = {Workers.NEW: self.new, Workers.OLD: self.old, Workers.NONE: None}[wanted]
+        if coming:
+            settings = coming.release.settings
+            counts = coming.release.counts(Role.WORKER)
+            early = {name: count for name, count in counts.items() if settings(name).overlap}
+            self.engine.start(coming.release, coming.slot, early)
+        for side in (self.old, self.new):
+            if side and side is not coming:
+                self.engine.stop(side.slot, side.release.named(Role.WORKER))
+        if coming:
+            self.engine.start(coming.release, coming.slot, counts)
+
+    def _move_traffic(self, stage: Stage) -> bool:
+        """Put a stage's shares in force; returns whether anybody serves now."""
+        shares = {}
+        if self.new and stage.share:
+            shares[self.new.slot] = stage.share
+        if self.old and stage.runs_old and stage.share < 100:
+            shares[self.old.slot] = 100 - stage.share
+        if sum(shares.values()) != 100:
+            shares = {}  # the first release, or recreate: nobody serves
+        leading = self.new if stage.share >= 50 or self.old is None else self.old
+        if leading:
+            self._route(leading.release, shares)
+        return bool(shares)
+
+    def _route(self, release: Release, shares: dict[str, int]) -> None:
+        """Send traffic by a router that may have died, or dies meanwhile; it is started again."""
+        if shares:
+            self._wake_router(release)
+        try:
+            self.engine.route(release, shares)
+        except Locked:
+            raise
+        except Exception:
+            if not shares and router_fault(self.engine, release, self.engine.observe()):
+                return  # it sends nobody anywhere
+            if not self._wake_router(release):
+                raise
+            self.engine.route(release, shares)
+
+    def _wake_router(self, release: Release) -> bool:
+        woken = restart_router(self.engine, release)
+        side = self.new or self.old
+        if woken and side:
+            health = Health(self.rollout.health_timeout, (Role.ROUTER,))
+            pass_gate(health, replace(side, release=release, slot=""))
+        return woken
+
+    def _drained(self, side: GateContext) -> str:
+        """Let requests and WebSockets of earlier routes finish, up to the drain time."""
+        given = [side.release.settings(name).drain for name in side.release.named(Role.APP)]
+        limit = max((self.rollout.drain if one is None else one for one in given), default=0.0)
+        started = time.monotonic()
+        while self.engine.open_on_old_routes():
+            if time.monotonic() - started >= limit:
+                return f"open connections were cut after a drain time of {format_duration(limit)}"
+            self.tick()
+            time.sleep(_POLL)
+        return ""
+
+
+def _ask(gate: Gate, side: GateContext | None, counts: Counts) -> str:
+    return pass_gate(gate, replace(side, replicas=counts)) if side else ""
