@@ -102,3 +102,33 @@ def test_a_router_that_is_recreated_or_healed_says_how_long_it_is_away(project):
     wait_until(lambda: docker("inspect", "-f", restarts, name) == "1 true\n", "it stays down")
     release(project, "1.3.0")
     assert "! " not in project.inv("deploy.plan").ok().out
+
+
+def test_the_way_back_from_a_killed_deploy_says_what_it_restarts(project):
+    release(project, "1.0.0")
+    project.inv("deploy", "--yes").ok()
+    change(project, "nginx", TZ="UTC")
+    change(project, "notes", TOKEN=SECRET)
+    release(project, "1.1.0")
+    deploy = project.start("deploy", "--yes", "--allow-restart")
+
+    def is_recreated():
+        done = [(x["event"], x["step"]) for x in project.journal()]
+        return done.count(("outcome", "reconcile")) == 2
+
+    wait_until(is_recreated, "nothing was recreated")
+    deploy.kill()
+    deploy.wait()
+    plan = project.inv("deploy.abort", "--dry-run").ok()
+    assert "! recreates nginx (router): environment TZ" in plan.out
+    # It is well, and stays as it is.
+    assert "notes (backing)" not in plan.out
+    before = started(project, "nginx"), started(project, "notes")
+    refused = project.inv("deploy.abort")
+    assert refused.code == 2, refused.text
+    assert "add --allow-restart" in refused.err
+    assert (started(project, "nginx"), started(project, "notes")) == before
+    done = project.inv("deploy.abort", "--allow-restart").ok()
+    assert "nginx recreated (environment TZ)" in done.err
+    assert started(project, "notes") == before[1]
+    assert "1.0.0 is live in local" in done.out
