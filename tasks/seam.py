@@ -78,7 +78,7 @@ def open_project() -> Project:
     """The project at or above the working folder; its secrets are masked from here on."""
     from towline.config.environments import learn_process, read_values
     from towline.config.loading import load
-    from towline.engines.compose.secret_files import learn_declared
+    from towline.engines.factory import learn_secrets
     from towline.errors import TowlineError
 
     learn_process()
@@ -89,7 +89,8 @@ def open_project() -> Project:
         # What is wrong with a file is told by the command that needs it.
         with suppress(TowlineError):
             read_values(project, name)
-    learn_declared(project)
+    for kind in {item.engine for item in project.settings.environments.values()}:
+        learn_secrets(kind, project)
     return project
 
 

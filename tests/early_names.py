@@ -4,10 +4,9 @@ import sys
 
 from invoke import main
 
-from towline.engines.compose import names, ownership
-from towline.environments import site
+from towline.engines.compose import engine, names, ownership
 
-for module in (names, ownership, site):
+for module in (names, ownership, engine):
     module.compose_project = names.early_project
 
 if __name__ == "__main__":

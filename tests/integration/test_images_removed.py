@@ -46,26 +46,26 @@ def test_only_what_towline_built_and_tagged_is_removed(name, tmp_path):
         docker("tag", image, f"{name}:{tag}")
     # Somebody's own name for it, with the same version.
     docker("tag", image, f"customer/{name}:{ours[0]}")
-    assert engine.remove_image(image, ours) == [f"{name}:{tag}" for tag in ours]
+    assert engine.images.remove(image, ours) == [f"{name}:{tag}" for tag in ours]
     assert tags(name) == ["customer-demo"]
     assert tags(f"customer/{name}") == [ours[0]]
     docker("rmi", f"{name}:customer-demo", f"customer/{name}:{ours[0]}")
 
     theirs = build(name, "1.0.0")
-    engine.remove_image(theirs, ours)
+    engine.images.remove(theirs, ours)
     assert tags(name) == ["1.0.0"]
     docker("rmi", f"{name}:1.0.0")
 
     used = build(name, "1.0.0", "towline.content=digest")
     container = docker("create", f"{name}:1.0.0", "true").strip()
     try:
-        engine.remove_image(used, ours)
+        engine.images.remove(used, ours)
         assert tags(name) == ["1.0.0"]
     finally:
         docker("rm", container)
-    engine.remove_image(used, ours)
+    engine.images.remove(used, ours)
     assert tags(name) == []
-    engine.remove_image(used, ours)
+    engine.images.remove(used, ours)
 
 
 @pytest.fixture

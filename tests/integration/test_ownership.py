@@ -148,7 +148,7 @@ def test_down_gives_a_database_its_grace_period(tmp_path, planted):
     planted["volume"].append(f"{name}_data")
     wait_until(lambda: "ready" in docker("logs", f"{name}-db"), "it does not start")
     engine = ComposeEngine(LocalHost(), StateFolder(tmp_path), name, "local")
-    assert engine.down(volumes=True) == []
+    assert engine.destroy(data=True) == []
     assert docker("ps", "--all", "--quiet", "--filter", f"name={name}-db") == ""
     # It could write all it had; the volume is not one that Towline made.
     mount = f"--volume={name}_data:/data"

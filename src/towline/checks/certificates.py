@@ -1,26 +1,23 @@
 """Which certificates does the router serve?"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+
+from towline.engines.bundle import Mount
 
 _DIRECTIVE = re.compile(
     r"(?:^|(?<=[;{]))\s*ssl_certificate(?P<key>_key)?\s+(?P<path>[^;\s]+)\s*;", re.MULTILINE
 )
 
 
-def certificates(router: dict[str, Any]) -> Iterator[tuple[Path, Path]]:
+def certificates(mounts: Iterable[Mount]) -> Iterator[tuple[Path, Path]]:
     """Every certificate that the mounted nginx configuration names, and its key.
 
     Args:
-        router: The resolved definition of the router service.
+        mounts: What the router reads.
     """
-    mounted = {
-        str(volume["target"]).rstrip("/"): Path(volume["source"])
-        for volume in router.get("volumes") or []
-        if volume.get("type") == "bind"
-    }
+    mounted = {mount.target.rstrip("/"): mount.source for mount in mounts}
     named: list[str] = []
     keys: list[str] = []
     for source in mounted.values():

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from towline.checks.certificates import certificates
 from towline.config.certificate import findings, pair_findings
-from towline.engines.compose.render import mounts
-from towline.engines.compose.stack import KEPT, Stack
+from towline.engines.bundle import PERSISTENT, Bundle
 from towline.environments import renewal
 from towline.environments.host_files import HostFiles, local, of_release, owner_of, wanted_by
 from towline.environments.site import Site
@@ -21,26 +20,22 @@ from towline.state.releases import Release
 CHECK = "secrets"
 
 
-def check_host_files(site: Site, stack: Stack, live: Release | None) -> Iterator[Finding]:
+def check_host_files(site: Site, bundle: Bundle, live: Release | None) -> Iterator[Finding]:
     """Whether services find, and can read, the keys and secrets that they mount on a host.
 
     Args:
         site: The environment on that host.
-        stack: The resolved Compose file.
+        bundle: What the deploy tree describes.
         live: The release that serves there.
     """
     tree = site.project.deploy_tree.resolve()
-    kept = {
-        name: paths
-        for name, paths in mounts(stack.model, tree).items()
-        if name in stack.named(*KEPT)
-    }
+    kept = bundle.reads(*PERSISTENT)
     try:
-        found: HostFiles = of_release(site, wanted_by(stack, tree), live)
-        yield from _readable(site, stack, found)
+        found: HostFiles = of_release(site, wanted_by(bundle), live)
+        yield from _readable(site, bundle, found)
         own = local(site, kept)
-        yield from _readable(site, stack, own)
-        folder = site.host.files.folder(site.state.live)
+        yield from _readable(site, bundle, own)
+        folder = site.engine.configuration
         for path in dict.fromkeys(path for paths in kept.values() for path in paths):
             if is_host_file(path.as_posix()) and not any(item.is_relative_to(path) for item in own):
                 yield _missing(site, tree, folder, path)
@@ -51,22 +46,22 @@ def check_host_files(site: Site, stack: Stack, live: Release | None) -> Iterator
         yield Finding(CHECK, Severity.ERROR, error.message, error.remedy)
 
 
-def local_certificates(site: Site, stack: Stack) -> Iterator[Finding]:
+def local_certificates(site: Site, bundle: Bundle) -> Iterator[Finding]:
     """The router's certificates on this machine; in a fresh clone there are none."""
-    for certificate, key in _certificates(stack):
+    for certificate, key in _certificates(bundle):
         if certificate.exists() or key.exists():
             yield from findings(certificate, key, site.environment.checks.certificate_days)
 
 
-def check_certificates(site: Site, stack: Stack) -> Iterator[Finding]:
+def check_certificates(site: Site, bundle: Bundle) -> Iterator[Finding]:
     """The certificates that a host serves, where they differ from those here.
 
     One that is not here is the host's own; one that differs is renewed by a deploy.
     """
     tree = site.project.deploy_tree.resolve()
-    folder = site.host.files.folder(site.state.live)
+    folder = site.engine.configuration
     days = site.environment.checks.certificate_days
-    for certificate, key in _certificates(stack):
+    for certificate, key in _certificates(bundle):
         there = _pair(folder, tree, certificate, key)
         is_here = certificate.exists() or key.exists()
         if there is None and not is_here:
@@ -77,9 +72,9 @@ def check_certificates(site: Site, stack: Stack) -> Iterator[Finding]:
                 yield _on_host(site, finding, is_replaced=is_here)
 
 
-def _certificates(stack: Stack) -> Iterator[tuple[Path, Path]]:
-    if stack.router:
-        yield from certificates(stack.definition(stack.router))
+def _certificates(bundle: Bundle) -> Iterator[tuple[Path, Path]]:
+    if bundle.router:
+        yield from certificates(bundle.mounts[bundle.router])
 
 
 def _on_host(site: Site, finding: Finding, *, is_replaced: bool) -> Finding:
@@ -110,10 +105,10 @@ def _bytes(path: Path) -> bytes:
         return b""
 
 
-def _readable(site: Site, stack: Stack, files: HostFiles) -> Iterator[Finding]:
+def _readable(site: Site, bundle: Bundle, files: HostFiles) -> Iterator[Finding]:
     for path, file in files.items():
         try:
-            owner_of(site, stack.model, path, file)
+            owner_of(site, bundle, path, file)
         except TowlineError as error:
             yield Finding(CHECK, Severity.ERROR, error.message, error.remedy)
         if not file.is_here:

@@ -3,21 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from towline.checks.exposure import check_exposure
+from towline.checks.exposure import check_plain_secrets
 from towline.checks.host_file_checks import (
     check_certificates,
     check_host_files,
     local_certificates,
 )
-from towline.checks.machine import check_disk, check_engine, check_name, check_ports, check_reach
-from towline.checks.mounted import check_mounted
-from towline.checks.router import check_router
-from towline.checks.services import check_services, check_variables
+from towline.checks.network import check_name
+from towline.checks.variables import check_variables
 from towline.config.envfile import differences, read_env
 from towline.config.environments import default_env_file, env_file, example_file
 from towline.config.secrets import missing_or_placeholder
-from towline.engines.compose.stack import KEPT, Stack
-from towline.environments import rendering
+from towline.engines.bundle import Bundle
 from towline.environments.site import Fleet, Site, observe
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.findings import Finding, Severity, errors, group
@@ -37,17 +34,17 @@ def examine(fleet: Fleet, *, planned: bool = False) -> list[Finding]:
         UsageError: When no engine answers, as most checks could not be made.
     """
     site = fleet.lead
-    fleet.each(lambda site: site.host.docker().ping())
+    fleet.each(lambda site: site.engine.ping())
     found: list[Finding] = [*_release(site), *_variables(site)]
-    stack = None
+    bundle = None
     try:
-        stack = site.resolve("0.0.0", "")
+        bundle = site.describe("0.0.0", "")
     except UsageError as error:
         found.append(Finding("compose-file", Severity.ERROR, error.message, error.remedy))
     else:
         found.append(Finding("compose-file", Severity.OK, f"{_compose_files(site)} valid"))
-        found += [*_stack(site, stack), *local_certificates(site, stack)]
-    for findings in fleet.each(lambda site: _host(site, stack)):
+        found += [*_described(site, bundle), *local_certificates(site, bundle)]
+    for findings in fleet.each(lambda site: _host(site, bundle)):
         found += findings
     found += check_name(site.environment.url)
     found += [
@@ -149,33 +146,37 @@ def _variables(site: Site) -> Iterator[Finding]:
         yield Finding("secrets", Severity.OK, f"{len(site.values)} variables from {where}")
 
 
-def _stack(site: Site, stack: Stack) -> Iterator[Finding]:
-    tree = site.project.deploy_tree.resolve()
-    yield from check_services(stack, tree)
-    yield from check_variables(stack, str(example_file(site.project, site.name)))
-    yield from check_exposure(stack, site.values, site.environment.secrets)
+def _described(site: Site, bundle: Bundle) -> Iterator[Finding]:
+    secrets = site.environment.secrets
+    yield from site.engine.inspect(bundle, secrets)
+    yield from check_variables(bundle, str(example_file(site.project, site.name)))
+    yield from check_plain_secrets(site.values, secrets)
     try:
-        require_router(site.rollout, stack.router is not None)
+        require_router(site.rollout, bundle.router is not None)
     except UsageError as error:
         yield Finding("services", Severity.ERROR, error.message, error.remedy)
-    hosts = (site.host, site.here)
-    live = site.host.files.folder(site.state.live)
-    yield from check_router(hosts, stack, tree, site.state.routes, live)
+    yield from _router(site, bundle)
 
 
-def _host(site: Site, stack: Stack | None) -> list[Finding]:
+def _router(site: Site, bundle: Bundle) -> list[Finding]:
+    """What the router says of its configuration, on the first machine that can tell."""
+    for engine in (site.engine, site.builder):
+        found = engine.inspect_router(bundle, site.engine.configuration)
+        if found is not None:
+            return found
+    name = bundle.router or ""
+    image = bundle.images[name]
+    said = f"{name}'s configuration is tested by the deploy: {image} is not there yet"
+    return [Finding("router", Severity.OK, said)]
+
+
+def _host(site: Site, bundle: Bundle | None) -> list[Finding]:
     """What is to be said of one host; it is named where it is another machine."""
-    found = [*check_engine(site.host), *check_reach(site.host)]
-    found += check_mounted(site.host.files, site.state)
-    found += check_disk(site.host, site.state.root, site.environment.checks.disk_free)
-    if stack is not None:
-        kept = {name: stack.definition(name) for name in stack.named(*KEPT)}
-        target = rendering.target(site, "check", "0.0.0", "", {})
-        claimed = [site.engine.foreign(model) for _, model in rendering.models(stack, target)]
-        found += dict.fromkeys(item for items in claimed for item in items)
-        found += check_ports(site.host, {"services": kept}, site.engine.observe())
-        found += check_host_files(site, stack, observe(site).live)
-        found += check_certificates(site, stack)
+    found = site.engine.inspect_host(site.environment.checks.disk_free)
+    if bundle is not None:
+        found += site.engine.inspect_claims(site.draft(bundle, "check", "0.0.0", "", {}))
+        found += check_host_files(site, bundle, observe(site).live)
+        found += check_certificates(site, bundle)
     if not site.remote:
         return found
     return [replace(item, host=site.host.name) for item in found]

@@ -6,12 +6,15 @@ answer the same questions.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from towline.config.services import Role
 from towline.engines.acts import Effect
-from towline.engines.compose.persistent import Rendered
+from towline.engines.bundle import Bundle, Draft, Guest, Resource, Source
+from towline.engines.image_store import ImageStore
 from towline.engines.world import Container, World
-from towline.hosts.base import Host
+from towline.findings import Finding
+from towline.hosts.base import Folder, Host
 from towline.routing.nginx import Routes
 from towline.state.releases import Release
 
@@ -67,6 +70,120 @@ class Engine(Protocol):
         """Where it runs."""
         ...
 
+    @property
+    def images(self) -> ImageStore:
+        """The images of its host."""
+        ...
+
+    @property
+    def configuration(self) -> Folder:
+        """What persistent services read, each file by its path in the deploy tree."""
+        ...
+
+    def describe(self, source: Source) -> Bundle:
+        """What a deploy tree describes; nothing is asked of the host's containers.
+
+        Raises:
+            UsageError: When the description is missing or wrong.
+        """
+        ...
+
+    def build(
+        self,
+        draft: Draft,
+        services: Sequence[str],
+        content: str,
+        tick: Callable[[], None] | None = None,
+    ) -> None:
+        """Build images on this machine.
+
+        Args:
+            draft: The release that they are of.
+            services: Whose images.
+            content: Digest of the promoted content, which the images are labelled with.
+            tick: Called in every wait; when it raises, the build ends.
+
+        Raises:
+            TowlineError: When a build fails.
+        """
+        ...
+
+    def prepare(self, draft: Draft) -> dict[str, bytes]:
+        """What the engine needs in the folder of a release: name -> content.
+
+        Raises:
+            CheckFailed: When others have something under the names that the release would use.
+        """
+        ...
+
+    def adopt(self, guest: Guest, inside: Path, data: bytes) -> bytes:
+        """A file of a release of another host as it must be on this one.
+
+        Args:
+            guest: The release there.
+            inside: The file's path in the release's folder.
+            data: What it holds there.
+        """
+        ...
+
+    def reads(self, wanted: Release | Draft, *roles: Role) -> dict[str, list[Path]]:
+        """Service of one of these roles -> what it reads, by its path in the deploy tree."""
+        ...
+
+    def reader(self, wanted: Release | Bundle | Draft, service: str) -> int | None:
+        """The numeric user that a service reads its files as.
+
+        None when it may read those of any user, or when nobody can tell.
+        """
+        ...
+
+    def secret_files(self, release: Path) -> list[Path]:
+        """Files of the host that the containers of a retained release are given as secrets.
+
+        Args:
+            release: The folder of the release.
+        """
+        ...
+
+    def inspect(self, bundle: Bundle, secrets: Collection[str]) -> list[Finding]:
+        """What is wrong with a description.
+
+        Args:
+            bundle: The description.
+            secrets: Variables that are secrets too, whatever they are called.
+        """
+        ...
+
+    def inspect_host(self, disk_free: int) -> list[Finding]:
+        """Whether the host can run anything, and has what was placed there.
+
+        Args:
+            disk_free: Bytes that are to be free.
+        """
+        ...
+
+    def inspect_claims(self, draft: Draft) -> list[Finding]:
+        """What others have of that which a release would use: names, ports."""
+        ...
+
+    def inspect_router(self, bundle: Bundle, configuration: Folder) -> list[Finding] | None:
+        """Whether the router accepts its configuration; None where this host cannot tell.
+
+        Args:
+            bundle: The description.
+            configuration: What the environment's host has; certificates that are not here come
+                from it.
+        """
+        ...
+
+    def ping(self) -> None:
+        """Make sure that it answers.
+
+        Raises:
+            TowlineError: When it does not.
+        """
+        ...
+
     def wait(self, limit: float) -> None:
         """Wait until it answers, for so many seconds; raises what it said last."""
         ...
@@ -95,31 +212,46 @@ class Engine(Protocol):
         """Take that note away."""
         ...
 
+    def resources(self) -> list[Resource]:
+        """What Towline made for the environment besides containers."""
+        ...
+
+    def destroy(self, *, data: bool) -> list[str]:
+        """Remove everything of the environment but its state folder.
+
+        Args:
+            data: Whether its data goes too, and the note where its state lies.
+
+        Returns:
+            What is left because somebody else uses it, a line each.
+        """
+        ...
+
     def observe(self) -> World:
         """All containers of the environment, as they are now."""
         ...
 
     def forecast(
         self,
-        wanted: Release | Rendered,
+        wanted: Release | Draft | Guest,
         was: Mapping[str, str],
         now: Mapping[str, str],
         renewed: Mapping[str, Sequence[Path]],
         *,
         spare: bool = False,
     ) -> list[Effect]:
-        """What `settle` would do to each service, and why; changes nothing.
+        """What `reconcile` would do to each service, and why; changes nothing.
 
         Args:
-            wanted: A retained release, or one that is only rendered yet.
+            wanted: A retained release, or one that is to come.
             was: Path in the deploy tree -> digest, as the live release has it.
             now: The same, as the wanted release has it.
             renewed: Service -> host files that it reads and that will change.
-            spare: As for `settle`.
+            spare: As for `reconcile`.
         """
         ...
 
-    def settle(
+    def reconcile(
         self,
         release: Release,
         renewed: Mapping[str, Sequence[Path]] | None = None,
@@ -144,10 +276,6 @@ class Engine(Protocol):
         Raises:
             TowlineError: When the router refuses them; then it goes on with what it has read.
         """
-        ...
-
-    def user_id(self, definition: Mapping[str, Any]) -> int | None:
-        """The numeric user of a service of a rendered file; None when nobody can tell."""
         ...
 
     def run_job(
@@ -195,10 +323,6 @@ class Engine(Protocol):
 
     def stop(self, colour: str, services: Sequence[str]) -> None:
         """Stop services of a slot and retain their containers, which nothing starts but `start`."""
-        ...
-
-    def missing_images(self, images: Collection[str]) -> set[str]:
-        """Those of some pinned images that are not on the host."""
         ...
 
     def routes(self, world: World) -> Routes:

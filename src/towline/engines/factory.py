@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from towline.config.engine_kinds import GROUP
 
 if TYPE_CHECKING:
+    from towline.config.loading import Project
     from towline.engines.base import Engine
     from towline.hosts.base import Host
     from towline.state.releases import StateFolder
@@ -33,6 +34,19 @@ def make_engine(
         environment: Name of the environment.
     """
     return _maker(kind)(host, state, project, environment)
+
+
+def learn_secrets(kind: str, project: Project) -> None:
+    """Have the secrets masked that a description names, before anything is asked of an engine.
+
+    Args:
+        kind: The value of `engine:`.
+        project: The project.
+    """
+    if kind == "compose":
+        from towline.engines.compose.secret_files import learn_declared
+
+        learn_declared(project)
 
 
 def _maker(kind: str) -> Maker:

@@ -11,17 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from towline.engines.compose.files import read_model, slot_file
-from towline.engines.compose.placed import digest
-from towline.engines.compose.render import mounts
-from towline.engines.compose.stack import REPLACED, Stack
-from towline.engines.compose.users import reads_everything
-from towline.engines.world import COLOURS
+from towline.engines.base import Engine
+from towline.engines.bundle import REPLACED, Bundle, Draft
 from towline.environments.site import Site
 from towline.errors import UsageError
-from towline.hosts.base import Files
+from towline.hosts.reading import digest
 from towline.promotion.tree import is_host_file, outside_tree
 from towline.state.releases import Release
 
@@ -98,19 +93,14 @@ def of_release(site: Site, wanted: Wanted, serving: Release | None) -> dict[Path
     return found
 
 
-def wanted_by(stack: Stack, tree: Path) -> Wanted:
-    """What app, worker and job services mount from the deploy tree."""
-    names = stack.named(*REPLACED)
-    return {name: paths for name, paths in mounts(stack.model, tree).items() if name in names}
+def wanted_by(bundle: Bundle) -> Wanted:
+    """What app, worker and job services read from the deploy tree."""
+    return bundle.reads(*REPLACED)
 
 
-def wanted_of(files: Files, release: Release) -> Wanted:
-    """What app, worker and job services of a retained release mount from its tree."""
-    try:
-        model = read_model(files, slot_file(release, COLOURS[0]))
-    except FileNotFoundError:
-        return {}
-    return mounts(model, release.tree)
+def wanted_of(engine: Engine, release: Release) -> Wanted:
+    """What app, worker and job services of a retained release read from its tree."""
+    return engine.reads(release, *REPLACED)
 
 
 def digests(files: HostFiles) -> dict[str, str]:
@@ -118,7 +108,7 @@ def digests(files: HostFiles) -> dict[str, str]:
     return {path.as_posix(): digest(file.data) for path, file in sorted(files.items())}
 
 
-def owner_of(site: Site, model: Mapping[str, Any], path: Path, file: HostFile) -> int:
+def owner_of(site: Site, wanted: Release | Bundle | Draft, path: Path, file: HostFile) -> int:
     """The numeric user that a host file is given to, so that its services can read it.
 
     Raises:
@@ -127,9 +117,8 @@ def owner_of(site: Site, model: Mapping[str, Any], path: Path, file: HostFile) -
     mine = site.host.user_id()
     readers: dict[int, str] = {}
     for name in file.services:
-        definition = model["services"][name]
-        user = site.engine.user_id(definition)
-        if user is not None and not (user == 0 and reads_everything(definition)):
+        user = site.engine.reader(wanted, name)
+        if user is not None:
             readers.setdefault(user, name)
     if not readers or set(readers) == {mine}:
         return mine

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from towline.engines.compose.placed import walk
 from towline.environments import lead, place
 from towline.environments.journal_anchor import anchors
 from towline.environments.lead import Record
@@ -19,6 +18,7 @@ from towline.environments.lead_lock import armed
 from towline.environments.notes import note_takeover
 from towline.environments.site import Fleet, Site
 from towline.errors import Locked, UsageError
+from towline.hosts.reading import walk
 from towline.state import lock
 
 

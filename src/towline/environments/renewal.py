@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from towline.config.certificate import is_issued_later
-from towline.engines.compose.files import persistent_file, read_model
-from towline.engines.compose.placed import digest
-from towline.engines.compose.render import mounts
+from towline.engines.bundle import PERSISTENT
 from towline.environments.host_files import HostFile, local, owner_of
 from towline.environments.site import Site
 from towline.errors import TowlineError
 from towline.hosts.base import Folder
+from towline.hosts.reading import digest
 from towline.state.releases import Release
 
 _RECORD = "host-files.json"
@@ -76,12 +75,8 @@ def find(
         force: Renew also what was changed on the host, or was issued later there.
     """
     found = Renewal()
-    model = _model(site, release)
-    wanted = {
-        name: paths
-        for name, paths in mounts(model, site.state.live).items()
-        if only is None or name in only
-    }
+    reads = site.engine.reads(release, *PERSISTENT)
+    wanted = {name: paths for name, paths in reads.items() if only is None or name in only}
     record = _read(site)
     for written, undo in record.undo.items():
         for name in undo["services"]:
@@ -89,7 +84,7 @@ def find(
                 found.waiting.setdefault(name, []).append(Path(written))
     if not any(wanted.values()):
         return found
-    here, folder = local(site, wanted), site.files.folder(site.state.live)
+    here, folder = local(site, wanted), site.engine.configuration
     there = {path: _content(folder, path) for path in here}
     newer = {
         path.parent
@@ -97,7 +92,7 @@ def find(
         if not force and is_issued_later(there[path] or b"", file.data)
     }
     for path, file in here.items():
-        said, data = f"{site.state.live / path} on {site.host.name}", there[path]
+        said, data = f"{folder.root / path} on {site.host.name}", there[path]
         if data == file.data:
             continue
         if path.parent in newer:
@@ -115,9 +110,9 @@ def place(site: Site, release: Release, renewal: Renewal) -> Services:
     Raises:
         UsageError: When a service could not read a file; then none was written.
     """
-    model, record = _model(site, release), _read(site)
-    owners = {path: owner_of(site, model, path, file) for path, file in renewal.files.items()}
-    folder = site.files.folder(site.state.live)
+    record = _read(site)
+    owners = {path: owner_of(site, release, path, file) for path, file in renewal.files.items()}
+    folder = site.engine.configuration
     for path, file in renewal.files.items():
         entry, data = folder.entry(path), _content(folder, path)
         before = {
@@ -158,7 +153,7 @@ def revert(site: Site) -> Services:
     It may be done again, until `commit` says that they have read it.
     """
     record, services = _read(site), pending(site)
-    folder = site.files.folder(site.state.live)
+    folder = site.engine.configuration
     for name, before in record.undo.items():
         path = Path(name)
         if before["data"] is not None:
@@ -172,13 +167,6 @@ def revert(site: Site) -> Services:
     if record.undo:
         _write(site, record)
     return services
-
-
-def _model(site: Site, release: Release) -> dict[str, Any]:
-    try:
-        return read_model(site.files, persistent_file(release))
-    except FileNotFoundError:
-        return {"services": {}}
 
 
 def _content(folder: Folder, path: Path) -> bytes | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from towline.config.deploy_sections import Rollout
 from towline.config.environments import read_values
@@ -14,9 +14,8 @@ from towline.config.loading import Project
 from towline.config.models import Environment
 from towline.config.redaction import KNOWN, Redactor
 from towline.config.units import format_size
-from towline.engines.compose.engine import ComposeEngine
-from towline.engines.compose.names import compose_project
-from towline.engines.compose.stack import Stack, resolve
+from towline.engines.base import Engine
+from towline.engines.bundle import Bundle, Draft, Source
 from towline.engines.factory import make_engine
 from towline.engines.world import World
 from towline.environments.fence import Fence
@@ -28,8 +27,6 @@ from towline.hosts.guard import guarded_files, guarded_host
 from towline.hosts.local import LocalHost
 from towline.hosts.once import once
 from towline.hosts.waiting import may_pass
-from towline.images import transfer
-from towline.images.layers import Layers
 from towline.images.registries import Registries
 from towline.images.registry import Listing
 from towline.routing.nginx import Routes
@@ -37,9 +34,6 @@ from towline.state.journal import Journal
 from towline.state.releases import Release, ReleaseStore, StateFolder
 
 T = TypeVar("T")
-
-# Who the router runs as where Towline itself is root: the number of the official nginx image.
-_ROUTER_UID = 101
 
 
 @dataclass
@@ -68,7 +62,6 @@ class Site:
         registries: Where images come from; the hosts of an environment share it.
         moved: What travelled to the host so far.
         memo: What was found out for all hosts; they share it.
-        layers: The layers of images that its engine has.
         fence: Asked before anything of the environment is changed; its hosts share it.
     """
 
@@ -80,7 +73,6 @@ class Site:
     registries: Registries = field(default_factory=Registries)
     moved: Moved = field(default_factory=Moved)
     memo: Memo = field(default_factory=Memo)
-    layers: Layers = field(default_factory=Layers)
     fence: Fence = field(default_factory=Fence)
 
     @property
@@ -89,9 +81,9 @@ class Site:
         return self.host is not self.here
 
     @cached_property
-    def builder(self) -> ComposeEngine:
-        """Builds images: on this machine, wherever they run."""
-        return self._engine(self.here)
+    def builder(self) -> Engine:
+        """Builds images: on this machine, wherever they run; all hosts share it."""
+        return self.memo.once("builder", lambda: self._engine(self.here))
 
     @property
     def environment(self) -> Environment:
@@ -105,8 +97,8 @@ class Site:
 
     def listing(self, reference: str) -> Listing | None:
         """What the registry of an image says of it; see `Registries.listing`."""
-        ask = partial(transfer.digest, self.host)
-        return self.registries.listing(reference, self.engine.machine(), ask)
+        images = self.engine.images
+        return self.registries.listing(reference, images.platform(), images.ask_digest)
 
     @cached_property
     def rollout(self) -> Rollout:
@@ -121,20 +113,21 @@ class Site:
     @once
     def redactor(self) -> Redactor:
         """Masks its secrets, and those that retained releases still run with."""
-        KNOWN.learn(self.values, self.registries.secrets(), names=self.environment.secrets)
-        learn_retained(self.host.files, self.state.releases, self.environment.secrets)
+        names = self.environment.secrets
+        KNOWN.learn(self.values, self.registries.secrets(), names=names)
+        secret_files = self._engine(self.host).secret_files
+        learn_retained(self.host.files, self.state.releases, names, secret_files)
         return KNOWN
 
     @cached_property
-    def engine(self) -> ComposeEngine:
+    def engine(self) -> Engine:
         """Runs its containers."""
         host = guarded_host(self.host, self._prove_recently)
         return self._engine(host)
 
-    def _engine(self, host: Host) -> ComposeEngine:
+    def _engine(self, host: Host) -> Engine:
         kind, project = self.environment.engine, self.project.settings.project
-        made = make_engine(kind, host, self.state, project, self.name)
-        return cast("ComposeEngine", made)
+        return make_engine(kind, host, self.state, project, self.name)
 
     @cached_property
     def files(self) -> Files:
@@ -155,33 +148,26 @@ class Site:
     def _prove_recently(self) -> None:
         self.fence.prove_recently(self.host.name)
 
-    def own_variables(self, version: str, commit: str) -> dict[str, str]:
-        """What Towline gives Compose for interpolation; the colour is filled in later."""
-        uid = str(self.host.user_id() or _ROUTER_UID)
-        return {
-            # It stands in image tags, and they know no `+`; containers get the version as it is.
-            "TOWLINE_VERSION": version.replace("+", "_"),
-            "TOWLINE_COMMIT": commit,
-            "TOWLINE_ENV": self.name,
-            "TOWLINE_ROUTES": str(self.state.routes),
-            "TOWLINE_UID": uid,
-            "TOWLINE_GID": uid,
-        }
-
-    def resolve(self, version: str, commit: str) -> Stack:
-        """The Compose file of the deploy tree, resolved for this environment."""
-        own = self.own_variables(version, commit)
-        # Most hosts have the same user and the same folders.
-        return self.memo.once(("stack", *own.items()), lambda: self._resolve(own))
-
-    def _resolve(self, own: Mapping[str, str]) -> Stack:
-        return resolve(
+    def describe(self, version: str, commit: str) -> Bundle:
+        """What the deploy tree describes, for this environment."""
+        source = Source(
             self.here,
+            self.project.deploy_tree.resolve(),
             self.project.compose_files(self.name),
-            project=compose_project(self.project.settings.project, self.name),
-            values=self.values,
-            own=own,
+            self.values,
+            version,
+            commit,
         )
+        # Most hosts have the same user and the same folders.
+        same = (self.host.user_id(), self.state.root)
+        return self.memo.once(
+            ("bundle", version, commit, *same), lambda: self.engine.describe(source)
+        )
+
+    def draft(self, bundle: Bundle, release: str, version: str, commit: str,
+              images: Mapping[str, str]) -> Draft:  # fmt: skip
+        """A release of this environment that is not written yet."""
+        return Draft(bundle, release, version, commit, images, self.rollout.replicas)
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,10 @@ class Listing:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+# Label of an image: the digest of the promoted content that it was built from.
+CONTENT = "towline.content"
+
+
 def split(reference: str) -> Reference:
     """The parts of an image's name."""
     name, _, digest = reference.partition("@")

@@ -21,7 +21,7 @@ def kept_rows(site: Site) -> list[Row]:
     rows = []
     releases = site.store.all()
     images = {image for release in releases for image in release.images.values()}
-    missing = site.engine.missing_images(images)
+    missing = site.engine.images.missing(images)
     for release in reversed(releases):
         place = (
             "live" if seen.live and seen.live.id == release.id

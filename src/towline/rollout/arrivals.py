@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from towline.config.units import format_size
 from towline.environments.site import Site
 from towline.errors import TowlineError, UsageError
-from towline.images import transfer
-from towline.images.archives import Archives
-from towline.images.registry import repository, split
-from towline.images.shipping import ship
+from towline.images.registry import repository
 from towline.rollout.lane import Action
 from towline.rollout.planner import Candidate, Transfer
 from towline.rollout.steps.table import PULL, SHIP
@@ -29,13 +26,11 @@ class Arrivals:
     """What a host still needs of a release's images.
 
     Attributes:
-        archives: Images of this machine, for all hosts that they are sent to.
         verify: Looks at what was pulled: its name in the Compose file, and its name by digest.
     """
 
     site: Site
     candidate: Candidate
-    archives: Archives
     verify: Callable[[str, str], None] = _believe
 
     def pull(self) -> str:
@@ -51,44 +46,42 @@ class Arrivals:
                 )
             pinned = f"{repository(item.reference)}@{listing.digest}"
             auth = site.registries.authentication(item.reference)
-            amount += transfer.pull(site.host, pinned, auth, listing)
+            amount += site.engine.images.pull(pinned, auth, listing)
             self.verify(item.reference, pinned)
             # Compose files, and the next deploy, know it by its tag.
             if "@" not in item.reference:
-                site.engine.tag(pinned, split(item.reference).tag)
+                site.engine.images.tag(pinned, item.reference)
         site.moved.pulled += amount
         return format_size(amount)
 
     def ship(self) -> str:
         """Send images to the host, but for the layers that it has."""
-        target = self.site.host.docker().api
-        sent = []
+        source, target, sent = self.site.builder.images, self.site.engine.images, []
         aside = []
         for item in self.candidate.to_ship:
-            ours = self.site.builder.image(item.reference)
+            ours = source.find(item.reference)
             if ours and ours.content:
-                aside.append(self.site.engine.set_aside(item.reference))
-            sent.append(ship(self.archives, target, item.reference, self.site.layers))
-            self.archives.done(item.reference)
+                aside.append(target.set_aside(item.reference))
+            sent.append(target.receive(source, item.reference))
+            source.done(item.reference)
         amount = sum(item.sent for item in sent)
         self.site.moved.sent += amount
         said = [f"{sum(item.layers for item in sent)} layers, {format_size(amount)}"]
         return ", ".join([*said, *filter(None, aside)])
 
 
-def shared_archives(site: Site, items: Iterable[Transfer]) -> Archives:
-    """The images of this machine, which expect that these are sent to one host more."""
-    archives: Archives = site.memo.once("archives", lambda: Archives(site.here.docker().api))
+def expect(site: Site, items: Iterable[Transfer]) -> None:
+    """Say that images of this machine are to be sent to one host more."""
     for item in items:
-        archives.expect(item.reference)
-    return archives
+        site.builder.images.expect(item.reference)
 
 
 def again(site: Site, candidate: Candidate) -> dict[str, Action]:
     """The actions that bring lost images of a retained release back: step name -> action."""
     if candidate.kept is None or not (candidate.to_pull or candidate.to_ship):
         return {}
-    arrivals = Arrivals(site, candidate, shared_archives(site, candidate.to_ship))
+    expect(site, candidate.to_ship)
+    arrivals = Arrivals(site, candidate)
     return {PULL: lambda _: arrivals.pull(), SHIP: lambda _: arrivals.ship()}
 
 
@@ -110,10 +103,10 @@ def lost(site: Site, release: Release) -> Lost:
         UsageError: When one is nowhere to be had.
     """
     to_pull, to_ship = [], []
-    for image in sorted(site.engine.missing_images(set(release.images.values()))):
-        name = site.builder.name_of(image) if site.remote else ""
-        if name:
-            to_ship.append(Transfer(name))
+    for image in sorted(site.engine.images.missing(set(release.images.values()))):
+        names = site.builder.images.names(image) if site.remote else []
+        if names:
+            to_ship.append(Transfer(names[0]))
         elif "@" in image and site.by_registry:
             to_pull.append(Transfer(image, image))
         else:

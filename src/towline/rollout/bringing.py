@@ -6,22 +6,13 @@ their registry. So the release is the same, whatever is promoted by now.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from towline.config.units import format_size
-from towline.engines.compose.files import persistent_file, read_model
-from towline.engines.compose.persistent import Rendered, reload_signals
-from towline.engines.compose.placed import walk
-from towline.engines.compose.render import mounts
+from towline.engines.bundle import PERSISTENT, Guest
 from towline.environments.site import Fleet, Site, observe
 from towline.errors import TowlineError, UsageError
-from towline.hosts.reading import read_tree
-from towline.images import transfer
-from towline.images.archives import Archives
-from towline.images.registry import repository, split
-from towline.images.shipping import ship
+from towline.hosts.reading import read_tree, walk
 from towline.promotion.tree import MANIFEST_FILE
 from towline.rollout.candidates import from_kept, kept_manifest, kept_version
 from towline.rollout.forecast import Wanted, digests
@@ -29,8 +20,6 @@ from towline.rollout.lane import Lane, Tick
 from towline.rollout.plan import Plan
 from towline.rollout.planner import Candidate
 from towline.state.releases import Release, Status
-
-_MODELS = ("blue.json", "green.json", "kept.json")
 
 
 def counterpart(site: Site, release: Release) -> Release | None:
@@ -135,32 +124,30 @@ class Bringing:
 
     def wanted(self) -> Wanted:
         """What the release describes, as it will be on this host."""
-        file = persistent_file(self.release)
-        data = self._placed(Path(file.name), self.source.host.files.read(file))
         files = digests(kept_manifest(self.source.host.files, self.release))
-        return Wanted(Rendered(json.loads(data), reload_signals(self.release)), files)
+        return Wanted(self._guest, files)
+
+    @property
+    def _guest(self) -> Guest:
+        return Guest(self.release, self.source.host)
 
     def _image(self, image: str) -> int:
-        if self.site.engine.image(image) is not None:
+        source, target = self.source.engine.images, self.site.engine.images
+        if target.find(image) is not None:
             return 0
         if "@" in image:
             auth = self.site.registries.authentication(image)
-            return transfer.pull(self.site.host, image, auth, self.site.listing(image))
-        archives = Archives(self.source.host.docker().api)
-        archives.expect(image)
+            return target.pull(image, auth, self.site.listing(image))
+        source.expect(image)
         try:
-            sent = ship(archives, self.site.host.docker().api, image, self.site.layers).sent
+            sent = target.receive(source, image).sent
         finally:
-            archives.done(image)
-        self._name(image)
+            source.done(image)
+        # An image that came by its id gets the names that it has at the source.
+        for name in source.names(image):
+            if name != image:
+                target.tag(image, name)
         return sent
-
-    def _name(self, image: str) -> None:
-        """An image that came by its id gets the names that it has at the source."""
-        found = self.source.host.docker().api.inspect_image(image)
-        for reference in found.get("RepoTags") or []:
-            tag = split(reference).tag
-            self.site.host.docker().api.tag(image, repository(reference), tag)
 
     def _folder(self) -> None:
         own, old = self.site.state.releases / self.release.id, self.release.folder
@@ -168,7 +155,8 @@ class Bringing:
         for path, data in read_tree(self.source.host.files, old).items():
             inside = path.relative_to(old)
             if inside.parts[0] not in ("logs", "release.json"):
-                files[str(inside)] = (self._placed(inside, data), modes.get(str(inside), 0o600))
+                own_data = self.site.engine.adopt(self._guest, inside, data)
+                files[str(inside)] = (own_data, modes.get(str(inside), 0o600))
         release = replace(self.release, folder=own, status=Status.NEW, reason="")
         self.site.store.add(release, files)
 
@@ -181,27 +169,14 @@ class Bringing:
             modes[f"tree/{name}"] = int(record["mode"], 8)
         return modes
 
-    def _placed(self, inside: Path, data: bytes) -> bytes:
-        """A file of the release as it must be on this host."""
-        if inside.name not in _MODELS:
-            return data
-        was, now = (f"{site.state.root}/".encode() for site in (self.source, self.site))
-        data = data.replace(was, now)
-        old, new = self.source.host.user_id(), self.site.host.user_id()
-        if old and new:
-            was, now = (f'"user": "{uid}:{uid}"'.encode() for uid in (old, new))
-            data = data.replace(was, now)
-        return data
-
     def _host_files(self) -> None:
         """Certificates and secret files, which belong to no release, where this host lacks them."""
-        files = self.source.host.files
-        model = read_model(files, persistent_file(self.release))
-        there, tree = files.folder(self.source.state.live), files.folder(self.release.tree)
-        self.site.files.mkdir(self.site.state.live)
-        own = self.site.files.folder(self.site.state.live)
-        for path in {path for paths in mounts(model, self.source.state.live).values()
-                     for path in paths}:  # fmt: skip
+        engine = self.source.engine
+        reads = engine.reads(self.release, *PERSISTENT)
+        there, own = engine.configuration, self.site.engine.configuration
+        tree = self.source.host.files.folder(self.release.tree)
+        self.site.files.mkdir(own.root)
+        for path in {path for paths in reads.values() for path in paths}:
             for item in walk(there, path):
                 entry = there.entry(item)
                 if entry and tree.entry(item) is None and own.entry(item) is None:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from towline.config.deploy_sections import Overridable
 from towline.config.loading import Project
 from towline.config.services import Role, count_replicas
-from towline.engines.compose.engine import ComposeEngine
-from towline.engines.compose.ownership import CONTENT
-from towline.engines.compose.stack import Stack
+from towline.engines.bundle import Bundle
+from towline.engines.image_store import ImageStore
 from towline.environments import host_files
 from towline.environments.host_files import HostFiles
 from towline.environments.retained_secrets import frozen_values
@@ -17,7 +16,7 @@ from towline.environments.site import Site
 from towline.errors import CheckFailed, UsageError
 from towline.findings import errors
 from towline.hosts.base import Files
-from towline.images.registry import Listing, repository, split
+from towline.images.registry import CONTENT, Listing, repository, split
 from towline.promotion import drift
 from towline.promotion import manifest as manifests
 from towline.promotion.generated import IMAGES_FILE
@@ -36,13 +35,13 @@ class Promoted:
     """The deploy tree's release, with what is needed to build it.
 
     Attributes:
-        stack: The resolved Compose file; None when the release is kept already.
+        bundle: What the deploy tree describes; None when the release is kept already.
         host_files: The keys and secrets that its app services read.
     """
 
     manifest: Manifest
     candidate: Candidate
-    stack: Stack | None
+    bundle: Bundle | None
     host_files: HostFiles = field(default_factory=dict)
 
 
@@ -111,7 +110,7 @@ def promoted(
     Args:
         site: The environment it is to go to.
         live: The release that serves there; keys and secrets that are not here come from it.
-        resolve: Ask Compose about the file even when the host keeps this very release.
+        resolve: Describe the deploy tree even when the host keeps this very release.
         identifiers: What releases are called on the other hosts.
 
     Raises:
@@ -137,17 +136,17 @@ def promoted(
 
     kept, missing = None, None
     for item in reversed(same_version):
-        print_, found = print_of(host_files.wanted_of(site.files, item))
+        print_, found = print_of(host_files.wanted_of(site.engine, item))
         # One that lost an image for good is built anew: the deploy tree is here.
         if item.fingerprint == print_ and (missing := lost_if_complete(site, item)) is not None:
             kept = item
             break
     if kept and not resolve:
         return Promoted(manifest, from_kept(site, kept, missing), None)
-    stack = site.resolve(manifest.version, manifest.commit)
+    bundle = site.describe(manifest.version, manifest.commit)
     if kept is None:
-        print_, found = print_of(host_files.wanted_by(stack, site.project.deploy_tree.resolve()))
-    images = _images(site, stack, manifest.content)
+        print_, found = print_of(host_files.wanted_by(bundle))
+    images = _images(site, bundle, manifest.content)
     candidate = Candidate(
         id=kept.id
         if kept
@@ -165,15 +164,15 @@ def promoted(
         variables=site.values,
         migrations=manifest.migrations,
         host_files=host_files.digests(found),
-        replicas=_app_replicas(site, stack),
-        roles={name: service.role for name, service in stack.services.items()},
+        replicas=_app_replicas(site, bundle),
+        roles={name: service.role for name, service in bundle.services.items()},
         schema_jobs=tuple(
             name
-            for name, service in stack.services.items()
+            for name, service in bundle.services.items()
             if service.role is Role.JOB and service.changes_schema
         ),
     )
-    return Promoted(manifest, candidate, stack, found)
+    return Promoted(manifest, candidate, bundle, found)
 
 
 def _own_compose_files(site: Site) -> list[str]:
@@ -278,15 +277,14 @@ class _Images:
     shipped: set[str] = field(default_factory=set)
 
 
-def _images(site: Site, stack: Stack, content: str) -> _Images:
+def _images(site: Site, bundle: Bundle, content: str) -> _Images:
     found = _Images()
-    names = references(stack)
-    built = stack.built()
+    names, built = bundle.images, bundle.built
     for reference in dict.fromkeys(names.values()):
         services = [name for name, given in names.items() if given == reference]
         makers = [name for name in services if name in built]
         exact = exact_name(site.project, reference)
-        pinned = _pinned(site.engine, exact, content if makers else "")
+        pinned = _pinned(site.engine.images, exact, content if makers else "")
         if not pinned and makers:
             _bring_built(site, found, reference, makers, content)
         elif not pinned:
@@ -301,7 +299,7 @@ def _bring_built(
     site: Site, found: _Images, reference: str, makers: list[str], content: str
 ) -> None:
     """An image of the project's own that the host lacks."""
-    is_here = bool(site.remote and _pinned(site.builder, reference, content))
+    is_here = bool(site.remote and _pinned(site.builder.images, reference, content))
     by_registry = site.by_registry and site.registries.pushes(reference)
     if by_registry:
         listing = site.listing(reference)
@@ -334,7 +332,7 @@ def other_content(reference: str) -> UsageError:
 def _bring(site: Site, found: _Images, reference: str) -> None:
     """An image of others that the host lacks."""
     exact = exact_name(site.project, reference)
-    pinned_here = _pinned(site.builder, exact, "") if site.remote else ""
+    pinned_here = _pinned(site.builder.images, exact, "") if site.remote else ""
     # What only this machine has, no registry can give.
     if pinned_here and ("@" not in pinned_here or not site.by_registry):
         found.to_ship[reference] = _over_ssh(site, found, reference, is_here=True)
@@ -359,7 +357,7 @@ def _bring(site: Site, found: _Images, reference: str) -> None:
 def _from_registry(site: Site, reference: str, listing: Listing) -> Transfer:
     size = None
     if listing.layers:
-        there = site.layers.known(site.host.docker().api, [layer.diff for layer in listing.layers])
+        there = site.engine.images.count_known([layer.diff for layer in listing.layers])
         size = sum(layer.size for layer in listing.layers[there:])
     return Transfer(reference, f"{repository(reference)}@{listing.digest}", size)
 
@@ -378,35 +376,25 @@ def exact_name(project: Project, reference: str) -> str:
 def _over_ssh(site: Site, found: _Images, reference: str, *, is_here: bool) -> Transfer:
     if not is_here:
         return Transfer(reference)
-    source, target = site.here.docker().api, site.host.docker().api
     # Images that are built on each other share layers, which travel once.
-    layers = site.layers.missing(source, target, reference)
+    layers = site.engine.images.missing_layers(site.builder.images, reference)
     size = sum(count for diff, count in layers.items() if diff not in found.shipped)
     found.shipped |= layers.keys()
     return Transfer(reference, size=size)
 
 
-def _pinned(engine: ComposeEngine, reference: str, content: str) -> str:
+def _pinned(images: ImageStore, reference: str, content: str) -> str:
     """The pinned name of an image that an engine has, with the content that is wanted."""
-    found = engine.image(reference)
+    found = images.find(reference)
     if found is None or (content and found.content != content):
         return ""
     return found.pinned
 
 
-def references(stack: Stack) -> dict[str, str]:
-    """Service -> the image name that the Compose file gives it."""
-    built = stack.built()
-    return {
-        name: str(definition.get("image") or built.get(name, ""))
-        for name, definition in stack.model["services"].items()
-    }
-
-
-def _app_replicas(site: Site, stack: Stack) -> dict[str, int]:
+def _app_replicas(site: Site, bundle: Bundle) -> dict[str, int]:
     given = site.rollout.replicas
-    apps = stack.named(Role.APP)
-    return {name: count_replicas(given, name, stack.services[name]) or 1 for name in apps}
+    apps = bundle.named(Role.APP)
+    return {name: count_replicas(given, name, bundle.services[name]) or 1 for name in apps}
 
 
 def _owned(manifest: Manifest) -> dict[str, str]:

@@ -68,9 +68,10 @@ def _chosen(fleet: Fleet, hosts: Sequence[str]) -> Fleet:
 def _plan(site: Site, extent: Extent) -> list[str]:
     containers = site.engine.observe().containers
     lines = [f"remove container {item.name} ({item.state})" for item in containers]
-    lines += [f"remove network {name}" for name in site.engine.shared("networks")]
-    found = site.engine.shared("volumes")
-    lines += [f"remove volume {name} and its data" for name in found if extent.volumes]
+    for item in site.engine.resources():
+        if extent.volumes or not item.is_data:
+            what = " and its data" if item.is_data else ""
+            lines.append(f"remove {item.kind} {item.name}{what}")
     if extent.images:
         lines += [f"remove image {name}" for name in _images(site)]
     if extent.volumes and site.engine.registered():
@@ -80,7 +81,8 @@ def _plan(site: Site, extent: Extent) -> list[str]:
 
 def _stays(site: Site, extent: Extent) -> list[str]:
     lines = []
-    volumes = [] if extent.volumes else site.engine.shared("volumes")
+    found = [] if extent.volumes else site.engine.resources()
+    volumes = [item.name for item in found if item.is_data]
     if volumes:
         lines.append(f"volumes with their data: {', '.join(volumes)}; --volumes removes them")
     images = [] if extent.images else _images(site)
@@ -152,9 +154,7 @@ def take_down(
 
 
 def _take_down(site: Site, extent: Extent) -> list[str]:
-    left = site.engine.down(volumes=extent.volumes)
+    left = site.engine.destroy(data=extent.volumes)
     if extent.images:
         left += _remove_images(site)
-    # Routes to nothing must not be taken for routes by the next first deploy.
-    site.host.files.remove(site.state.routes / "routes.conf")
     return [f"{site.host.name}: {line}" if site.remote else line for line in left]

@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from towline.engines.acts import Effect
-from towline.engines.compose.persistent import Rendered
-from towline.engines.compose.render import kept_model
-from towline.engines.compose.stack import Stack
-from towline.environments import rendering
+from towline.engines.bundle import Bundle, Draft, Guest
 from towline.environments.site import Observed, Site
 from towline.promotion.manifest import Manifest
 from towline.rollout.candidates import kept_manifest, read_manifest
@@ -27,11 +24,11 @@ class Wanted:
     """What persistent services are to be brought to.
 
     Attributes:
-        description: A release that the host retains, or a rendered file of one that it will get.
+        description: A release that the host retains, or one that it will get.
         files: Path in the deploy tree -> digest.
     """
 
-    description: Rendered | Release
+    description: Release | Draft | Guest
     files: Mapping[str, str]
 
 
@@ -40,19 +37,20 @@ def retained(site: Site, release: Release) -> Wanted:
     return Wanted(release, digests(kept_manifest(site.host.files, release)))
 
 
-def candidate(site: Site, found: Candidate, stack: Stack | None) -> Wanted:
+def candidate(site: Site, found: Candidate, bundle: Bundle | None) -> Wanted:
     """What the promoted release describes.
 
     Args:
         site: The environment on one host.
         found: The promoted release.
-        stack: Its resolved Compose file, where the host does not retain the release yet.
+        bundle: What the deploy tree describes, where the host does not retain the release yet.
     """
     if found.kept:
         return retained(site, found.kept)
     manifest = read_manifest(site)
-    stack = stack or site.resolve(manifest.version, manifest.commit)
-    return Wanted(_rendered(site, found, stack), digests(manifest))
+    bundle = bundle or site.describe(manifest.version, manifest.commit)
+    draft = site.draft(bundle, found.id, found.version, found.commit, found.images)
+    return Wanted(draft, digests(manifest))
 
 
 def find_effects(
@@ -83,9 +81,3 @@ def find_effects(
 def digests(manifest: Manifest) -> dict[str, str]:
     """Path in the deploy tree -> digest."""
     return {path: record.sha256 for path, record in manifest.files.items()}
-
-
-def _rendered(site: Site, found: Candidate, stack: Stack) -> Rendered:
-    target = rendering.target(site, found.id, found.version, found.commit, found.images)
-    signals = {name: item.reload for name, item in stack.services.items() if item.reload}
-    return Rendered(kept_model(stack, target), signals)

@@ -17,7 +17,7 @@ def planned(site: Site) -> list[Row]:
 def build(site: Site, progress: Progress) -> list[Row]:
     """Build every image of the release; unchanged layers come from the engine's cache."""
     prepared = _preparation(site)
-    names = sorted(prepared.stack.built())
+    names = sorted(prepared.bundle.built)
     if names:
         with progress.step(f"build {', '.join(names)}"):
             prepared.build(everything=True)
@@ -31,8 +31,8 @@ def _preparation(site: Site) -> Preparation:
 def _rows(prepared: Preparation) -> list[Row]:
     builder, content = prepared.site.builder, prepared.manifest.content
     rows = []
-    for name, image in sorted(prepared.stack.built().items()):
-        found = builder.image(image)
+    for name, image in sorted(prepared.bundle.built.items()):
+        found = builder.images.find(image)
         fresh = found is not None and found.content == content
         rows.append(
             {

@@ -173,14 +173,14 @@ class Lane:
             # Backing services, workers and logs have time; users have none.
             self.stand_in()
             # A database that is well is not restarted once more on the way back.
-            done = self.engine.settle(old, renewed, spare=True)
+            done = self.engine.reconcile(old, renewed, spare=True)
         with if_possible():
             renewal.commit(self.site)
         try:
             figures = self._go_back_to(old)
         except TowlineError:
             # Unless the old release cannot live with it as it is.
-            if old is None or not self.engine.settle(old, renewed):
+            if old is None or not self.engine.reconcile(old, renewed):
                 raise
             figures = self._go_back_to(old)
         serving = f"{old.id} serves" if old else "the new release is stopped"
@@ -253,7 +253,7 @@ class Lane:
 
     def _reconcile_to(self, release: Release, renewed: renewal.Services) -> list[str]:
         engine = self.engine
-        return engine.settle(release, renewed) if renewed else engine.settle(release)
+        return engine.reconcile(release, renewed) if renewed else engine.reconcile(release)
 
     def _renew(self) -> str:
         """Renew certificates and secrets of the live release, or leave all as it was."""

@@ -362,7 +362,7 @@ def _deploy(site: Site, version: str, called: Identifiers | None = None) -> Lane
         plan = plan_deploy(scene, again, site.rollout)
         return Lane(site, plan, arrivals.again(site, again))
     found = promoted(site, observed.live, resolve=False, identifiers=called)
-    scene = _scene(site, observed, forecast.candidate(site, found.candidate, found.stack))
+    scene = _scene(site, observed, forecast.candidate(site, found.candidate, found.bundle))
     plan = plan_deploy(scene, found.candidate, site.rollout)
     if found.candidate.kept:
         return Lane(site, plan, arrivals.again(site, found.candidate))
@@ -393,7 +393,7 @@ def _migrate(site: Site) -> Lane:
             "no service has role `job`",
             remedy="give your migration service `x-towline: {role: job}`",
         )
-    wanted = forecast.candidate(site, found.candidate, found.stack)
+    wanted = forecast.candidate(site, found.candidate, found.bundle)
     scene = _scene(site, observed, wanted, renews=False)
     plan = plan_migration(scene, found.candidate)
     again = arrivals.again(site, found.candidate)

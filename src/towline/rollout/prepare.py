@@ -1,37 +1,29 @@
 """Make a release out of the deploy tree: build, pull, and write its folder on the host."""
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from towline import scratch
 from towline.config.envfile import write_env
 from towline.config.services import Role, Service, count_replicas
 from towline.config.units import format_size
-from towline.engines.compose.placed import digest
-from towline.engines.compose.render import Target, build_model, mounts
-from towline.engines.compose.stack import Stack
-from towline.engines.world import COLOURS
-from towline.environments import rendering
+from towline.engines.bundle import Bundle, Draft
 from towline.environments.host_files import HostFiles, owner_of
 from towline.environments.site import Site
 from towline.errors import TowlineError
-from towline.images import transfer
-from towline.images.archives import Archives
+from towline.hosts.reading import digest
+from towline.images.registry import repository
 from towline.promotion.manifest import Manifest
 from towline.promotion.tree import MANIFEST_FILE
-from towline.rollout.arrivals import Arrivals, shared_archives
+from towline.rollout.arrivals import Arrivals, expect
 from towline.rollout.candidates import (
     Promoted,
     exact_name,
     kept_manifest,
     other_content,
-    references,
 )
 from towline.rollout.lane import Action, Tick
 from towline.rollout.planner import Candidate, short
@@ -44,20 +36,18 @@ class Preparation:
     """The steps before anything in the environment is touched.
 
     Attributes:
-        archives: Images of this machine, for all hosts that they are sent to.
         host_files: The keys and secrets that app services read.
     """
 
     site: Site
     manifest: Manifest
     candidate: Candidate
-    stack: Stack
-    archives: Archives
+    bundle: Bundle
     host_files: HostFiles = field(default_factory=dict)
 
     def actions(self) -> dict[str, Action]:
         """Step name -> action."""
-        arrivals = Arrivals(self.site, self.candidate, self.archives, self._verify)
+        arrivals = Arrivals(self.site, self.candidate, self._verify)
         return {
             table.BUILD: self.build,
             table.PUSH: lambda _: self.push(),
@@ -74,20 +64,20 @@ class Preparation:
             everything: Whether to build what is there, too.
         """
         engine, version = self.site.builder, self.manifest.version
-        built = self.stack.built()
+        built = self.bundle.built
         names = sorted(built) if everything else list(self.candidate.to_build)
         images = sorted({built[name] for name in names})
-        said = [line for line in map(engine.set_aside, images) if line]
-        with self._build_file() as file:
-            engine.build(file, names, tick)
+        said = [line for line in map(engine.images.set_aside, images) if line]
+        engine.build(self._draft(), names, self.manifest.content, tick)
         for name in names:
-            image = engine.image(built[name])
+            image = engine.images.find(built[name])
             if image is None:
                 raise TowlineError(
                     f"{name} was built, but image {built[name]} is not on {self.site.here.name}"
                 )
             if self.manifest.commit:
-                engine.tag(built[name], f"{version}-{self.manifest.commit[:12]}".replace("+", "_"))
+                tag = f"{version}-{self.manifest.commit[:12]}".replace("+", "_")
+                engine.images.tag(built[name], f"{repository(built[name])}:{tag}")
             said.append(f"{built[name]} is {short(image.id)}")
         return ", ".join(said)
 
@@ -97,7 +87,7 @@ class Preparation:
         pushed = there = 0
         for reference in self.candidate.to_push:
             auth = site.registries.authentication(reference)
-            new, old = transfer.push(site.here, reference, auth)
+            new, old = site.builder.images.push(reference, auth)
             pushed, there = pushed + new, there + old
             site.registries.forget(reference)
         return f"{pushed} layers, {there} were there"
@@ -105,22 +95,19 @@ class Preparation:
     def prepare(self) -> str:
         """Write the release folder, whole or not at all."""
         site = self.site
-        named = {name: ref for name, ref in references(self.stack).items() if ref}
+        named = {name: ref for name, ref in self.bundle.images.items() if ref}
         known = {reference: self._pinned(reference) for reference in set(named.values())}
         images = {name: known[reference] for name, reference in named.items()}
-        target = replace(self._target(), images=images)
-        models = dict(rendering.models(self.stack, target))
-        for model in models.values():
-            site.engine.refuse_foreign(model)
-        files = {name: (_json(model), 0o600) for name, model in models.items()}
+        draft = replace(self._draft(), images=images)
+        files = {name: (data, 0o600) for name, data in site.engine.prepare(draft).items()}
         files["env"] = (write_env(site.values).encode(), 0o600)
-        files |= self._tree(target, *models.values())
+        files |= self._tree(draft)
         for path, file in self.host_files.items():
             files[f"tree/{path.as_posix()}"] = (file.data, file.mode)
         beside = self._beside(files)
         before = site.store.sent
-        own = self._host_files(models[f"{COLOURS[0]}.json"])
-        site.store.add(replace(self._release(target), host_files=own), files, beside)
+        own = self._host_files(draft)
+        site.store.add(replace(self._release(draft), host_files=own), files, beside)
         sent = site.store.sent - before
         site.moved.files += sent
         if not site.remote:
@@ -144,7 +131,7 @@ class Preparation:
 
     def _pinned(self, reference: str) -> str:
         site = self.site
-        found = site.engine.image(exact_name(site.project, reference))
+        found = site.engine.images.find(exact_name(site.project, reference))
         if found is None:
             raise TowlineError(
                 f"image {reference} is gone from {site.host.name} since the plan was made",
@@ -154,28 +141,28 @@ class Preparation:
 
     def _verify(self, reference: str, pinned: str) -> None:
         """What was built elsewhere under this version's name must be this version's content."""
-        if reference not in self.stack.built().values():
+        if reference not in self.bundle.built.values():
             return
-        found = self.site.engine.image(pinned)
+        found = self.site.engine.images.find(pinned)
         if found is None or found.content != self.manifest.content:
             raise other_content(reference)
 
-    def _release(self, target: Target) -> Release:
+    def _release(self, draft: Draft) -> Release:
         services = {
             name: service.model_dump(mode="json", exclude_defaults=True)
             | self._own_replicas(name, service)
-            for name, service in self.stack.services.items()
+            for name, service in self.bundle.services.items()
         }
-        given = target.replicas
+        given = draft.replicas
         return Release(
-            id=target.release,
-            version=target.version,
-            commit=target.commit,
+            id=draft.id,
+            version=draft.version,
+            commit=draft.commit,
             fingerprint=self.candidate.fingerprint,
             content=self.manifest.content,
-            images=target.images,
+            images=draft.images,
             services=services,
-            folder=self.site.state.releases / target.release,
+            folder=self.site.state.releases / draft.id,
             replicas=given if isinstance(given, int) else 1,
             migrations=self.manifest.migrations,
             created=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -188,21 +175,16 @@ class Preparation:
         is_common = count == given and service.role is Role.APP
         return {} if count is None or is_common else {"replicas": count}
 
-    def _target(self) -> Target:
+    def _draft(self) -> Draft:
         candidate, manifest = self.candidate, self.manifest
         version, commit = manifest.version, manifest.commit
-        return rendering.target(self.site, candidate.id, version, commit, candidate.images)
+        return self.site.draft(self.bundle, candidate.id, version, commit, candidate.images)
 
-    def _tree(self, target: Target, *models: dict[str, Any]) -> dict[str, tuple[bytes, int]]:
+    def _tree(self, draft: Draft) -> dict[str, tuple[bytes, int]]:
         """The promoted files that a host needs: all but source, unless source is mounted."""
-        here = target.here
-        mounted = {
-            path
-            for model in models
-            for root in (target.live, target.tree)
-            for paths in mounts(model, root).values()
-            for path in paths
-        }
+        here = draft.bundle.tree
+        reads = self.site.engine.reads(draft, *Role)
+        mounted = {path for paths in reads.values() for path in paths}
         names = [
             path
             for path in self.manifest.files
@@ -215,34 +197,21 @@ class Preparation:
             files[f"tree/{name}"] = ((here / name).read_bytes(), mode)
         return files
 
-    def _host_files(self, model: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    def _host_files(self, draft: Draft) -> dict[str, dict[str, Any]]:
         """The record of the keys and secrets that app services read, with who may read them."""
         return {
             path.as_posix(): {
                 "sha256": digest(file.data),
                 "mode": f"{file.mode:04o}",
-                "owner": owner_of(self.site, model, path, file),
+                "owner": owner_of(self.site, draft, path, file),
             }
             for path, file in self.host_files.items()
         }
 
-    @contextmanager
-    def _build_file(self) -> Iterator[Path]:
-        with scratch.folder() as folder:
-            file = folder / "build.json"
-            model = build_model(self.stack, self._target(), self.manifest.content)
-            file.write_bytes(_json(model))
-            yield file
-
 
 def preparation(site: Site, promoted: Promoted) -> Preparation:
     """The preparation of a promoted release that is not kept yet."""
-    stack = promoted.stack or site.resolve(promoted.manifest.version, promoted.manifest.commit)
-    archives = shared_archives(site, promoted.candidate.to_ship)
-    return Preparation(
-        site, promoted.manifest, promoted.candidate, stack, archives, promoted.host_files
-    )
-
-
-def _json(model: dict[str, Any]) -> bytes:
-    return (json.dumps(model, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    manifest = promoted.manifest
+    bundle = promoted.bundle or site.describe(manifest.version, manifest.commit)
+    expect(site, promoted.candidate.to_ship)
+    return Preparation(site, manifest, promoted.candidate, bundle, promoted.host_files)

@@ -57,7 +57,7 @@ def image_names(site: Site, releases: Iterable[Release], named: Collection[str])
         name
         for release in releases
         for image in set(release.images.values()) - set(named)
-        for name in site.engine.own_names(image, _tags(release))
+        for name in site.engine.images.own_names(image, _tags(release))
     }
     return sorted(found)
 
@@ -76,9 +76,9 @@ def remove_images(site: Site, releases: Iterable[Release], named: Collection[str
     done = []
     for release in releases:
         for image in sorted(set(release.images.values()) - set(named)):
-            done += site.engine.remove_image(image, _tags(release))
+            done += site.engine.images.remove(image, _tags(release))
             if site.remote:
-                site.builder.remove_image(image, _tags(release))
+                site.builder.images.remove(image, _tags(release))
     return done
 
 

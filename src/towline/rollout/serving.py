@@ -60,7 +60,7 @@ def restart_router(engine: Engine, release: Release) -> bool:
     world = engine.observe()
     if not release.router or any(item.running for item in world.role(Role.ROUTER)):
         return False
-    engine.settle(release)
+    engine.reconcile(release)
     return True
 
 

@@ -4,13 +4,17 @@ from types import SimpleNamespace
 import pytest
 
 from towline.checks.certificates import certificates
-from towline.checks.exposure import check_exposure
-from towline.checks.machine import check_disk, check_engine, check_name, check_ports
-from towline.checks.services import check_services, check_variables
+from towline.checks.exposure import check_plain_secrets
+from towline.checks.network import check_name
+from towline.checks.variables import check_variables
 from towline.config.certificate import findings, self_signed
 from towline.config.redaction import KNOWN
 from towline.config.services import Service
-from towline.engines.compose.stack import Stack
+from towline.engines.bundle import Mount
+from towline.engines.compose.check_host import check_disk, check_engine, check_ports
+from towline.engines.compose.check_secrets import check_build_secrets
+from towline.engines.compose.check_services import check_services
+from towline.engines.compose.compose_file import ComposeFile
 from towline.engines.world import Container, World
 from towline.findings import Severity
 from towline.hosts.local import LocalFiles, LocalHost
@@ -21,7 +25,7 @@ def stack(**services):
         name: {"restart": "always", **definition} for name, (_, definition) in services.items()
     }
     settings = {name: Service(**setting) for name, (setting, _) in services.items()}
-    return Stack({"name": "shop-prod", "services": definitions}, settings)
+    return ComposeFile.of({"name": "shop-prod", "services": definitions}, settings)
 
 
 def messages(findings, severity=Severity.ERROR):
@@ -63,7 +67,7 @@ def test_a_secret_build_argument_is_an_error(argument, value, is_error):
     KNOWN.learn({"API_TOKEN": "known-s3cret"})
     for arguments in ({argument: value}, [f"{argument}={value}"]):
         found = list(
-            check_exposure(stack(api=(APP, {"build": {"args": arguments}})), {}, ["LEGACY_PIN"])
+            check_build_secrets(stack(api=(APP, {"build": {"args": arguments}})), ["LEGACY_PIN"])
         )
         assert bool(messages(found)) is is_error
         if is_error:
@@ -75,7 +79,7 @@ def test_a_secret_build_argument_is_an_error(argument, value, is_error):
 def test_a_password_that_is_a_name_is_a_warning():
     values = {"POSTGRES_PASSWORD": "postgres", "API_TOKEN": "known-s3cret"}
     KNOWN.publish(["postgres"])
-    (said,) = messages(check_exposure(stack(api=(APP, {})), values), Severity.WARNING)
+    (said,) = messages(check_plain_secrets(values), Severity.WARNING)
     assert said.startswith("POSTGRES_PASSWORD is the name of a service")
 
 
@@ -139,7 +143,7 @@ def test_secrets_from_variables_are_refused(tmp_path):
 
 
 def test_unset_variables_name_the_example():
-    given = Stack({"services": {}}, {}, ("DATABASE_URL",))
+    given = ComposeFile.of({"services": {}}, {}, unset=("DATABASE_URL",))
     (finding,) = check_variables(given, ".env.prod.example")
     assert "DATABASE_URL" in finding.message
     assert ".env.prod.example" in finding.remedy
@@ -218,16 +222,14 @@ def test_certificates_are_found_through_the_routers_mounts(tmp_path):
         "  ssl_certificate_key /etc/nginx/ssl/privkey.pem;\n"
     )
     ssl = tmp_path / "ssl"
-    router = {
-        "volumes": [
-            {"type": "bind", "source": str(tmp_path / "nginx.conf"), "target": "/etc/nginx/n.conf"},
-            {"type": "bind", "source": str(ssl), "target": "/etc/nginx/ssl"},
-        ]
-    }
+    router = [
+        Mount(tmp_path / "nginx.conf", "/etc/nginx/n.conf"),
+        Mount(ssl, "/etc/nginx/ssl"),
+    ]
     (found,) = certificates(router)
     assert found == (ssl / "fullchain.pem", ssl / "privkey.pem")
     assert "does not exist" in messages(findings(*found, 14))[0]
     self_signed(ssl, ["localhost"], days=30)
     assert [f.severity for f in findings(*found, 14)] == ["ok"]
     assert [f.severity for f in findings(*found, 60)] == ["warning"]
-    assert list(certificates({"volumes": []})) == []
+    assert list(certificates([])) == []

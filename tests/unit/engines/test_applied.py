@@ -111,7 +111,7 @@ def test_what_compose_did_before_the_kill_is_not_planned_again(persistent):
     up(persistent, wanted)
     assert persistent.engine.made["db"] == before
     assert effects(persistent, wanted) == {}
-    assert applied.read_applied(LocalHost.files, StateFolder(persistent.folder)).pending == {}
+    assert applied.read_applied(LocalHost().files, StateFolder(persistent.folder)).pending == {}
 
 
 def test_a_first_deploy_that_was_killed_makes_nothing_twice(persistent):

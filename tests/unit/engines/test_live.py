@@ -6,11 +6,12 @@ from contextlib import suppress
 
 import pytest
 
-from towline.checks.mounted import check_mounted
 from towline.engines.compose import live
-from towline.engines.compose.placed import Placed, digest
+from towline.engines.compose.check_mounted import check_mounted
+from towline.engines.compose.placed import Placed
 from towline.errors import TowlineError
 from towline.hosts.local import LocalFiles
+from towline.hosts.reading import digest
 from towline.state.releases import Release, StateFolder
 
 FILES = LocalFiles()

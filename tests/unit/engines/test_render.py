@@ -3,9 +3,15 @@ from pathlib import Path
 import pytest
 
 from towline.config.services import Service
+from towline.engines.compose.compose_file import COLOUR, ComposeFile
 from towline.engines.compose.names import Names
-from towline.engines.compose.render import Target, build_model, colour_model, kept_model, mounts
-from towline.engines.compose.stack import COLOUR, Stack
+from towline.engines.compose.render import (
+    Target,
+    build_model,
+    colour_model,
+    mounts,
+    persistent_model,
+)
 
 HERE, TREE, LIVE = Path("/repo/deploy"), Path("/state/releases/1.0.0/tree"), Path("/state/live")
 
@@ -58,7 +64,7 @@ def stack():
         name: Service(role=role, port=8000 if role == "app" else None)
         for name, role in roles.items()
     }
-    return Stack(model, settings)
+    return ComposeFile.of(model, settings)
 
 
 @pytest.fixture
@@ -72,7 +78,7 @@ def test_a_colour_holds_what_is_replaced_and_nothing_else(stack, target):
     model = colour_model(stack, target, "green")
     assert model["name"] == "shop-prod-green"
     assert sorted(model["services"]) == ["api", "migrate", "worker"]
-    assert sorted(kept_model(stack, target)["services"]) == ["db", "nginx"]
+    assert sorted(persistent_model(stack, target)["services"]) == ["db", "nginx"]
 
 
 def test_images_are_pinned_and_never_built_on_the_way(stack, target):
@@ -97,10 +103,10 @@ def test_labels_tell_the_whole_story(stack, target):
 
 
 def test_what_stays_carries_no_release_or_it_would_be_recreated(stack, target):
-    labels = kept_model(stack, target)["services"]["db"]["labels"]
+    labels = persistent_model(stack, target)["services"]["db"]["labels"]
     assert "towline.release" not in labels
     later = Target(**{**vars(target), "release": "2.0.0", "version": "2.0.0", "commit": "d"})
-    assert kept_model(stack, target) == kept_model(stack, later)
+    assert persistent_model(stack, target) == persistent_model(stack, later)
 
 
 def test_an_app_gets_an_alias_replicas_and_a_loopback_port(stack, target):
@@ -116,7 +122,7 @@ def test_an_app_gets_an_alias_replicas_and_a_loopback_port(stack, target):
 
 def test_dependencies_stay_inside_one_compose_project(stack, target):
     api = colour_model(stack, target, "blue")["services"]["api"]
-    nginx = kept_model(stack, target)["services"]["nginx"]
+    nginx = persistent_model(stack, target)["services"]["nginx"]
     assert api["depends_on"] == {"migrate": {}}
     assert nginx["depends_on"] == {"db": {}}
 
@@ -130,14 +136,14 @@ def test_networks_and_volumes_are_shared_under_the_environments_names(stack, tar
 def test_shared_networks_and_volumes_keep_their_options(stack, target):
     stack.model["networks"]["default"]["internal"] = True
     stack.model["volumes"]["data"] = {"name": "theirs", "external": True}
-    made = kept_model(stack, target)["x-towline-shared"]
+    made = persistent_model(stack, target)["x-towline-shared"]
     # What somebody else made is not made again.
     assert made == {"networks": {"shop-prod_default": {"internal": True}}}
 
 
 def test_mounts_move_to_the_host(stack, target):
     api = colour_model(stack, target, "blue")["services"]["api"]
-    kept = kept_model(stack, target)
+    kept = persistent_model(stack, target)
     assert api["volumes"][0]["source"] == "/state/releases/1.0.0/tree/conf/app.ini"
     sources = [volume["source"] for volume in kept["services"]["nginx"]["volumes"]]
     assert sources == ["/state/live/security/nginx/nginx.conf", "/etc/hosts"]
@@ -163,6 +169,6 @@ def test_no_secret_reaches_a_build(stack, target):
 def test_rendering_leaves_the_stack_as_it_was(stack, target):
     before = str(stack.model)
     colour_model(stack, target, "blue")
-    kept_model(stack, target)
+    persistent_model(stack, target)
     build_model(stack, target, "x")
     assert str(stack.model) == before

@@ -65,7 +65,7 @@ def test_each_state_of_a_release_names_the_hosts_that_have_it(sites):
 def test_a_lost_image_differs_too(sites):
     sites[1].keep("1.1.0", images={"api": "sha256:x"})
     sites[0].keep("1.1.0", images={"api": "sha256:x"})
-    sites[1].engine.pruned = {"sha256:x"}
+    sites[1].engine.images.lost = {"sha256:x"}
     found = retained(Fleet(tuple(sites)))
     newest = [row for row in short(found.table()) if row[0] == "1.1.0"]
     assert newest == [("1.1.0", "kept", "web1"), ("1.1.0", "image missing", "web2")]

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from memory_engine import MemoryEngine, MemoryImages
+
 from towline.config.loading import Project, settings_of
 from towline.config.redaction import Redactor
 from towline.engines.compose.commands import ComposeCommands
-from towline.engines.world import Container, World
 from towline.environments.fence import Fence
 from towline.errors import TowlineError
 from towline.hosts.guard import guarded_files
 from towline.hosts.local import LocalHost
 from towline.promotion import manifest as manifests
 from towline.promotion.tree import MANIFEST_FILE
-from towline.routing.nginx import Backend, Routes
 from towline.state.journal import Journal
 from towline.state.releases import Release, ReleaseStore, StateFolder, Status
 
@@ -49,45 +49,61 @@ def folder_of(version):
 
 
 @dataclass
-class FakeEngine:
-    """Keeps containers as (colour, service) -> (release, running)."""
+class FakeEngine(MemoryEngine):
+    """The engine in memory, whose acts are noted, fail when they are told to, and are watched."""
 
     host: LocalHost = field(default_factory=LocalHost)
-    containers: dict = field(default_factory=dict)
-    shares: dict = field(default_factory=dict)
+    state: StateFolder | None = None
+    project: str = "shop"
+    environment: str = "prod"
     fail_on: set = field(default_factory=set)
     calls: list = field(default_factory=list)
     open: int = 0
     crash: set = field(default_factory=set)
     drained: int = 0
-    replicas: dict = field(default_factory=dict)
-    pruned: set = field(default_factory=set)
-    router: bool = True
     ask: Callable = lambda: None
-    state: Path | None = None
-    noted: Path | None = None
     trouble_of_router: str = ""
     deleted: tuple = ()
     effects: tuple = ()
+
+    def __post_init__(self):
+        self.roles = {name: item.get("role", "backing") for name, item in SERVICES.items()}
+        self.persistent = {"db": True, "nginx": True}
+        self.images = MemoryImages(removed=self._removed)
+
+    @property
+    def commands(self):
+        return ComposeCommands(self.state)
+
+    @property
+    def router(self):
+        """Whether the router runs."""
+        return self.persistent["nginx"]
+
+    @router.setter
+    def router(self, runs):
+        self.persistent["nginx"] = runs
 
     def _called(self, what):
         self.calls.append(what)
         if what in self.fail_on:
             raise TowlineError(f"{what} does not work")
 
-    @property
-    def commands(self):
-        return ComposeCommands(StateFolder(self.state))
+    def _check(self):
+        """Never two versions of a worker, and traffic only to what runs."""
+        workers = {
+            r for (_, s), (r, running) in self.containers.items() if s == "worker" and running
+        }
+        assert len(workers) <= 1, f"workers of {workers} run at once"
+        for colour, share in self.shares.items():
+            assert not share or self.containers[colour, "api"][1], f"traffic to stopped {colour}"
+
+    def _removed(self, reference):
+        self.ask()
+        self._called(f"remove {reference}")
 
     def wait(self, limit):
         self._called("wait")
-
-    def register(self):
-        self.noted = self.noted or self.state
-        return self.noted
-
-    def registered(self):
-        return self.noted
 
     def router_trouble(self, world):
         stopped = "" if self.router else "the router is not running: Exited (0)"
@@ -101,41 +117,10 @@ class FakeEngine:
         self.deleted = ()
         return ""
 
-    def unregister(self):
-        self.noted = None
-
-    def _check(self):
-        """Never two versions of a worker, and traffic only to what runs."""
-        workers = {
-            r for (_, s), (r, running) in self.containers.items() if s == "worker" and running
-        }
-        assert len(workers) <= 1, f"workers of {workers} run at once"
-        for colour, share in self.shares.items():
-            assert not share or self.containers[colour, "api"][1], f"traffic to stopped {colour}"
-
-    def observe(self):
-        found = [
-            Container(
-                id=f"{colour}-{service}-{number}", name=f"{colour}-{service}-{number}",
-                service=service, role=SERVICES[service].get("role", "backing"), colour=colour,
-                state="running" if running else "exited",
-                status="Up 5 seconds" if running else "Exited (0)", release=name, version=name,
-            )
-            for (colour, service), (name, running) in self.containers.items()
-            for number in range(1, self.replicas.get((colour, service), 1) + 1)
-        ]  # fmt: skip
-        found += [
-            Container(id=s, name=s, service=s, role=SERVICES[s].get("role", "backing"),
-                      state="running" if self.router or s != "nginx" else "exited",
-                      status="Up 5 seconds", health="healthy")
-            for s in ("db", "nginx")
-        ]  # fmt: skip
-        return World(tuple(found))
-
     def forecast(self, wanted, was, now, renewed, *, spare=False):
         return list(self.effects)
 
-    def settle(self, release, renewed=None, *, spare=False):
+    def reconcile(self, release, renewed=None, *, spare=False):
         self._called(f"settle {release.id}")
         self.router = True
         return []
@@ -144,9 +129,6 @@ class FakeEngine:
         self._called(f"job {service}")
         tick()
         return ""
-
-    def stop_jobs(self, release):
-        return []
 
     def start(self, release, colour, services, ready=()):
         self.replicas.update({(colour, name): count for name, count in services.items()})
@@ -159,42 +141,22 @@ class FakeEngine:
         self._check()
 
     def stop(self, colour, services):
-        for service in services:
-            if (colour, service) in self.containers:
-                self.calls.append(f"stop {colour} {service}")
-                self.containers[colour, service] = (self.containers[colour, service][0], False)
+        self.calls += [f"stop {colour} {name}" for name in services
+                       if (colour, name) in self.containers]  # fmt: skip
+        super().stop(colour, services)
         self._check()
-
-    def routes(self, world):
-        return Routes("g", {"api": Backend(8000, self.shares)} if self.shares else {})
 
     def route(self, release, shares):
         self._called(f"route {dict(sorted(shares.items()))}")
-        if not self.router:
-            raise TowlineError("the router is not running")
-        self.shares = dict(shares)
+        super().route(release, shares)
         self._check()
 
     def open_on_old_routes(self):
         self.drained += 1
         return self.open
 
-    def address(self, container, port):
-        return None
-
-    def trouble(self, container):
-        return "" if container.running else "exited with code 3"
-
     def logs(self, container, lines, age=None):
         return [f"{container.name} says s3cret-value"]
-
-    def missing_images(self, images):
-        return set(images) & self.pruned
-
-    def remove_image(self, reference, tags):
-        self.ask()
-        self._called(f"remove {reference}")
-        return [reference]
 
 
 @dataclass
@@ -211,7 +173,7 @@ class FakeSite:
         self.host.name = self.host_name
         self.remote = False
         self.state = StateFolder(self.folder)
-        self.engine.state = self.folder
+        self.engine.state = self.state
         self.fence = Fence()
         self.engine.ask = partial(self.fence.prove_recently, self.host_name)
         self.files = guarded_files(self.host.files, self.engine.ask)

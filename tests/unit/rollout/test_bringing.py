@@ -4,10 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from fakes import FakeEngine, FakeSite, folder_of, release
+from fakes import FakeSite, folder_of, release
 from test_executor import candidate
 
 from towline.engines.acts import Act, Effect
+from towline.engines.compose.drafts import Drafts
+from towline.engines.compose.names import Names
+from towline.engines.compose.ownership import Owner
 from towline.environments.site import Away, Fleet, Moved
 from towline.errors import UsageError
 from towline.progress import Silent
@@ -23,7 +26,6 @@ def sites(tmp_path, monkeypatch):
     monkeypatch.setattr(bringing, "from_kept", lambda _, item: candidate(item))
     monkeypatch.setattr(operations, "from_kept", lambda _, item: candidate(item))
     monkeypatch.setattr(operations, "before_of", lambda *_: Before({}, {}))
-    monkeypatch.setattr(FakeEngine, "image", lambda *_: object(), raising=False)
     monkeypatch.setattr(bringing.Bringing, "_host_files", lambda _: None)
     monkeypatch.setattr(bringing.Bringing, "_modes", lambda _: {"tree/x": 0o644})
     found = []
@@ -139,7 +141,10 @@ def test_what_is_brought_to_a_host_tells_what_it_restarts_there(sites):
     assert operation.interruptions == (f"{FELT}; only on web3",)
     # By the description that the host will get: with its own paths.
     (wanted,) = asked
-    assert wanted.model == {"services": {"db": {"volumes": [f"{three.folder}/live/x"]}}}
+    drafts = Drafts(three.host, three.state, Owner("shop", "prod"), lambda: Names("shop-prod"))
+    assert drafts.rendered(wanted).model == {
+        "services": {"db": {"volumes": [f"{three.folder}/live/x"]}}
+    }
     assert any("only on web3" in line for line in operation.plan.warnings)
 
 

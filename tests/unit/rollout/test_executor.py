@@ -203,13 +203,13 @@ def test_an_interrupt_goes_back_at_the_next_safe_point(site, number):
 
 def test_asking_again_does_not_interrupt_the_way_back(site):
     plan = deploy_plan(site, site.store.get("1.0.1"))
-    settle = site.engine.settle
+    settle = site.engine.reconcile
 
     def interrupted(release, *rest, **how):
         signal.raise_signal(signal.SIGINT)
         return settle(release, *rest, **how)
 
-    site.engine.settle = interrupted
+    site.engine.reconcile = interrupted
     with pytest.raises(RolledBack, match="interrupted by SIGINT"):
         run(site, plan)
     assert site.engine.calls.count("settle 1.0.0") == 1

@@ -97,7 +97,7 @@ def test_when_hosts_cannot_be_reached_exit_6_names_what_works_on_the_others(site
 
     for number in lost:
         sites[number].rollout = sites[number].rollout.model_copy(update={"reconnect": 0.1})
-        sites[number].engine.settle = away
+        sites[number].engine.reconcile = away
     with pytest.raises(NeedsPerson, match="its rollback also failed") as error:
         Executor(plans, Silent()).run()
     remedy = error.value.remedy

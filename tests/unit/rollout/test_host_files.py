@@ -1,6 +1,7 @@
 """Keys, secrets and certificates of a host: renewed, put back, never lost."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,6 @@ from fakes import FakeSite
 from test_executor import deploy_plan, run
 
 from towline.config.certificate import self_signed
-from towline.engines.compose.files import persistent_file
 from towline.environments import host_files, renewal
 from towline.errors import RolledBack, UsageError
 from towline.hosts.local import LocalHost
@@ -31,17 +31,12 @@ def site(tmp_path):
     made.project = SimpleNamespace(deploy_tree=tmp_path / "deploy")
     made.here, made.host = LocalHost(), Host()
     made.files = made.host.files
-    made.engine.user_id = lambda definition: definition["uid"]
+    made.engine.reader = lambda wanted, service: 101
     for folder in ("ssl", "secrets"):
         (tmp_path / "deploy/security" / folder).mkdir(parents=True)
     kept = made.keep("1.0.0")
-    volumes = [
-        {"type": "bind", "source": str(made.state.live / "security" / name), "read_only": True}
-        for name in ("ssl", "secrets")
-    ]
-    persistent_file(kept).write_text(
-        json.dumps({"services": {"nginx": {"uid": 101, "volumes": volumes}}})
-    )
+    paths = [Path("security/ssl"), Path("security/secrets")]
+    made.engine.reads = lambda release, *roles: {"nginx": paths}
     made.secrets, made.ssl = (tmp_path / "deploy/security" / n for n in ("secrets", "ssl"))
     made.kept, made.there = kept, made.state.live / "security"
     return made
@@ -197,7 +192,7 @@ def test_a_way_back_that_is_tried_again_lets_services_read_again(tmp_path, monke
     undo = {"data": "b25l", "mode": 0o600, "owner": None, "services": ["db"]}
     record = site.state.root / "host-files.json"
     record.write_text(json.dumps({"placed": {}, "undo": {"security/token": undo}}))
-    told, settle, left = [], site.engine.settle, [ConnectionResetError("reset")]
+    told, settle, left = [], site.engine.reconcile, [ConnectionResetError("reset")]
 
     def broken(release, renewed=None, *, spare=False):
         if release.id == "1.0.0":
@@ -206,7 +201,7 @@ def test_a_way_back_that_is_tried_again_lets_services_read_again(tmp_path, monke
                 raise left.pop()
         return settle(release, renewed, spare=spare)
 
-    site.engine.settle, site.engine.fail_on = broken, {"start 1.0.1 api"}
+    site.engine.reconcile, site.engine.fail_on = broken, {"start 1.0.1 api"}
     with pytest.raises(RolledBack):
         run(site, deploy_plan(site, site.store.get("1.0.1")))
     assert told == [["db"], ["db"]]

@@ -17,7 +17,7 @@ def gone():
 def site(tmp_path, gone):
     """Five releases of an environment with an image each, and one that all have."""
     made = FakeSite(tmp_path / "shop" / "prod")
-    made.engine.remove_image = lambda image, tags: gone.append(image) or []
+    made.engine.images.remove = lambda image, tags: gone.append(image) or []
     for number in range(5):
         made.keep(f"1.{number}.0", images={"api": f"image{number}", "db": "postgres"})
     return made
@@ -58,7 +58,7 @@ def test_what_another_environment_keeps_stays(site, gone, tmp_path, place):
 
 def test_an_environment_with_a_state_folder_of_its_own_looks_beside_it(tmp_path, gone):
     site = FakeSite(tmp_path / "state-prod")
-    site.engine.remove_image = lambda image, tags: gone.append(image) or []
+    site.engine.images.remove = lambda image, tags: gone.append(image) or []
     for number in range(2):
         site.keep(f"1.{number}.0", images={"api": f"image{number}"})
     other(tmp_path, "state-staging")

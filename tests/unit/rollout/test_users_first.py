@@ -159,7 +159,7 @@ def test_a_router_that_dies_again_and_again_is_a_failure(site):
 
 @pytest.mark.parametrize("what", ["router", "app"])
 def test_what_stays_dead_at_the_end_is_no_success(site, what):
-    settle, stop = site.engine.settle, site.engine.stop
+    settle, stop = site.engine.reconcile, site.engine.stop
     site.engine.crash = {("1.0.1", "api")} if what == "app" else set()
     start = site.engine.start
 
@@ -181,7 +181,7 @@ def test_what_stays_dead_at_the_end_is_no_success(site, what):
         site.engine.router = alive
         return done
 
-    site.engine.start, site.engine.stop, site.engine.settle = well_at_first, dead, useless
+    site.engine.start, site.engine.stop, site.engine.reconcile = well_at_first, dead, useless
     site.engine._check = lambda: None
     with pytest.raises(NeedsPerson, match=r"1\.0\.1 is live, but not served") as error:
         run(site, deploy_plan(site, site.store.get("1.0.1")))

@@ -10,8 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from towline import scratch
 from towline.config.services import Role
 from towline.engines.acts import Effect
+from towline.engines.bundle import Bundle, Draft, Guest, Resource, Source
 from towline.engines.compose import containers, jobs, mounted, registration, scaling, shared, users
 from towline.engines.compose.commands import (
     ComposeCommands,
@@ -19,32 +21,34 @@ from towline.engines.compose.commands import (
     job_command,
     start_commands,
 )
-from towline.engines.compose.files import persistent_file, read_model, slot_file
-from towline.engines.compose.names import Names
+from towline.engines.compose.compose_file import ComposeFile, own_part, resolve
+from towline.engines.compose.drafts import Drafts, as_json, secret_files
+from towline.engines.compose.files import BUILD, persistent_file, read_model, slot_file
+from towline.engines.compose.images import DockerImages
+from towline.engines.compose.names import Names, compose_project
 from towline.engines.compose.ownership import (
-    CONTENT,
     Owner,
     foreign,
-    is_built,
     names_in_use,
-    own_tags,
     refuse_foreign,
 )
 from towline.engines.compose.persistent import Persistent, Rendered, reload_signals
 from towline.engines.compose.router import Router
-from towline.engines.compose.shared import Kind
-from towline.engines.world import Container, Image, World, from_listing
+from towline.engines.world import Container, World, from_listing
 from towline.errors import TowlineError
 from towline.findings import Finding
 from towline.hosts import full_disk
-from towline.hosts.base import Host, Result, in_turn
+from towline.hosts.base import Folder, Host, Result, in_turn
 from towline.hosts.waiting import wait_for
-from towline.images.registry import repository
 from towline.routing.nginx import Routes
 from towline.state.releases import Release, StateFolder
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+
+# Who the router runs as where Towline itself is root: the number of the official nginx image.
+_ROUTER_UID = 101
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,90 @@ class ComposeEngine:
         """What its Compose projects, networks and volumes are called on this host."""
         return names_in_use(self._api, self.owner)
 
-    def foreign(self, model: Mapping[str, Any]) -> list[Finding]:
-        """What others have under the names that a rendered file uses."""
-        return list(foreign(self._api, self.owner, model))
+    @cached_property
+    def images(self) -> DockerImages:
+        """The images of its host."""
+        return DockerImages(self.host)
 
-    def refuse_foreign(self, model: Mapping[str, Any]) -> None:
-        """Raise CheckFailed when others have something under the names of a rendered file."""
-        refuse_foreign(self._api, self.owner, model)
+    @property
+    def _drafts(self) -> Drafts:
+        return Drafts(self.host, self.state, self.owner, self.names)
+
+    @property
+    def configuration(self) -> Folder:
+        """See `Engine.configuration`: what containers mount."""
+        return self.host.files.folder(self.state.live)
+
+    def describe(self, source: Source) -> ComposeFile:
+        """See `Engine.describe`: `docker compose config` on this machine."""
+        uid = str(self.host.user_id() or _ROUTER_UID)
+        own = {
+            # It stands in image tags, and they know no `+`; containers get the version as it is.
+            "TOWLINE_VERSION": source.version.replace("+", "_"),
+            "TOWLINE_COMMIT": source.commit,
+            "TOWLINE_ENV": self.environment,
+            "TOWLINE_ROUTES": str(self.state.routes),
+            "TOWLINE_UID": uid,
+            "TOWLINE_GID": uid,
+        }
+        project = compose_project(self.project, self.environment)
+        return resolve(source, project=project, own=own)
+
+    def prepare(self, draft: Draft) -> dict[str, bytes]:
+        """See `Engine.prepare`."""
+        models = self._drafts.models(draft)
+        for model in models.values():
+            refuse_foreign(self._api, self.owner, model)
+        return {name: as_json(model) for name, model in models.items()}
+
+    def adopt(self, guest: Guest, inside: Path, data: bytes) -> bytes:
+        """See `Engine.adopt`."""
+        return self._drafts.adopt(guest, inside, data)
+
+    def reads(self, wanted: Release | Draft, *roles: Role) -> dict[str, list[Path]]:
+        """See `Engine.reads`."""
+        return self._drafts.reads(wanted, *roles)
+
+    def reader(self, wanted: Release | Bundle | Draft, service: str) -> int | None:
+        """See `Engine.reader`."""
+        definition = self._drafts.definition(wanted, service)
+        user = users.user_id(self._api, definition)
+        return None if user == 0 and users.reads_everything(definition) else user
+
+    def secret_files(self, release: Path) -> list[Path]:
+        """See `Engine.secret_files`."""
+        return list(secret_files(self.host, release))
+
+    def inspect(self, bundle: Bundle, secrets: Collection[str]) -> list[Finding]:
+        """See `Engine.inspect`."""
+        from towline.engines.compose.inspection import inspect_file
+
+        return inspect_file(own_part(bundle), secrets)
+
+    def inspect_host(self, disk_free: int) -> list[Finding]:
+        """See `Engine.inspect_host`."""
+        from towline.engines.compose.inspection import inspect_host
+
+        return inspect_host(self.host, self.state, disk_free)
+
+    def inspect_claims(self, draft: Draft) -> list[Finding]:
+        """See `Engine.inspect_claims`: names of containers, networks and volumes; ports."""
+        from towline.engines.compose.inspection import inspect_ports
+
+        models = self._drafts.models(draft).values()
+        found = [item for model in models for item in foreign(self._api, self.owner, model)]
+        ports = inspect_ports(self.host, own_part(draft.bundle), self.observe())
+        return [*dict.fromkeys(found), *ports]
+
+    def inspect_router(self, bundle: Bundle, configuration: Folder) -> list[Finding] | None:
+        """See `Engine.inspect_router`."""
+        from towline.engines.compose.inspection import inspect_router
+
+        return inspect_router(self.host, own_part(bundle), self.state, configuration)
+
+    def ping(self) -> None:
+        """See `Engine.ping`."""
+        self.host.docker().ping()
 
     @cached_property
     def router(self) -> Router:
@@ -102,7 +183,7 @@ class ComposeEngine:
 
     def forecast(
         self,
-        wanted: Release | Rendered,
+        wanted: Release | Draft | Guest,
         was: Mapping[str, str],
         now: Mapping[str, str],
         renewed: Mapping[str, Sequence[Path]],
@@ -112,18 +193,20 @@ class ComposeEngine:
         """See `Engine.forecast`."""
         if isinstance(wanted, Release):
             model = read_model(self.host.files, persistent_file(wanted))
-            wanted = Rendered(self.names().current(model), reload_signals(wanted))
+            rendered = Rendered(self.names().current(model), reload_signals(wanted))
+        else:
+            rendered = self._drafts.rendered(wanted)
         there = self.observe()
-        return self.persistent.forecast(wanted, there, was, now, renewed, spare=spare)
+        return self.persistent.forecast(rendered, there, was, now, renewed, spare=spare)
 
-    def settle(
+    def reconcile(
         self,
         release: Release,
         renewed: Mapping[str, Sequence[Path]] | None = None,
         *,
         spare: bool = False,
     ) -> list[str]:
-        """See `Engine.settle`."""
+        """See `Engine.reconcile`."""
         model = self._model(persistent_file(release))
         self.router.prepare(release)
         there = self.observe()
@@ -143,10 +226,6 @@ class ComposeEngine:
             files = ", ".join(str(path) for path in renewed[release.router])
             done.append(f"{release.router} reloaded" + (f": {files}" if files else ""))
         return done + self.persistent.renew(release, there, renewed)
-
-    def user_id(self, definition: Mapping[str, Any]) -> int | None:
-        """See `Engine.user_id`."""
-        return users.user_id(self._api, definition)
 
     def run_job(
         self,
@@ -255,122 +334,42 @@ class ComposeEngine:
         """Take that note away."""
         registration.forget(self.host, self.project, self.environment)
 
-    def down(self, *, volumes: bool) -> list[str]:
-        """Remove everything of the environment but its state folder; its data only if asked.
-
-        Returns:
-            What is left because somebody else uses it, a line each.
-        """
+    def destroy(self, *, data: bool) -> list[str]:
+        """See `Engine.destroy`."""
         found = self.observe().containers
         # Databases last: what uses them has stopped by then.
         for is_last in (False, True):
             self._clear(item for item in found if (item.role == Role.BACKING) is is_last)
         left = shared.remove(self._api, self.owner, "networks")
-        if volumes:
+        if data:
             left += shared.remove(self._api, self.owner, "volumes")
             self.unregister()
+        # Routes to nothing must not be taken for routes by the next first deploy.
+        self.router.forget_routes()
         return left
 
-    def shared(self, kind: Kind) -> list[str]:
-        """Names of the networks or volumes that Towline made for this environment."""
-        return shared.ours(self._api, self.owner, kind)
-
-    def image(self, reference: str) -> Image | None:
-        """An image on the host; None when it is not there."""
-        from docker.errors import ImageNotFound
-
-        try:
-            found = self._api.inspect_image(reference)
-        except ImageNotFound:
-            return None
-        digests = found.get("RepoDigests") or []
-        own = [item for item in digests if item.startswith(f"{repository(reference)}@")]
-        return Image(
-            id=found["Id"],
-            pinned=[*own, *digests, found["Id"]][0],
-            content=(found["Config"].get("Labels") or {}).get(CONTENT, ""),
-        )
-
-    def missing_images(self, images: Collection[str]) -> set[str]:
-        """See `Engine.missing_images`; one question to the engine."""
-        found: set[str] = set()
-        for item in self._api.images():
-            found |= {item["Id"], *(item.get("RepoDigests") or [])}
-        return {image for image in images if "sha256:" in image} - found
-
-    def name_of(self, image: str) -> str:
-        """A name by which an image can be saved and found again; empty when it is not there."""
-        from docker.errors import ImageNotFound
-
-        try:
-            return str([*(self._api.inspect_image(image)["RepoTags"] or []), image][0])
-        except ImageNotFound:
-            return ""
-
-    def machine(self) -> str:
-        """What its images must be built for, such as `amd64`."""
-        return str(self._api.version()["Arch"])
-
-    def tag(self, reference: str, extra: str) -> None:
-        """Give an image one more tag in its repository."""
-        self._api.tag(reference, repository(reference), extra)
-
-    def set_aside(self, reference: str) -> str:
-        """Give an image of others one more name, since ours is about to take the one it has.
-
-        Returns:
-            What is to be told; empty when nobody else has an image of that name.
-        """
-        found = self.image(reference)
-        if found is None or found.content:
-            return ""
-        extra = f"replaced-{found.id.removeprefix('sha256:')[:12]}"
-        self.tag(reference, extra)
-        now = f"{repository(reference)}:{extra}"
-        return f"{reference} was not built by Towline: that image is {now} now"
-
-    def own_names(self, reference: str, tags: Collection[str]) -> list[str]:
-        """What Towline calls an image that it built: names with these tags, else its id.
-
-        Empty for images of others, and where only others call it anything.
-        """
-        from docker.errors import ImageNotFound
-
-        try:
-            found = self._api.inspect_image(reference)
-        except ImageNotFound:
-            return []
-        labels, named = found["Config"].get("Labels"), found["RepoTags"] or []
-        if named or not is_built(labels):
-            return own_tags(labels, named, tags)
-        return [found["Id"]]
-
-    def remove_image(self, reference: str, tags: Collection[str]) -> list[str]:
-        """Take these tags from an image that Towline built, and remove it when no other is left.
-
-        Images of others and tags of others stay, and so does what a container uses.
-
-        Returns:
-            The names that were taken away.
-        """
-        from docker.errors import APIError
-
-        removed = []
-        for name in self.own_names(reference, tags):
-            try:
-                self._api.remove_image(name)
-                removed.append(name)
-            except APIError as error:
-                if error.status_code not in (404, 409):  # gone, or in use
-                    raise
-        return removed
+    def resources(self) -> list[Resource]:
+        """See `Engine.resources`: networks and volumes."""
+        networks = shared.ours(self._api, self.owner, "networks")
+        volumes = shared.ours(self._api, self.owner, "volumes")
+        return [
+            *(Resource("network", name) for name in networks),
+            *(Resource("volume", name, is_data=True) for name in volumes),
+        ]
 
     def build(
-        self, file: Path, services: Sequence[str], tick: Callable[[], None] | None = None
+        self,
+        draft: Draft,
+        services: Sequence[str],
+        content: str,
+        tick: Callable[[], None] | None = None,
     ) -> None:
-        """Build images from a rendered build file; what `tick` raises ends the build."""
-        command = compose_command(file, "build", *services)
-        result = self.host.run(command, timeout=3600, tick=tick)
+        """See `Engine.build`."""
+        with scratch.folder() as folder:
+            file = folder / BUILD
+            file.write_bytes(self._drafts.build_file(draft, content))
+            command = compose_command(file, "build", *services)
+            result = self.host.run(command, timeout=3600, tick=tick)
         if not result.ok:
             if line := full_disk.line(result.err):
                 raise full_disk.full(self.host.name, line)
@@ -464,6 +463,3 @@ class ComposeEngine:
                 details=said[-10:-1],
             )
         return result
-
-    def _run(self, file: Path, *arguments: str, timeout: float) -> Result:
-        return self.host.run(compose_command(file, *arguments), timeout=timeout)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from towline.engines.compose.placed import Placed, digest, walk
+from towline.engines.compose.placed import Placed
 from towline.engines.compose.render import mounts, writable
 from towline.errors import TowlineError
 from towline.hosts.base import Files, Folder
+from towline.hosts.reading import digest, walk
 from towline.state.releases import Release, StateFolder
 
 

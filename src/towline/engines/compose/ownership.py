@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from towline.engines.compose.names import SHARED, Names, compose_project, early_project
 from towline.errors import CheckFailed
 from towline.findings import Finding, Severity
-from towline.images.registry import repository, split
+from towline.images.registry import CONTENT, repository, split
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 CHECK = "ownership"
 _PROJECT, _ENVIRONMENT = "towline.project", "towline.env"
 _COMPOSE = "com.docker.compose.project"
-# The digest of the content that an image was built from, and where its tags of ours are.
-CONTENT, REPOSITORY = "towline.content", "towline.repository"
+# Label of an image: where its tags of ours are.
+REPOSITORY = "towline.repository"
 
 
 @dataclass(frozen=True)

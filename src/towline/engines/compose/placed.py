@@ -8,7 +8,6 @@ STATE/placed.json    path below `live` -> the digests that Towline may have writ
 STATE/replaced/      copies of what was changed on the host and then written over
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,14 +15,10 @@ from pathlib import Path
 
 from towline.errors import TowlineError
 from towline.hosts.base import Files, Folder
+from towline.hosts.reading import digest, walk
 from towline.state.releases import StateFolder
 
 _RECORD, _REPLACED = "placed.json", "replaced"
-
-
-def digest(data: bytes) -> str:
-    """What the record keeps of a content."""
-    return hashlib.sha256(data).hexdigest()
 
 
 @dataclass
@@ -121,13 +116,3 @@ class Placed:
             for path, sha256 in records.items():
                 known.setdefault(path, set()).add(sha256)
         return known
-
-
-def walk(folder: Folder, path: Path) -> Iterator[Path]:
-    """Regular files at or below a path; links and all else are passed by."""
-    entry = folder.entry(path)
-    if entry and entry.kind == "file":
-        yield path
-    elif entry and entry.kind == "folder":
-        for name in folder.names(path):
-            yield from walk(folder, path / name)

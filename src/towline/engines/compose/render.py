@@ -13,10 +13,11 @@ from typing import Any
 
 from towline.config.deploy_sections import Replicas
 from towline.config.services import Role, count_replicas
+from towline.engines.bundle import PERSISTENT, REPLACED
+from towline.engines.compose.compose_file import COLOUR, ComposeFile
 from towline.engines.compose.names import SHARED, Names
-from towline.engines.compose.ownership import CONTENT, REPOSITORY
-from towline.engines.compose.stack import COLOUR, KEPT, REPLACED, Stack
-from towline.images.registry import repository
+from towline.engines.compose.ownership import REPOSITORY
+from towline.images.registry import CONTENT, repository
 from towline.routing.nginx import ASK_PORT
 
 Definition = dict[str, Any]
@@ -53,37 +54,37 @@ class Target:
     names: Names
 
 
-def colour_model(stack: Stack, target: Target, colour: str) -> Definition:
+def colour_model(file: ComposeFile, target: Target, colour: str) -> Definition:
     """The Compose file of one colour: app, worker and job services."""
-    names = stack.named(*REPLACED)
-    services = {name: _replaced(stack, target, colour, name) for name in names}
+    names = file.named(*REPLACED)
+    services = {name: _replaced(file, target, colour, name) for name in names}
     model = {
         "name": target.names.slot(colour),
         "services": services,
-        **_shared_parts(stack, target, services),
+        **_shared_parts(file, target, services),
     }
     moved: Definition = _with_colour(_moved(model, target.here, target.tree), colour)
     return moved
 
 
-def kept_model(stack: Stack, target: Target) -> Definition:
+def persistent_model(file: ComposeFile, target: Target) -> Definition:
     """The Compose file of what stays: backing services and the router."""
-    names = stack.named(*KEPT)
-    services = {name: _kept(stack, target, name) for name in names}
+    names = file.named(*PERSISTENT)
+    services = {name: _kept(file, target, name) for name in names}
     model = {
         "name": target.names.kept,
         "services": services,
-        **_shared_parts(stack, target, services),
+        **_shared_parts(file, target, services),
     }
     moved: Definition = _with_colour(_moved(model, target.here, target.live), "")
     return moved
 
 
-def build_model(stack: Stack, target: Target, content: str) -> Definition:
+def build_model(file: ComposeFile, target: Target, content: str) -> Definition:
     """A Compose file that only builds: no environment, so no secret can reach an image."""
     services = {}
-    for name, image in stack.built().items():
-        build = copy.deepcopy(stack.definition(name)["build"])
+    for name, image in file.built.items():
+        build = copy.deepcopy(file.definition(name)["build"])
         build.setdefault("labels", {}).update(
             {
                 "org.opencontainers.image.version": target.version,
@@ -100,7 +101,7 @@ def build_model(stack: Stack, target: Target, content: str) -> Definition:
     used = {
         item["source"] for each in services.values() for item in each["build"].get("secrets") or []
     }
-    declared = stack.model.get("secrets") or {}
+    declared = file.model.get("secrets") or {}
     secrets = {name: options for name, options in declared.items() if name in used}
     return {**model, "secrets": secrets} if secrets else model
 
@@ -134,9 +135,9 @@ def writable(model: Definition, root: Path) -> set[Path]:
     return {source.relative_to(root) for source in sources if source.is_relative_to(root)}
 
 
-def _replaced(stack: Stack, target: Target, colour: str, name: str) -> Definition:
-    settings = stack.services[name]
-    definition = _common(stack, target, name)
+def _replaced(file: ComposeFile, target: Target, colour: str, name: str) -> Definition:
+    settings = file.services[name]
+    definition = _common(file, target, name)
     definition.pop("container_name", None)
     definition["pull_policy"] = "never"
     definition["labels"].update(
@@ -157,24 +158,24 @@ def _replaced(stack: Stack, target: Target, colour: str, name: str) -> Definitio
     if settings.role is Role.APP:
         _alias(definition, f"{name}-{colour}")
         # A free loopback port each: probes and smoke tests reach a release before users do.
-        if stack.router and settings.port:
+        if file.router and settings.port:
             definition["ports"] = [_loopback(settings.port)]
     if settings.role is Role.JOB:
         definition["restart"] = "no"
-    _only_among(definition, stack.named(*REPLACED))
+    _only_among(definition, file.named(*REPLACED))
     return definition
 
 
-def _kept(stack: Stack, target: Target, name: str) -> Definition:
-    definition = _common(stack, target, name)
-    if stack.services[name].role is Role.ROUTER:
+def _kept(file: ComposeFile, target: Target, name: str) -> Definition:
+    definition = _common(file, target, name)
+    if file.services[name].role is Role.ROUTER:
         definition["ports"] = [*(definition.get("ports") or []), _loopback(ASK_PORT)]
-    _only_among(definition, stack.named(*KEPT))
+    _only_among(definition, file.named(*PERSISTENT))
     return definition
 
 
-def _common(stack: Stack, target: Target, name: str) -> Definition:
-    definition = copy.deepcopy(stack.definition(name))
+def _common(file: ComposeFile, target: Target, name: str) -> Definition:
+    definition = copy.deepcopy(file.definition(name))
     for key in ("build", "profiles", "x-towline"):
         definition.pop(key, None)
     if name in target.images:
@@ -183,7 +184,7 @@ def _common(stack: Stack, target: Target, name: str) -> Definition:
         **(definition.get("labels") or {}),
         "towline.project": target.project,
         "towline.env": target.environment,
-        "towline.role": str(stack.services[name].role),
+        "towline.role": str(file.services[name].role),
         "towline.service": name,
     }
     return definition
@@ -210,7 +211,9 @@ def _only_among(definition: Definition, names: Iterable[str]) -> None:
         definition["depends_on"] = kept
 
 
-def _shared_parts(stack: Stack, target: Target, services: Mapping[str, Definition]) -> Definition:
+def _shared_parts(
+    file: ComposeFile, target: Target, services: Mapping[str, Definition]
+) -> Definition:
     """Networks and volumes as external ones, and the configs and secrets that are used."""
     parts: Definition = {}
     networks = {
@@ -224,7 +227,7 @@ def _shared_parts(stack: Stack, target: Target, services: Mapping[str, Definitio
     }
     ours: Definition = {"networks": {}, "volumes": {}}
     for kind, used in (("networks", networks), ("volumes", volumes)):
-        declared = stack.model.get(kind) or {}
+        declared = file.model.get(kind) or {}
         parts[kind] = {}
         for name in sorted(used):
             options = declared.get(name) or {}
@@ -242,7 +245,7 @@ def _shared_parts(stack: Stack, target: Target, services: Mapping[str, Definitio
             for item in definition.get(kind) or []
         }
         parts[kind] = {
-            name: options for name, options in (stack.model.get(kind) or {}).items() if name in used
+            name: options for name, options in (file.model.get(kind) or {}).items() if name in used
         }
     return {kind: value for kind, value in parts.items() if value}
 

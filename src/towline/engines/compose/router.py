@@ -100,6 +100,10 @@ class Router:
             self.host.files.mkdir(self.state.routes)
             self.host.files.write(self._file, nginx.render(routes).encode())
 
+    def forget_routes(self) -> None:
+        """Take the file of routes away."""
+        self.host.files.remove(self._file)
+
     def switch(self, release: Release, shares: Mapping[str, int], world: World) -> None:
         """Put a release's router configuration and these shares in force.
 

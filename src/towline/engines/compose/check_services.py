@@ -6,41 +6,29 @@ from pathlib import Path
 from typing import Any
 
 from towline.config.services import Role
-from towline.engines.compose.stack import Stack
+from towline.engines.compose.compose_file import ComposeFile
 from towline.findings import Finding, Severity
 from towline.promotion.tree import is_host_file
 
 CHECK = "services"
 
 
-def check_services(stack: Stack, tree: Path) -> Iterator[Finding]:
+def check_services(file: ComposeFile, tree: Path) -> Iterator[Finding]:
     """Roles, ports and mounts of every service."""
     wrong = [
-        *_roles(stack),
-        *_secrets(stack),
-        *_restart_policies(stack),
-        *(item for name in stack.services for item in _service(stack, name, tree)),
+        *_roles(file),
+        *_secrets(file),
+        *_restart_policies(file),
+        *(item for name in file.services for item in _service(file, name, tree)),
     ]
     yield from wrong
     if not wrong:
-        names = ", ".join(sorted(stack.services))
-        yield Finding(CHECK, Severity.OK, f"{len(stack.services)} services: {names}")
+        names = ", ".join(sorted(file.services))
+        yield Finding(CHECK, Severity.OK, f"{len(file.services)} services: {names}")
 
 
-def check_variables(stack: Stack, example: str) -> Iterator[Finding]:
-    """Variables that the Compose file names and nothing gives a value to."""
-    for name in stack.unset:
-        yield Finding(
-            "variables",
-            Severity.ERROR,
-            f"the compose file uses {name}, and it has no value",
-            f"set it in the environment's file ({example} lists all), or write ${{{name}:-}} if it "
-            "may be empty",
-        )
-
-
-def _roles(stack: Stack) -> Iterator[Finding]:
-    if not stack.named(Role.APP):
+def _roles(file: ComposeFile) -> Iterator[Finding]:
+    if not file.named(Role.APP):
         yield Finding(
             CHECK,
             Severity.ERROR,
@@ -49,12 +37,12 @@ def _roles(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def _restart_policies(stack: Stack) -> Iterator[Finding]:
+def _restart_policies(file: ComposeFile) -> Iterator[Finding]:
     def has_policy(name: str) -> bool:
-        found = stack.definition(name)
+        found = file.definition(name)
         return bool(found.get("restart") or (found.get("deploy") or {}).get("restart_policy"))
 
-    lasting = [name for name, item in stack.services.items() if item.role is not Role.JOB]
+    lasting = [name for name, item in file.services.items() if item.role is not Role.JOB]
     bare = sorted(name for name in lasting if not has_policy(name))
     if bare:
         yield Finding(
@@ -65,9 +53,9 @@ def _restart_policies(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def _secrets(stack: Stack) -> Iterator[Finding]:
+def _secrets(file: ComposeFile) -> Iterator[Finding]:
     for kind in ("secrets", "configs"):
-        for name, options in (stack.model.get(kind) or {}).items():
+        for name, options in (file.model.get(kind) or {}).items():
             if options.get("environment"):
                 yield Finding(
                     CHECK,
@@ -77,10 +65,10 @@ def _secrets(stack: Stack) -> Iterator[Finding]:
                 )
 
 
-def _service(stack: Stack, name: str, tree: Path) -> Iterator[Finding]:
-    settings, definition = stack.services[name], stack.definition(name)
+def _service(file: ComposeFile, name: str, tree: Path) -> Iterator[Finding]:
+    settings, definition = file.services[name], file.definition(name)
     replaced = settings.role in (Role.APP, Role.WORKER)
-    if replaced and stack.router:
+    if replaced and file.router:
         for port in definition.get("ports") or []:
             if port.get("published"):
                 yield Finding(
@@ -112,7 +100,7 @@ def _mounts(name: str, definition: dict[str, Any], tree: Path) -> Iterator[Findi
         if volume.get("type") != "bind" or not source.is_relative_to(tree):
             continue
         path = source.relative_to(tree)
-        # Keys and secrets may be on the host alone; `rollout/host_file_checks.py` looks there.
+        # Keys and secrets may be on the host alone; the check of host files looks there.
         is_private = is_host_file(path.as_posix()) or is_host_file((path / "x").as_posix())
         if not volume.get("read_only") and not source.is_file():
             yield _writable(name, path, str(volume.get("target")))

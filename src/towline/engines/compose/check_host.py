@@ -1,11 +1,10 @@
-"""Is the host fit for a deploy: engine, Compose, disk, ports?"""
+"""Is a Docker host fit for a deploy: engine, Compose, disk, ports?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from towline.engines.world import World
 from towline.errors import UsageError
@@ -62,23 +61,3 @@ def check_ports(host: Host, kept: dict[str, Any], world: World) -> Iterator[Find
                     f"port {number}, wanted by {name}, is in use by another program",
                     f"`ss -ltnp 'sport = :{number}'` shows it; stop it, or change {name}'s port",
                 )
-
-
-def check_name(url: str) -> Iterator[Finding]:
-    """Whether the name that users type resolves."""
-    import socket
-
-    name = urlsplit(url).hostname
-    if not name:
-        return
-    try:
-        socket.getaddrinfo(name, None)
-    except OSError as error:
-        yield Finding(
-            "network",
-            Severity.WARNING,
-            f"{name}, from the environment's url, does not resolve: {error}",
-            "set its DNS record, or correct environments.*.url",
-        )
-    else:
-        yield Finding("network", Severity.OK, f"{name} resolves")

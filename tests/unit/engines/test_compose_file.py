@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from towline.config.services import Role
-from towline.engines.compose.stack import COLOUR, resolve
+from towline.engines.bundle import Source
+from towline.engines.compose.compose_file import COLOUR, resolve
 from towline.errors import UsageError
 from towline.hosts.local import LocalHost
 
@@ -33,9 +34,8 @@ services:
 def read(folder, text=FILE, **values):
     path = folder / "compose.yml"
     path.write_text(text)
-    return resolve(
-        LocalHost(), [path], project="shop-prod", values=values, own={"TOWLINE_VERSION": "1.2.0"}
-    )
+    source = Source(LocalHost(), folder, [path], values, "1.2.0", "")
+    return resolve(source, project="shop-prod", own={"TOWLINE_VERSION": "1.2.0"})
 
 
 def test_roles_variables_and_secrets_are_filled_in(tmp_path):
@@ -49,7 +49,7 @@ def test_roles_variables_and_secrets_are_filled_in(tmp_path):
     assert stack.services["api"].drain == 10
     assert stack.named(Role.BACKING) == ["db"]
     assert stack.router == "nginx"
-    assert stack.built() == {"api": "shop:1.2.0"}
+    assert stack.built == {"api": "shop:1.2.0"}
     assert stack.unset == ("NOBODY_SETS_THIS",)
 
 
@@ -89,6 +89,7 @@ def test_mistakes_are_named_with_their_place(tmp_path, old, new, said):
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path):
+    source = Source(LocalHost(), tmp_path, [tmp_path / "nothere.yml"], {}, "", "")
     with pytest.raises(UsageError, match=r"nothere.yml does not exist") as error:
-        resolve(LocalHost(), [tmp_path / "nothere.yml"], project="p", values={}, own={})
+        resolve(source, project="p", own={})
     assert "`compose` in towline.yaml" in error.value.remedy

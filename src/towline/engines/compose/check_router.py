@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from towline.config.redaction import KNOWN
 from towline.config.services import Role
-from towline.engines.compose.placed import walk
-from towline.engines.compose.stack import Stack
+from towline.engines.compose.compose_file import ComposeFile
 from towline.engines.world import COLOURS
 from towline.errors import TowlineError
 from towline.findings import Finding, Severity
 from towline.hosts import full_disk
 from towline.hosts.base import Folder, Host
+from towline.hosts.reading import walk
 from towline.promotion.tree import is_host_file
 from towline.routing import nginx
 from towline.routing.nginx import Backend, Routes
@@ -41,34 +41,30 @@ _EMERGENCY = re.compile(r"\[emerg\] (?:\d+#\d+: )?(?P<why>.*)")
 _ELSEWHERE = re.compile(r"host not found|Permission denied|bind\(\)", re.I)
 
 
-def check_router(
-    hosts: Sequence[Host], stack: Stack, tree: Path, routes: Path, live: Folder
-) -> list[Finding]:
-    """What `nginx -t` says, on the first of the hosts that has the router's image.
+def check_router(host: Host, file: ComposeFile, routes: Path, live: Folder) -> list[Finding] | None:
+    """What `nginx -t` says on a host; None where that has no image of the router.
 
     Args:
-        hosts: Where to ask.
-        stack: The resolved Compose file; one without a router needs no answer.
-        tree: The deploy tree.
+        host: Where to ask.
+        file: The resolved Compose file; one without a router needs no answer.
         routes: What the file mounts as the folder of routes.
-        live: What the host has; certificates that are not here come from it.
+        live: What the environment's host has; certificates that are not here come from it.
     """
-    name = stack.router
+    name = file.router
     if name is None:
         return []
-    definition = stack.definition(name)
-    image = str(definition.get("image") or "")
-    host = next((host for host in hosts if _has(host, image)), None)
-    if host is None:
-        return [_ok(f"{name}'s configuration is tested by the deploy: {image} is not there yet")]
-    archive = _Archive(tree, str(definition.get("user") or ""))
-    for source, target in _mounted(definition, stack.model):
+    definition = file.definition(name)
+    if not _has(host, file.images[name]):
+        return None
+    archive = _Archive(file.tree, str(definition.get("user") or ""))
+    for mount in file.mounts[name]:
+        source, target = mount.source, mount.target
         if source == routes:
-            archive.add(f"{target}/{nginx.ROUTES_FILE}", _routes(stack).encode())
-        elif source.is_relative_to(tree):
+            archive.add(f"{target}/{nginx.ROUTES_FILE}", _routes(file).encode())
+        elif source.is_relative_to(file.tree):
             archive.add_path(source, target)
             archive.add_private(live, source, target)
-    code, said = _asked(host.docker().api, definition, stack, archive)
+    code, said = _asked(host.docker().api, definition, file, archive)
     found = [match["why"] for line in said if (match := _EMERGENCY.search(line))]
     if code == 0:
         return [_ok(f"nginx accepts {name}'s configuration")]
@@ -102,34 +98,21 @@ def _has(host: Host, image: str) -> bool:
     return True
 
 
-def _mounted(definition: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Source and target of everything that the service mounts from files."""
-    for volume in definition.get("volumes") or []:
-        if volume.get("type") == "bind":
-            yield Path(volume["source"]), str(volume["target"])
-    for kind, folder in (("configs", "/"), ("secrets", "/run/secrets/")):
-        for used in definition.get(kind) or []:
-            declared = (model.get(kind) or {}).get(used.get("source")) or {}
-            if declared.get("file"):
-                target = str(used.get("target") or used["source"])
-                yield Path(declared["file"]), target if target[0] == "/" else f"{folder}{target}"
-
-
-def _routes(stack: Stack) -> str:
+def _routes(file: ComposeFile) -> str:
     backends = {
-        name: Backend(stack.services[name].port or 0, {COLOURS[0]: 100})
-        for name in stack.named(Role.APP)
+        name: Backend(file.services[name].port or 0, {COLOURS[0]: 100})
+        for name in file.named(Role.APP)
     }
     return nginx.render(Routes("check", backends))
 
 
 def _asked(
-    api: APIClient, definition: Mapping[str, Any], stack: Stack, archive: _Archive
+    api: APIClient, definition: Mapping[str, Any], file: ComposeFile, archive: _Archive
 ) -> tuple[int, list[str]]:
     """Exit code and lines of `nginx -t` in a container of its own."""
     from docker.errors import APIError
 
-    names = [*stack.services, *(f"{name}-{slot}" for name in stack.services for slot in COLOURS)]
+    names = [*file.services, *(f"{name}-{slot}" for name in file.services for slot in COLOURS)]
     made = api.create_container(
         definition["image"],
         command=_command(definition),

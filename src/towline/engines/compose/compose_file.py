@@ -5,10 +5,10 @@ includes, profiles. Towline works on what it prints and re-implements none of it
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from pydantic import ValidationError
@@ -18,80 +18,83 @@ from towline.config.envfile import write_env
 from towline.config.mistakes import describe
 from towline.config.redaction import KNOWN
 from towline.config.services import Role, Service, service_settings
+from towline.engines.bundle import PERSISTENT, REPLACED, Bundle, Mount, Source
 from towline.engines.compose.secret_files import learn_secrets
 from towline.engines.world import COLOURS
 from towline.errors import UsageError
-from towline.hosts.base import Host
 from towline.routing import nginx
 
 # Stands for the colour while a file is resolved; a release does not know its colour yet.
 COLOUR = "towline-colour-of-this-slot"
-
-REPLACED = (Role.APP, Role.WORKER, Role.JOB)
-KEPT = (Role.BACKING, Role.ROUTER)
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNSET = re.compile(r'The \\?"(?P<name>\w+)\\?" variable is not set')
 
 
 @dataclass(frozen=True)
-class Stack:
+class ComposeFile(Bundle):
     """A resolved Compose file.
 
     Attributes:
         model: The file as data, with every variable filled in; it holds secrets.
-        services: The `x-towline` settings of each service.
-        unset: Variables that the file names and nothing gives a value to.
     """
 
-    model: dict[str, Any]
-    services: Mapping[str, Service]
-    unset: tuple[str, ...] = field(default=())
+    model: dict[str, Any] = field(default_factory=dict, repr=False)
 
-    def named(self, *roles: Role) -> list[str]:
-        """Sorted names of the services that have one of these roles."""
-        return sorted(name for name, service in self.services.items() if service.role in roles)
+    @classmethod
+    def of(
+        cls,
+        model: dict[str, Any],
+        services: Mapping[str, Service],
+        tree: Path = Path(),
+        unset: tuple[str, ...] = (),
+    ) -> Self:
+        """The description in a model.
+
+        Args:
+            model: The file as data.
+            services: The `x-towline` settings of each service.
+            tree: The deploy tree.
+            unset: Variables that the file names and nothing gives a value to.
+        """
+        defined = model.get("services") or {}
+        built = {
+            name: str(definition.get("image") or f"{model['name']}-{name}")
+            for name, definition in defined.items()
+            if definition.get("build")
+        }
+        images = {
+            name: str(definition.get("image") or built.get(name, ""))
+            for name, definition in defined.items()
+        }
+        mounts = {name: tuple(_mounts(model, name)) for name in defined}
+        return cls(services, images, built, mounts, tree, unset, model)
 
     def definition(self, service: str) -> dict[str, Any]:
         """The resolved definition of one service."""
         found: dict[str, Any] = self.model["services"][service]
         return found
 
-    @property
-    def router(self) -> str | None:
-        """The name of the router service, if the file has one."""
-        return next(iter(self.named(Role.ROUTER)), None)
 
-    def built(self) -> dict[str, str]:
-        """Services with a `build` section -> the image name they are built as."""
-        return {
-            name: str(definition.get("image") or f"{self.model['name']}-{name}")
-            for name, definition in self.model["services"].items()
-            if definition.get("build")
-        }
+def own_part(bundle: Bundle) -> ComposeFile:
+    """A description that this engine made."""
+    assert isinstance(bundle, ComposeFile)  # noqa: S101 - an engine is given what it described
+    return bundle
 
 
-def resolve(
-    host: Host,
-    compose_files: Sequence[Path],
-    *,
-    project: str,
-    values: Mapping[str, str],
-    own: Mapping[str, str],
-) -> Stack:
+def resolve(source: Source, *, project: str, own: Mapping[str, str]) -> ComposeFile:
     """Resolve the Compose files of an environment, as Compose puts them together.
 
     Args:
-        host: Where `docker compose` runs; no engine is needed.
-        compose_files: Files in the deploy tree: the base, then what goes over it.
+        source: The files, and what they are filled in with; no engine is needed.
         project: Compose project name.
-        values: The environment's variables and secrets.
         own: Towline's variables (`TOWLINE_VERSION` and so on).
 
     Raises:
         UsageError: When a file is missing or Compose refuses it, or when an `x-towline`
             section is wrong.
     """
+    compose_files, values = source.files, source.values
     lost = next((file for file in compose_files if not file.is_file()), None)
     if lost:
         raise UsageError(
@@ -110,7 +113,7 @@ def resolve(
         argv += [word for file in compose_files for word in ("--file", str(file))]
         argv.append("config")
         environment = {**own, "TOWLINE_COLOUR": COLOUR, "TOWLINE_ENV_FILE": str(env_file)}
-        result = host.run(argv, env=environment, timeout=60)
+        result = source.here.run(argv, env=environment, timeout=60)
     if not result.ok:
         options = " ".join(f"-f {file}" for file in compose_files)
         raise UsageError(
@@ -121,7 +124,22 @@ def resolve(
     KNOWN.publish(model.get("services") or {})
     learn_secrets(model, values)
     unset = dict.fromkeys(match["name"] for match in _UNSET.finditer(result.err))
-    return Stack(model, _services(where, model), tuple(unset))
+    return ComposeFile.of(model, _services(where, model), source.tree, tuple(unset))
+
+
+def _mounts(model: Mapping[str, Any], service: str) -> Iterator[Mount]:
+    """What a service mounts from files: volumes, then configs and secrets."""
+    definition = model["services"][service]
+    for volume in definition.get("volumes") or []:
+        if volume.get("type") == "bind":
+            yield Mount(Path(volume["source"]), str(volume.get("target")))
+    for kind, folder in (("configs", "/"), ("secrets", "/run/secrets/")):
+        for used in definition.get(kind) or []:
+            declared = (model.get(kind) or {}).get(used.get("source")) or {}
+            if declared.get("file"):
+                target = str(used.get("target") or used["source"])
+                inside = target if target[0] == "/" else f"{folder}{target}"
+                yield Mount(Path(declared["file"]), inside)
 
 
 def _services(where: str, model: dict[str, Any]) -> dict[str, Service]:
@@ -163,7 +181,7 @@ def _require_plain_names(where: str, services: Mapping[str, Service]) -> None:
     for name, service in services.items():
         slot, _, rest = name.partition("-")
         beside = services.get(rest)
-        if service.role in KEPT and slot in COLOURS and beside and beside.role in REPLACED:
+        if service.role in PERSISTENT and slot in COLOURS and beside and beside.role in REPLACED:
             raise UsageError(
                 f"{where}: containers of service {name} would have the names of those of "
                 f"service {rest} in slot {slot}",
