@@ -20,13 +20,14 @@ def health_check(c: Context, env: str = "local", timeout: str = "0", json: bool 
     with seam.outcome():
         from towline.insight.health import report, require_healthy
 
-        rows = report(
+        found = report(
             seam.open_fleet(env, only_look=True), timeout=seam.duration(timeout, "--timeout")
         )
+        rows = [item.data() for item in found]
         if json:
             terminal.say_json_list("health", "services", rows)
         elif rows:
             columns = ["health", "service", "slot", "release", "answer"]
             columns[1:1] = ["host"] if "host" in rows[0] else []
             terminal.table(columns, [[row[column] for column in columns] for row in rows])
-        require_healthy(rows, env)
+        require_healthy(found, env)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from . import seam, terminal
 
 if TYPE_CHECKING:
+    from towline.planned import Planned
     from towline.rollout.operations import Operation
-    from towline.rollout.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Approved:
     operation: Operation
 
 
-def show(plan: Plan, json: bool) -> None:
-    """Print a plan."""
+def show(plan: Planned, json: bool) -> None:
+    """Print a plan, whatever it is a plan of."""
     if json:
-        terminal.say_json("plan", plan.data())
+        terminal.say_json(plan.schema, plan.data())
     else:
         for line in plan.lines():
             terminal.say(line)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from invoke import Collection, Context, task
 
 from . import seam, terminal
+from .operation import show
 
 if TYPE_CHECKING:
     from towline.config.loading import Project
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         "push": "Push the branch, deploy/promote-VERSION without --branch. Default: off.",
         "pr": "Push, and open a pull request on GitHub. Default: off.",
         "dry_run": seam.DRY_RUN_HELP,
+        "json": seam.JSON_PLAN_HELP,
     },
 )
 def run(
@@ -48,6 +50,7 @@ def run(
     push: bool = False,
     pr: bool = False,
     dry_run: bool = False,
+    json: bool = False,
 ) -> None:
     """Make the source tree a release in the deploy tree: test, copy, stamp, record, commit."""
     with seam.outcome():
@@ -58,6 +61,7 @@ def run(
 
         project = seam.open_project()
         dry = seam.is_dry(c, dry_run or plan)
+        seam.refuse_json(json, dry=dry)
         if no_commit and (branch or push or pr):
             raise UsageError(
                 "--no-commit leaves nothing for a branch", remedy="leave one of the two out"
@@ -75,9 +79,8 @@ def run(
         )
         summary = summarise(wanted)
         if dry or wanted.nothing_to_do:
-            for line in wanted.lines(run_tests=not no_tests, commit=commit):
-                terminal.say(line)
-            if not wanted.nothing_to_do:
+            show(wanted.with_options(run_tests=not no_tests, commit=not no_commit), json)
+            if not (json or wanted.nothing_to_do):
                 _show(summary)
             return
         name = branch or (f"deploy/promote-{wanted.version}" if push or pr else "")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from invoke import Context, task
 
@@ -12,6 +13,7 @@ from .operation import approve, carry_out, show
 
 if TYPE_CHECKING:
     from towline.environments.site import Fleet
+    from towline.insight.retained import Retained
 
 
 @task(
@@ -85,6 +87,24 @@ def rollback(
         carry_out(approved, json)
 
 
+def table(found: Retained) -> list[dict[str, str]]:
+    """The retained releases for people: hosts are named where they differ."""
+    differ = any((item.hosts or found.hosts) != found.hosts for item in found.releases)
+    rows = []
+    for item in found.releases:
+        hosts = item.hosts or found.hosts
+        row = release_row(item.data())
+        named = {"hosts": "all" if hosts == found.hosts else ", ".join(hosts)}
+        rows.append({**row, **(named if differ else {})})
+    return rows
+
+
+def release_row(data: Mapping[str, Any]) -> dict[str, str]:
+    """One retained release for people."""
+    columns = ("status", "release", "commit", "deployed", "where", "reason")
+    return {name: data[name] for name in columns}
+
+
 def _list(fleet: Fleet, json: bool) -> None:
     from towline.insight.retained import retained
 
@@ -92,8 +112,8 @@ def _list(fleet: Fleet, json: bool) -> None:
     for item in found.away:
         terminal.tell(f"{item.host} is not shown: {item.why}")
     if json:
-        terminal.say_json_list("releases", "releases", found.rows)
-    elif rows := found.table():
+        terminal.say_json_list("releases", "releases", [item.data() for item in found.releases])
+    elif rows := table(found):
         terminal.table(list(rows[0]), [list(row.values()) for row in rows])
     else:
         terminal.say("no release is kept")

@@ -27,6 +27,7 @@ ALLOW_RESTART_HELP = (
     "Agree that backing services or the router restart, where the environment has "
     "`confirm: true`. Default: off."
 )
+JSON_PLAN_HELP = "Print the plan as JSON; needs --dry-run. Default: off."
 REASON_HELP = "Why, for those who read the journal later. Default: none."
 YES_HELP = "Do not ask. Required where no one can be asked. Default: off."
 
@@ -135,6 +136,18 @@ def names(given: list[str] | None) -> list[str]:
 def is_dry(context: Context, dry_run: bool) -> bool:
     """Whether only the plan is wanted: our own option, or Invoke's `--dry`."""
     return dry_run or bool(context.config.run.dry)
+
+
+def refuse_json(json: bool, *, dry: bool) -> None:
+    """Refuse `--json` where only the plan can be printed that way.
+
+    Raises:
+        UsageError: When more than the plan is wanted.
+    """
+    from towline.errors import UsageError
+
+    if json and not dry:
+        raise UsageError("--json prints the plan, and nothing else", remedy="add --dry-run")
 
 
 def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from invoke import Context, task
 
 from . import seam, terminal
+from .rollback import release_row
 
 # The service is part of the name, and the state of the status.
 _COLUMNS = ("name", "role", "slot", "release", "status")
@@ -37,7 +38,8 @@ def _show(data: dict[str, Any]) -> None:
     if len(data["versions"]) > 1:
         terminal.say(f"  next      `inv deploy --env {data['environment']}` brings them to one")
     containers = [{name: row[name] for name in _COLUMNS} for row in data["containers"]]
-    tables = {"hosts": data["hosts"], "containers": containers, "kept releases": data["kept"]}
+    kept = [release_row(row) for row in data["kept"]]
+    tables = {"hosts": data["hosts"], "containers": containers, "kept releases": kept}
     for title, rows in tables.items():
         if rows:
             terminal.say(f"\n{title}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoke import Collection, Context, task
 
 from . import seam, terminal
+from .operation import show as show_plan
 
 if TYPE_CHECKING:
     from towline.config.loading import Project
@@ -113,6 +115,7 @@ def set_(c: Context, version: str | None = None, dry_run: bool = False) -> None:
         "auto_commit": "Commit the files and tag the commit. Default: off.",
         "branch": _BRANCH,
         "dry_run": seam.DRY_RUN_HELP,
+        "json": seam.JSON_PLAN_HELP,
     },
 )
 def prepare_release(
@@ -122,6 +125,7 @@ def prepare_release(
     auto_commit: bool = False,
     branch: str = "",
     dry_run: bool = False,
+    json: bool = False,
 ) -> None:
     """Release the project: version files, changelog, commit and annotated tag."""
     with seam.outcome():
@@ -129,6 +133,7 @@ def prepare_release(
         from towline.versions.version_state import examine
 
         project, dry = seam.open_project(), seam.is_dry(c, dry_run)
+        seam.refuse_json(json, dry=dry)
         settled = None if dry else release_commit.recover(project)
         if settled and settled.commit:
             terminal.tell("finished the release that was interrupted")
@@ -137,19 +142,20 @@ def prepare_release(
         if settled:
             terminal.tell(f"undid the interrupted release of {settled.tag}")
         standing = examine(project, branch=branch)
-        plan = release_commit.plan_release(standing, version=version, bump=type)
+        plan = release_commit.plan_release(standing, version=version, bump=type, commit=auto_commit)
         unsure = release_commit.check_remote(standing, plan) if auto_commit else ""
         if unsure:
-            terminal.tell(f"{unsure}; only the tags that are here count")
+            plan = replace(plan, warnings=(f"{unsure}; only the tags that are here count",))
         if dry or plan.nothing_to_do:
-            for line in plan.lines(project.root, commit=auto_commit):
-                terminal.say(line)
+            show_plan(plan, json)
             return
+        for warning in plan.warnings:
+            terminal.tell(warning)
         commit = release_commit.carry_out(standing, plan, commit=auto_commit)
         if commit:
             _say_released(project, plan.decision.version, commit, plan.tag)
             return
-        for line in plan.done(project.root):
+        for line in plan.done():
             terminal.say(line)
         terminal.say("next: look at it, then `inv version.prepare-release --auto-commit`")
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from shapes import assert_shape
 
 ROOT = Path(__file__).resolve().parents[1]
 LAB = ROOT / ".towline" / "lab.env"
@@ -36,7 +37,9 @@ class Done:
 
     @property
     def json(self):
-        return json.loads(self.out)
+        data = json.loads(self.out)
+        assert_shape(data)
+        return data
 
     def ok(self):
         assert self.code == 0, f"{self.argv} exited with {self.code}\n{self.text}"

@@ -1,6 +1,8 @@
 """The health of every service of an environment."""
 
 import time
+from dataclasses import dataclass
+from typing import Any
 
 from towline.engines.world import Container
 from towline.environments.site import Away, Fleet, Observed, Site, observe
@@ -9,91 +11,110 @@ from towline.health.probes import Answer, Outcome
 from towline.rollout.serving import container_answer
 from towline.state.releases import Release
 
-Row = dict[str, str]
 _POLL = 0.1
+# What stands for the services of a host that cannot be asked.
+_HOST = "(host)"
 
 
-def report(fleet: Fleet, *, timeout: float = 0.0) -> list[Row]:
-    """One row a service and slot in use; waits up to `timeout` seconds until all are healthy.
+@dataclass(frozen=True)
+class ServiceHealth:
+    """The health of one container of a service.
 
-    Where the hosts are other machines, each row names its `host`.
+    Attributes:
+        slot: `blue`, `green`, or `shared` for what is not replaced.
+        answer: What it said, or why it could not be asked.
+        host: Where it runs; empty on this machine.
     """
+
+    health: Outcome
+    service: str
+    slot: str
+    release: str
+    answer: str
+    host: str = ""
+
+    def data(self) -> dict[str, Any]:
+        """As plain data."""
+        host = {"host": self.host} if self.host else {}
+        return {
+            **host,
+            "health": self.health.value,
+            "service": self.service,
+            "slot": self.slot,
+            "release": self.release,
+            "answer": self.answer,
+        }
+
+
+def report(fleet: Fleet, *, timeout: float = 0.0) -> list[ServiceHealth]:
+    """One record a service and slot in use; waits up to `timeout` seconds until all are healthy."""
     if not fleet.lead.remote:
         return _report(fleet.lead, timeout)
-    rows: list[Row] = []
+    services: list[ServiceHealth] = []
     found = fleet.asked(lambda site: _report(site, timeout))
-    for site, given in zip(fleet.sites, found, strict=True):
-        if isinstance(given, Away):
-            rows.append(_away_row(given))
-        else:
-            rows += [{"host": site.host.name, **row} for row in given]
-    return rows + [_away_row(item) for item in fleet.away]
+    for given in found:
+        services += [_away(given)] if isinstance(given, Away) else given
+    return services + [_away(item) for item in fleet.away]
 
 
-def _away_row(away: Away) -> Row:
-    """One line for a host that cannot be asked."""
-    return {
-        "host": away.host,
-        "health": Outcome.ERROR.value,
-        "service": "(host)",
-        "slot": "",
-        "release": "",
-        "answer": f"away: {away.why}",
-    }
+def _away(away: Away) -> ServiceHealth:
+    """What is said of a host that cannot be asked."""
+    return ServiceHealth(Outcome.ERROR, _HOST, "", "", f"away: {away.why}", away.host)
 
 
-def _report(site: Site, timeout: float) -> list[Row]:
+def _report(site: Site, timeout: float) -> list[ServiceHealth]:
     deadline = time.monotonic() + timeout
     while True:
-        rows = _rows(site, observe(site))
-        if (
-            rows and all(row["health"] == "healthy" for row in rows)
-        ) or time.monotonic() > deadline:
-            return rows
+        found = _services(site, observe(site))
+        healthy = found and all(item.health is Outcome.HEALTHY for item in found)
+        if healthy or time.monotonic() > deadline:
+            return found
         time.sleep(_POLL)
 
 
-def require_healthy(rows: list[Row], name: str) -> None:
+def require_healthy(services: list[ServiceHealth], name: str) -> None:
     """Raise CheckFailed when a service is not healthy, or none is there."""
-    if not rows:
+    if not services:
         raise CheckFailed(
             f"nothing is deployed in {name}", remedy=f"`inv deploy --env {name}` deploys"
         )
-    away = [row["host"] for row in rows if row["service"] == "(host)"]
+    away = [item.host for item in services if item.service == _HOST]
     if away:
         raise CheckFailed(
             f"{', '.join(away)} of {name} cannot be asked", remedy="check the network and that host"
         )
-    bad = [row["service"] for row in rows if row["health"] != "healthy"]
+    bad = [item.service for item in services if item.health is not Outcome.HEALTHY]
     if bad:
         raise CheckFailed(
-            f"{len(bad)} of {len(rows)} services are not healthy in {name}: {', '.join(bad)}",
+            f"{len(bad)} of {len(services)} services are not healthy in {name}: {', '.join(bad)}",
             remedy=f"`inv logs --env {name} --service {bad[0]}` shows what it printed",
         )
 
 
-def _rows(site: Site, seen: Observed) -> list[Row]:
+def _services(site: Site, seen: Observed) -> list[ServiceHealth]:
     live = seen.live
     if live is None:
         return []
-    rows = []
+    found = []
+    host = site.host.name if site.remote else ""
     for name in sorted(live.services):
         if live.settings(name).role == "job":
             continue
-        found = [c for c in seen.world.service(name) if c.colour in ("", seen.colour)]
-        places: list[Container | None] = [*found] or [None]
+        own = [c for c in seen.world.service(name) if c.colour in ("", seen.colour)]
+        places: list[Container | None] = [*own] or [None]
         for item in places:
             answer = _answer(site, live, item)
-            rows.append(
-                {
-                    "health": answer.outcome.value,
-                    "service": name,
-                    "slot": item.colour if item and item.colour else "shared",
-                    "release": item.version if item and item.version else "",
-                    "answer": answer.detail,
-                }
+            found.append(
+                ServiceHealth(
+                    health=answer.outcome,
+                    service=name,
+                    slot=item.colour if item and item.colour else "shared",
+                    release=item.version if item and item.version else "",
+                    answer=answer.detail,
+                    host=host,
+                )
             )
-    return rows
+    return found
 
 
 def _answer(site: Site, live: Release, item: Container | None) -> Answer:

@@ -3,22 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from towline.environments.site import Away, Fleet, Site, observe
 from towline.errors import TowlineError
 from towline.rollout.executor import merged
+from towline.state.releases import Status
 
-Row = dict[str, str]
 # What may differ between hosts. Each has a clock of its own, and who deployed there another one.
-_COMPARED = ("status", "release", "commit", "where", "reason")
+_COMPARED = ("status", "release", "commit", "place", "reason")
 
 
-def kept_rows(site: Site) -> list[Row]:
-    """The kept releases of one host, newest first."""
+@dataclass(frozen=True)
+class RetainedRelease:
+    """A release that is retained.
+
+    Attributes:
+        deployed_at: UTC time, ISO 8601.
+        place: Whether it is live, can be started at once, or lacks its image.
+        reason: Why it is marked bad.
+        hosts: Those that have it in this state, where the hosts are other machines.
+    """
+
+    status: Status
+    release: str
+    commit: str
+    deployed_at: str
+    place: str
+    reason: str
+    hosts: tuple[str, ...] = ()
+
+    def data(self) -> dict[str, Any]:
+        """As plain data; `deployed`, which is for people, stays for one minor version."""
+        hosts = {"hosts": self.hosts} if self.hosts else {}
+        return {
+            "status": self.status.value,
+            "release": self.release,
+            "commit": self.commit,
+            "deployed": self.deployed_at[:19].replace("T", " "),
+            "deployed_at": self.deployed_at,
+            "where": self.place,
+            "reason": self.reason,
+            **hosts,
+        }
+
+
+def retained_here(site: Site) -> list[RetainedRelease]:
+    """The retained releases of one host, newest first."""
     seen = observe(site)
-    rows = []
+    found = []
     releases = site.store.all()
     images = {image for release in releases for image in release.images.values()}
     missing = site.engine.images.missing(images)
@@ -29,17 +63,17 @@ def kept_rows(site: Site) -> list[Row]:
             else "ready to start" if seen.standby and seen.standby.id == release.id
             else "kept"
         )  # fmt: skip
-        rows.append(
-            {
-                "status": release.status.value,
-                "release": release.id,
-                "commit": release.commit[:8],
-                "deployed": release.created[:19].replace("T", " "),
-                "where": place,
-                "reason": release.reason,
-            }
+        found.append(
+            RetainedRelease(
+                release.status,
+                release.id,
+                release.commit[:8],
+                release.created,
+                place,
+                release.reason,
+            )
         )
-    return rows
+    return found
 
 
 @dataclass(frozen=True)
@@ -47,27 +81,14 @@ class Retained:
     """What is retained in an environment.
 
     Attributes:
-        rows: The releases, newest first; one row for each state in which hosts have a release.
-            Where the hosts are other machines, `hosts` names them.
+        releases: Newest first; one for each state in which hosts have a release.
         hosts: The hosts that were asked.
         away: Those that could not be.
     """
 
-    rows: tuple[dict[str, Any], ...]
+    releases: tuple[RetainedRelease, ...]
     hosts: tuple[str, ...]
     away: tuple[Away, ...] = ()
-
-    def table(self) -> list[Row]:
-        """The rows for people: they name hosts where these differ."""
-        differ = any(row.get("hosts", self.hosts) != self.hosts for row in self.rows)
-        shown = []
-        for row in self.rows:
-            hosts = row.get("hosts", self.hosts)
-            text = {name: str(value) for name, value in row.items() if name != "hosts"}
-            if differ:
-                text = {**text, "hosts": "all" if hosts == self.hosts else ", ".join(hosts)}
-            shown.append(text)
-        return shown
 
 
 def retained(fleet: Fleet) -> Retained:
@@ -77,8 +98,8 @@ def retained(fleet: Fleet) -> Retained:
         TowlineError: When no host answers.
     """
     if not fleet.lead.remote:
-        return Retained(tuple(kept_rows(fleet.lead)), (fleet.lead.host.name,))
-    found = fleet.asked(kept_rows)
+        return Retained(tuple(retained_here(fleet.lead)), (fleet.lead.host.name,))
+    found = fleet.asked(retained_here)
     away = [item for item in found if isinstance(item, Away)] + list(fleet.away)
     there = {
         site.host.name: rows
@@ -90,13 +111,13 @@ def retained(fleet: Fleet) -> Retained:
     return Retained(tuple(_merged(there)), tuple(there), tuple(away))
 
 
-def _merged(there: Mapping[str, Sequence[Row]]) -> Iterator[dict[str, Any]]:
-    groups: dict[tuple[str, ...], dict[str, Any]] = {}
-    for name in merged([[row["release"] for row in rows] for rows in there.values()]):
-        for host, rows in there.items():
-            for row in rows:
-                if row["release"] == name:
-                    same = tuple(row[key] for key in _COMPARED)
-                    group = groups.setdefault(same, {**row, "hosts": ()})
-                    group["hosts"] = (*group["hosts"], host)
+def _merged(there: Mapping[str, Sequence[RetainedRelease]]) -> Iterator[RetainedRelease]:
+    groups: dict[tuple[str, ...], RetainedRelease] = {}
+    for name in merged([[item.release for item in found] for found in there.values()]):
+        for host, found in there.items():
+            for item in found:
+                if item.release == name:
+                    same = tuple(getattr(item, key) for key in _COMPARED)
+                    known = groups.get(same, item)
+                    groups[same] = replace(known, hosts=(*known.hosts, host))
     return iter(groups.values())

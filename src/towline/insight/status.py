@@ -6,7 +6,7 @@ from typing import Any
 
 from towline.environments.site import Away, Fleet, Observed, Site, observe
 from towline.errors import TowlineError
-from towline.insight.retained import kept_rows
+from towline.insight.retained import retained_here
 from towline.insight.since import since
 from towline.rollout.interrupted import of_journal, step_of
 from towline.rollout.serving import expected, why_unserved
@@ -145,7 +145,7 @@ def status(site: Site, seen: Observed | None = None, *, is_lead: bool = True) ->
             }
             for item in seen.world.containers
         ],
-        "kept": kept_rows(site),
+        "kept": [item.data() for item in retained_here(site)],
         "hold": str(hold.read(site.host.files, site.state) or "") or None,
         "lock": str(held) if held else None,
         "locked_by": held.actor.data() if held else None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from towline.collector import collector_off
 from towline.config.loading import FILE
@@ -113,6 +113,13 @@ class PromotionPlan:
     nothing_to_do: bool
     known: Digests = field(repr=False, compare=False)
 
+    schema: ClassVar[str] = "promotion-plan"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is worth knowing before it is carried out."""
+        return self.notes
+
     @property
     def project(self) -> str:
         """Name of the project."""
@@ -145,13 +152,39 @@ class PromotionPlan:
         """Whether the tree differs, but no commit since the last promotion releases."""
         return self.nothing_to_do and bool(self.promoted or self.owned)
 
-    def lines(self, *, run_tests: bool = True, commit: bool | None = None) -> list[str]:
-        """The plan for people, a line a step.
+    def with_options(self, *, run_tests: bool = True, commit: bool = True) -> PromotionPlan:
+        """The same plan without tests, or without a commit."""
+        test = self.test if run_tests else ()
+        return replace(self, test=test, commit=self.commit and commit)
 
-        Args:
-            run_tests: Whether the test command will run.
-            commit: Whether a commit will be made; None for what the configuration says.
-        """
+    def data(self) -> dict[str, Any]:
+        """The plan for machines; it holds no secret."""
+        return {
+            "project": self.project,
+            "version": self.version,
+            "previous": self.previous,
+            "why": self.decision.why,
+            "nothing_to_do": self.nothing_to_do,
+            "test": shlex.join(self.test),
+            "promoted": asdict(self.promoted),
+            "owned": asdict(self.owned),
+            "stamps": [
+                _shown(item.path, self.source_tree)
+                for item in self.stamps
+                if item.before != item.after
+            ],
+            "discarded": list(self.manifest.discarded),
+            "uncommitted": self.dirty,
+            "commit": self.message if self._commits else "",
+            "warnings": list(self.warnings),
+        }
+
+    @property
+    def _commits(self) -> bool:
+        return bool(self.commit and self.commit_paths)
+
+    def lines(self) -> list[str]:
+        """The plan for people, a line a step."""
         source, deploy = self.source_tree.name, self.deploy_tree.name
         if self.is_held_back:
             return [
@@ -162,7 +195,7 @@ class PromotionPlan:
             return [f"nothing to promote: {deploy}/ is {self.project} {self.version} already"]
         before = self.previous or "(first time)"
         lines = [f"promote {self.project} {before} -> {self.version}: {self.decision.why}"]
-        if self.test and run_tests:
+        if self.test:
             lines.append(f"run {shlex.join(self.test)} in {source}/")
         lines += [
             f"stamp {self.version} in {_shown(item.path, self.source_tree)}"
@@ -177,7 +210,7 @@ class PromotionPlan:
             lines.append(f"record the files of your own in {deploy}/: {self.owned}")
         lines += [f"discard the hotfix in {deploy}/{mark}" for mark in self.manifest.discarded]
         lines.append(f"write {deploy}/{MANIFEST_FILE}")
-        if self.commit_paths and (self.commit if commit is None else commit):
+        if self._commits:
             lines.append(f"commit: {self.message.splitlines()[0]}")
         return [*lines, *(f"note: {note}" for note in self.notes)]
 

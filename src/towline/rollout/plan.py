@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from towline.engines.acts import Effect
 from towline.rollout.stages import Stage
@@ -64,6 +64,8 @@ class Plan:
         images: Service -> image reference that the release was planned with.
         hosts: Names of the hosts, where they are other machines.
     """
+
+    schema: ClassVar[str] = "plan"
 
     kind: str
     project: str

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 from towline.changelog.changelog import section_text
 from towline.config.loading import FILE, Project
@@ -39,13 +40,21 @@ class ReleasePlan:
         notes: Text for the tag: the changelog's section.
         files: Version files and changelog before and after.
         committed: Whether the commit is there already, and only its tag is missing.
+        root: The project's folder, which paths are shown from.
+        commit: Whether the files are to be committed, and the commit tagged.
+        warnings: What is worth knowing before it is carried out.
     """
+
+    schema: ClassVar[str] = "release-plan"
 
     decision: Decision
     tag: str
     notes: str
     files: tuple[Stamp, ...]
     committed: bool = False
+    root: Path = Path()
+    commit: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def nothing_to_do(self) -> bool:
@@ -62,40 +71,63 @@ class ReleasePlan:
         """The message of the tag."""
         return f"{self.tag}\n\n{self.notes}"
 
-    def lines(self, root: Path, *, commit: bool) -> list[str]:
+    @property
+    def changed(self) -> list[str]:
+        """Files that get another content."""
+        return [_shown(item.path, self.root) for item in self.files if item.before != item.after]
+
+    def data(self) -> dict[str, Any]:
+        """The plan for machines; it holds no secret."""
+        return {
+            "version": self.decision.version,
+            "previous": self.decision.previous,
+            "why": self.decision.why,
+            "nothing_to_do": self.nothing_to_do,
+            "files": [] if self.committed else self.changed,
+            "commit": self.message if self.commit and not self.committed else "",
+            "tag": self.tag if self.commit else "",
+            "notes": self.notes,
+            "warnings": list(self.warnings),
+        }
+
+    def lines(self) -> list[str]:
         """The plan for people, a line a step."""
         if self.nothing_to_do:
             return [f"nothing to release: {self.decision.why}"]
         before = self.decision.previous or "(no version yet)"
         lines = [f"release {before} -> {self.decision.version}: {self.decision.why}"]
         if not self.committed:
-            lines += [
-                f"write {_shown(item.path, root)}"
-                for item in self.files
-                if item.before != item.after
-            ]
-            lines += [f"commit: {self.message}"] if commit else []
-        return [*lines, f"tag {self.tag}"] if commit else lines
+            lines += [f"write {path}" for path in self.changed]
+            lines += [f"commit: {self.message}"] if self.commit else []
+        lines += [f"tag {self.tag}"] if self.commit else []
+        return [*lines, *(f"note: {warning}" for warning in self.warnings)]
 
-    def done(self, root: Path) -> list[str]:
+    def done(self) -> list[str]:
         """What was done without a commit, a line a step."""
-        changed = [item.path for item in self.files if item.before != item.after]
-        if not changed:
+        if not self.changed:
             return [f"the files say {self.decision.version} already"]
-        return [f"{self.decision.version} written into {_shown(path, root)}" for path in changed]
+        return [f"{self.decision.version} written into {path}" for path in self.changed]
 
 
-def plan_release(standing: Standing, *, version: str = "", bump: str = AUTO) -> ReleasePlan:
+def plan_release(
+    standing: Standing, *, version: str = "", bump: str = AUTO, commit: bool = False
+) -> ReleasePlan:
     """Work out a release; only reads.
 
     Args:
         standing: Where the project stands.
         version: Version that was asked for.
         bump: Part to raise that was asked for.
+        commit: Whether the files are to be committed, and the commit tagged.
 
     Raises:
         UsageError: When there is no decision, the tag exists, or a file cannot be stamped.
     """
+    plan = _plan_release(standing, version, bump)
+    return replace(plan, root=standing.project.root, commit=commit)
+
+
+def _plan_release(standing: Standing, version: str, bump: str) -> ReleasePlan:
     unfinished = _unfinished(standing, version)
     if unfinished is not None:
         return unfinished

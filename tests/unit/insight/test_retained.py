@@ -35,9 +35,12 @@ def short(rows):
 
 def test_hosts_that_agree_are_not_named_to_people_and_are_to_machines(sites):
     found = retained(Fleet(tuple(sites)))
-    assert short(found.table()) == [("1.0.1", "live", None), ("1.0.0", "kept", None)]
+    assert short(rollback.table(found)) == [("1.0.1", "live", None), ("1.0.0", "kept", None)]
     both = ("web1", "web2")
-    assert short(found.rows) == [("1.0.1", "live", both), ("1.0.0", "kept", both)]
+    assert short([item.data() for item in found.releases]) == [
+        ("1.0.1", "live", both),
+        ("1.0.0", "kept", both),
+    ]
 
 
 def test_each_state_of_a_release_names_the_hosts_that_have_it(sites):
@@ -47,7 +50,7 @@ def test_each_state_of_a_release_names_the_hosts_that_have_it(sites):
     two.serve(two.keep("1.0.3"), "green")
     two.keep("0.9.9")
     found = retained(Fleet((one, two)))
-    shown = {(row["release"], row["where"]): row["hosts"] for row in found.table()}
+    shown = {(row["release"], row["where"]): row["hosts"] for row in rollback.table(found)}
     assert shown == {
         ("0.9.9", "kept"): "web2",
         ("1.0.3", "live"): "web2",
@@ -57,7 +60,7 @@ def test_each_state_of_a_release_names_the_hosts_that_have_it(sites):
         ("1.0.0", "kept"): "all",
     }
     # Each host's own order is kept.
-    order = [row["release"] for row in found.rows]
+    order = [item.release for item in found.releases]
     assert order.index("1.0.2") < order.index("1.0.1") < order.index("1.0.0")
     assert order.index("0.9.9") < order.index("1.0.3") < order.index("1.0.1")
 
@@ -67,7 +70,7 @@ def test_a_lost_image_differs_too(sites):
     sites[0].keep("1.1.0", images={"api": "sha256:x"})
     sites[1].engine.images.lost = {"sha256:x"}
     found = retained(Fleet(tuple(sites)))
-    newest = [row for row in short(found.table()) if row[0] == "1.1.0"]
+    newest = [row for row in short(rollback.table(found)) if row[0] == "1.1.0"]
     assert newest == [("1.1.0", "kept", "web1"), ("1.1.0", "image missing", "web2")]
 
 
@@ -85,7 +88,7 @@ def test_a_host_that_is_away_hides_the_others_from_nobody(sites, capsys):
     found = retained(fleet)
     assert [item.host for item in found.away] == ["web1", "web3"]
     assert found.hosts == ("web2",)
-    assert short(found.table())[0] == ("1.0.1", "live", None)
+    assert short(rollback.table(found))[0] == ("1.0.1", "live", None)
     sites[1].engine.observe = gone
     with pytest.raises(TowlineError, match="no host of prod can be asked"):
         retained(fleet)
@@ -96,4 +99,4 @@ def test_one_machine_has_no_hosts_to_name(tmp_path, capsys):
     rollback._list(Fleet((site,)), json=False)
     assert capsys.readouterr().out == "no release is kept\n"
     site.serve(site.keep("1.0.0"))
-    assert "hosts" not in retained(Fleet((site,))).rows[0]
+    assert "hosts" not in retained(Fleet((site,))).releases[0].data()

@@ -103,7 +103,7 @@ def test_one_host_that_is_away_is_named_and_the_others_are_shown(sites, monkeypa
     assert problems(sites, away=away) == ["web3 is away: no answer"]
     fleet = Fleet(tuple(sites), away)
     rows = health.report(fleet)
-    assert {row["host"] for row in rows} == {"web1", "web2", "web3"}
+    assert {item.host for item in rows} == {"web1", "web2", "web3"}
     with pytest.raises(CheckFailed, match="web3 of local cannot be asked"):
         health.require_healthy(rows, "local")
     assert dict(logs.of_fleet(fleet, "", 3))["web3"] == "away: no answer"
