@@ -134,7 +134,8 @@ def test_a_bare_host_becomes_one_that_can_be_deployed_to(project, host):
     # By now the user who deploys is there.
     checked = project.inv("provision.check", "--env", "staging", "--json").ok().json["findings"]
     assert {row["severity"] for row in checked} <= {"ok", "warning"}
-    assert "bare: Docker engine" in " ".join(row["message"] for row in checked)
+    engine = next(row for row in checked if row["message"].startswith("Docker engine"))
+    assert engine["host"] == "bare"
     assert inside(host, "su", "deploy", "-c", "docker compose version").returncode == 0
     settings = json.loads(inside(host, "cat", "/etc/docker/daemon.json").stdout)
     assert settings["log-opts"]["max-size"]
