@@ -23,6 +23,7 @@ from towline.hosts import child
 from towline.hosts.base import Result
 from towline.hosts.local_folder import LocalFolder, narrow
 from towline.hosts.local_made import give, make_folder
+from towline.hosts.sdk import load_docker
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -280,16 +281,17 @@ class LocalHost:
 
     @cached_property
     def _client(self) -> DockerClient:
-        import docker
+        docker = load_docker()
         from docker.errors import DockerException
 
         try:
-            return docker.from_env(version="auto", timeout=120)
+            client: DockerClient = docker.from_env(version="auto", timeout=120)
         except DockerException as error:
             raise NoEngine(
                 f"no Docker engine answers on {self.name}: {_reason(error)}",
                 remedy="start it (`sudo systemctl start docker`), or install Docker Engine",
             ) from None
+        return client
 
     def compose_version(self) -> str:
         """See `Host.compose_version`."""

@@ -17,6 +17,7 @@ from towline.hosts.facts import SCRIPT, Facts, understood
 from towline.hosts.forward import Forward, allowed
 from towline.hosts.link import Link
 from towline.hosts.once import once
+from towline.hosts.sdk import load_docker_over_ssh
 from towline.hosts.sftp_files import SftpFiles
 
 if TYPE_CHECKING:
@@ -104,13 +105,12 @@ class RemoteHost:
             self._client = None
 
     def _connected(self) -> DockerClient:
+        dial = load_docker_over_ssh()
         from docker.errors import DockerException
         from requests import RequestException
 
-        from towline.hosts.dial import docker_client
-
         try:
-            return docker_client(self._dial, _TIMEOUT)
+            return dial.docker_client(self._dial, _TIMEOUT)
         except (DockerException, RequestException, EOFError) as error:
             why = self._why(error)
             remedy = (

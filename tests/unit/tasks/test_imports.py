@@ -18,6 +18,9 @@ try:
     program.run(["inv", *sys.argv[1:]])
 except SystemExit as error:
     assert not error.code, error.code
+"""
+TELL = """
+import sys
 print(" ".join({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
 """
 # What speaks with engines, hosts and the web, and what parses or renders for them.
@@ -42,9 +45,15 @@ def root(tmp_path, monkeypatch):
 
 def loaded(root, *words):
     """The top-level modules that a command has loaded when it ends; it must succeed."""
+    return after(root, RUN, *words)
+
+
+def after(root, code, *words):
+    """The top-level modules that Python has loaded after running some code."""
     done = subprocess.run(
-        [sys.executable, "-c", RUN, *words], cwd=root, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-c", code + TELL, *words],
+        cwd=root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return set(done.stderr.splitlines()[-1].split())
 
@@ -57,3 +66,40 @@ def test_the_next_version_loads_nothing_heavy(root):
 def test_an_unchanged_promotion_loads_nothing_heavy(root):
     loaded(root, "promote", "--no-commit")
     assert not HEAVY & loaded(root, "promote", "--no-commit")
+
+
+ENGINE = """
+from towline.errors import NoEngine
+from towline.hosts.local import LocalHost
+try:
+    LocalHost().docker()
+except NoEngine:
+    pass
+import docker
+"""
+OVER_SSH = {"paramiko", "cryptography", "bcrypt"}
+
+
+def test_the_engine_of_this_machine_is_asked_without_ssh(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
+    found = after(tmp_path, ENGINE)
+    assert "requests" in found
+    assert not (OVER_SSH | {"fabric"}) & found
+
+
+def test_an_engine_that_ssh_leads_to_is_asked_through_it(tmp_path, monkeypatch):
+    """Whether DOCKER_HOST says so, or a host of the environment is asked after this one."""
+    later = "import towline.hosts.sdk as sdk; sdk.load_docker_over_ssh().docker_client"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
+    assert after(tmp_path, f"{ENGINE}{later}") >= OVER_SSH
+    monkeypatch.setenv("DOCKER_HOST", "ssh://nobody@127.0.0.1:9")
+    assert after(tmp_path, "import towline.hosts.sdk as sdk; sdk.load_docker()") >= OVER_SSH
+
+
+def test_a_deploy_here_loads_nothing_of_other_ways(root, monkeypatch):
+    """Up to the point at which no engine answers; the rest is in the tests on a real one."""
+    loaded(root, "promote", "--no-commit")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{root}/nothing.sock")
+    run = RUN.replace("assert not error.code", "assert error.code == 2")
+    unused = HEAVY - {"docker", "requests", "urllib3", "dotenv"}
+    assert not unused & after(root, run, "deploy", "--yes")
