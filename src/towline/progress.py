@@ -1,9 +1,6 @@
 """What an operation tells the person who waits."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 
@@ -41,36 +38,3 @@ class Silent:
 
     def say(self, text: str) -> None:
         """See `Progress.say`."""
-
-
-@dataclass(frozen=True)
-class Unfailing:
-    """Shows what another shows, and goes on where that fails.
-
-    A terminal that was closed or a reader that ended must not decide what becomes of a release.
-    """
-
-    shown: Progress
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[StepNote]:
-        """See `Progress.step`."""
-        showing: AbstractContextManager[StepNote] = nullcontext(StepNote())
-        with suppress(Exception):
-            showing = self.shown.step(title)
-        note = StepNote()
-        with suppress(Exception):
-            note = showing.__enter__()
-        try:
-            yield note
-        except BaseException:
-            with suppress(Exception):
-                showing.__exit__(*sys.exc_info())
-            raise
-        with suppress(Exception):
-            showing.__exit__(None, None, None)
-
-    def say(self, text: str) -> None:
-        """See `Progress.say`."""
-        with suppress(Exception):
-            self.shown.say(text)

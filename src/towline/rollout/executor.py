@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from towline.environments import lead_lock
 from towline.environments.fence import if_possible, now
 from towline.errors import TowlineError
-from towline.progress import Progress, Unfailing
+from towline.progress import Progress
 from towline.rollout.closing import Closing
+from towline.rollout.events import Begun, Ended, Events, Listener, Terminal, find_listeners
 from towline.rollout.interrupts import Interrupt, Interrupted, deferred
 from towline.rollout.lane import Lane
 from towline.rollout.parallel import HostFailed, Retreat, fill, on_all, told
@@ -39,6 +40,7 @@ class Executor:
         admit: Refuses to begin, under the lock.
         seal: Done under the lock when all steps are, right before the end is written.
         without: Hosts that were left out, for the journal.
+        listeners: Who is told besides the person at the terminal; those of `listeners/`.
     """
 
     lanes: Sequence[Lane]
@@ -47,17 +49,19 @@ class Executor:
     admit: Callable[[], None] = _nothing
     seal: Callable[[], None] = _nothing
     without: Sequence[str] = ()
+    listeners: Sequence[Listener] = field(default_factory=find_listeners)
     operation: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     _interrupt: Interrupt = field(default_factory=Interrupt)
     _since: float = field(default_factory=now)
     _switched: set[str] = field(default_factory=set)
     _closing: Closing = field(init=False)
+    _events: Events = field(init=False)
 
     def __post_init__(self) -> None:
         """Whoever listens has no say in what is done."""
-        self.progress = Unfailing(self.progress)
+        self._events = Events([Terminal(self.progress), *self.listeners])
         for lane in self.lanes:
-            lane.say, lane.since = self.progress.say, self._since
+            lane.say, lane.since = self._events.say, self._since
         self._closing = Closing(self.lanes)
 
     @property
@@ -76,14 +80,29 @@ class Executor:
             TowlineError: When a step failed before anything was touched, or there was no old
                 release to go back to.
         """
-        plan = self._lead.plan
         if all(lane.plan.nothing_to_do for lane in self.lanes):
             return
+        self._events.open()
+        try:
+            self._run()
+        except TowlineError as error:
+            self._events.tell(Ended(error.exit_code, error.message))
+            raise
+        except BaseException as error:
+            self._events.tell(Ended(1, f"{type(error).__name__}: {error}"))
+            raise
+        else:
+            self._events.tell(Ended())
+        finally:
+            self._events.close()
+
+    def _run(self) -> None:
+        plan = self._lead.plan
         purpose = f"{plan.kind} {plan.release}"
         sites = [lane.site for lane in self.lanes]
         with (
-            lead_lock.held(sites, purpose, wait=self.wait, say=self.progress.say),
-            deferred(self.progress.say) as self._interrupt,
+            lead_lock.held(sites, purpose, wait=self.wait, say=self._events.say),
+            deferred(self._events.say) as self._interrupt,
         ):
             self.admit()
             self._check()
@@ -99,6 +118,7 @@ class Executor:
             hosts = {"hosts": [lane.name for lane in self.lanes]} if len(self.lanes) > 1 else {}
             left_out = {"without": list(self.without)} if self.without else {}
             self._write("begin", {**data, **hosts, **left_out})
+            self._events.tell(self._begun())
             for name, lanes in self._schedule():
                 able = [lane for lane in lanes if lane.name not in self._closing.left]
                 try:
@@ -112,6 +132,20 @@ class Executor:
                 except Exception as error:
                     self._failed(name, HostFailed(self._lead, error))
             self._end()
+
+    def _begun(self) -> Begun:
+        plan = self._lead.plan
+        return Begun(
+            self.operation,
+            plan.kind,
+            plan.project,
+            plan.environment,
+            plan.release,
+            plan.live,
+            plan.strategy,
+            hosts=tuple(lane.name for lane in self.lanes),
+            reason=self._lead.reason,
+        )
 
     def _seal(self) -> None:
         try:
@@ -157,7 +191,7 @@ class Executor:
         some = len(lanes) < len(self.lanes) and row.scope is not Scope.ONCE
         title = f"{step.title} on {', '.join(lane.name for lane in lanes)}" if some else step.title
         with (
-            self.progress.step(title) as note,
+            self._events.step(name, title) as note,
             journal.step(self.operation, name) as outcome,
         ):
             at_once = 1 if row.scope is Scope.ONE_BY_ONE else self._lead.site.rollout.concurrency
@@ -206,7 +240,7 @@ class Executor:
             self._closing.leave(name, failure)
             return
         # Users must be served as before.
-        recovery = Recovery(self.lanes, self.operation, self.progress, self._since)
+        recovery = Recovery(self.lanes, self.operation, self._events, self._since)
         recovery.go_back(name, failure)
 
     def _end(self) -> None:

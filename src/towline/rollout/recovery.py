@@ -13,8 +13,8 @@ from typing import NoReturn
 from towline.environments.fence import if_possible
 from towline.errors import NeedsPerson, RolledBack, TowlineError
 from towline.hosts.waiting import cut
-from towline.progress import Progress
 from towline.rollout.blame import fullness, is_infrastructure
+from towline.rollout.events import Events
 from towline.rollout.interrupts import Interrupted
 from towline.rollout.lane import Lane
 from towline.rollout.parallel import HostFailed, fill, on_all, told
@@ -47,7 +47,7 @@ class Recovery:
 
     lanes: Sequence[Lane]
     operation: str
-    progress: Progress
+    events: Events
     since: float
 
     @property
@@ -145,7 +145,7 @@ class Recovery:
         served = any(lane.plan.old for lane in touched)
         title = "bring the old release back" if served else "stop the new release"
         journal = self.lanes[0].site.journal
-        with self.progress.step(title) as note:
+        with self.events.step(RESTORE, title) as note:
             # A journal that cannot be written (a full disk) must not keep users waiting.
             with if_possible():
                 journal.write(self.operation, "intent", RESTORE)
