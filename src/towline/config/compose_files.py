@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ import yaml
 
 from towline.config.loading import Project
 from towline.config.overrides import merge
+from towline.config.renamed import UNTIL
+from towline.errors import UsageError
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -29,6 +31,17 @@ def _tagged(loader: Any, suffix: str, node: yaml.Node) -> Any:
 
 
 _Loader.add_multi_constructor("!", _tagged)
+
+EXTENSION = "x-towline"
+SLOT, OLD_SLOT = "TOWLINE_SLOT", "TOWLINE_COLOUR"
+"""Variable with the slot of a release, for Compose files and containers, and its old name."""
+
+
+def old_names(files: Sequence[Path]) -> Iterator[str]:
+    """Where Compose files use a variable by its old name, and what it is called now."""
+    for file in files:
+        if OLD_SLOT in file.read_text("utf-8", "replace"):
+            yield f"{file}: {OLD_SLOT} is called {SLOT} now; the old name works until {UNTIL}"
 
 
 def variants(project: Project) -> dict[tuple[Path, ...], list[str]]:
@@ -65,8 +78,39 @@ def merged_services(files: Sequence[Path]) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, Any] = {}
     for file in files:
-        services = read_compose(file).get("services") if file.is_file() else None
-        if isinstance(services, Mapping):
-            found = merge(found, services)
+        services = _services(file) if file.is_file() else {}
+        # As Compose does: extensions are not merged.
+        whole = {name: {EXTENSION: own[EXTENSION]} for name, own in services.items()
+                 if isinstance(own, Mapping) and EXTENSION in own}  # fmt: skip
+        found = merge(found, services)
+        found |= {name: {**found[name], **own} for name, own in whole.items()}
     # `web: nginx:1.27` is no service; Compose says so where it is deployed.
     return {name: given for name, given in found.items() if isinstance(given, dict)}
+
+
+def require_whole_extensions(files: Sequence[Path]) -> None:
+    """Refuse an override whose `x-towline` would lose keys: Compose takes the last one whole.
+
+    Raises:
+        UsageError: With the keys that are to be repeated.
+    """
+    before: dict[str, tuple[Path, set[str]]] = {}
+    for file in files:
+        for name, given in _services(file).items():
+            extension = given.get(EXTENSION) if isinstance(given, Mapping) else None
+            if not isinstance(extension, Mapping):
+                continue
+            base, keys = before.get(name, (file, set()))
+            lost = sorted(keys - extension.keys())
+            if lost:
+                raise UsageError(
+                    f"{file}: service {name}: its x-towline replaces that of {base}, and lacks "
+                    f"{', '.join(lost)}",
+                    remedy="repeat them there: Compose does not merge extensions",
+                )
+            before[name] = (file, {*extension})
+
+
+def _services(file: Path) -> Mapping[str, Any]:
+    services = read_compose(file).get("services")
+    return services if isinstance(services, Mapping) else {}

@@ -9,7 +9,7 @@ from typing import Any
 from towline.config.overrides import Location
 from towline.errors import UsageError
 
-_UNTIL = "0.8.0"
+UNTIL = "0.8.0"
 _ITEMS = "[]"
 # Section, `[]` for the items of a list -> old name -> new name.
 _RENAMED: Mapping[tuple[str, ...], Mapping[str, str]] = {
@@ -69,7 +69,7 @@ def warning(item: Renamed, where: str) -> str:
         item: The key.
         where: The file, the line and the key as it is written.
     """
-    return f"{where} is called `{item.new}` now; the old name works until {_UNTIL}"
+    return f"{where} is called `{item.new}` now; the old name works until {UNTIL}"
 
 
 def _places(data: Mapping[str, Any]) -> Iterator[Location]:

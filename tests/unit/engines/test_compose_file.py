@@ -7,6 +7,7 @@ import pytest
 from towline.config.services import Role
 from towline.engines.bundle import Source
 from towline.engines.compose.compose_file import COLOUR, resolve
+from towline.engines.compose.inspection import inspect_file
 from towline.errors import UsageError
 from towline.hosts.local import LocalHost
 
@@ -18,7 +19,7 @@ services:
     image: shop:${TOWLINE_VERSION}
     build: .
     env_file: ["${TOWLINE_ENV_FILE}"]
-    environment: {SLOT: "${TOWLINE_COLOUR}", EMPTY: "${NOBODY_SETS_THIS}"}
+    environment: {SLOT: "${TOWLINE_SLOT}", OLD: "${TOWLINE_COLOUR}", EMPTY: "${NOBODY_SETS_THIS}"}
     x-towline: {role: app, port: 8000, health: /health, drain: 10s}
   nginx:
     image: nginx
@@ -42,7 +43,7 @@ def test_roles_variables_and_secrets_are_filled_in(tmp_path):
     stack = read(tmp_path, PASSWORD="a$b 'quoted'")
     api = stack.definition("api")
     assert api["image"] == "shop:1.2.0"
-    assert api["environment"]["SLOT"] == COLOUR
+    assert api["environment"]["SLOT"] == api["environment"]["OLD"] == COLOUR
     assert api["environment"]["PASSWORD"] == "a$$b 'quoted'"
     assert stack.services["api"].role is Role.APP
     assert stack.services["api"].health.path == "/health"
@@ -93,3 +94,38 @@ def test_a_missing_file_says_how_to_get_one(tmp_path):
     with pytest.raises(UsageError, match=r"nothere.yml does not exist") as error:
         resolve(source, project="p", own={})
     assert "`compose` in towline.yaml" in error.value.remedy
+
+
+def test_an_override_goes_over_the_base_from_its_folder(tmp_path):
+    base, own = tmp_path / "docker/base.yml", tmp_path / "own/prod.yml"
+    for file in (base, own):
+        file.parent.mkdir()
+    base.write_text("services: {web: {image: a, ports: ['1:1'], x-towline: {port: 1}}}\n")
+    own.write_text(
+        "services:\n  web:\n    image: b\n    ports: !override ['2:2']\n    volumes: [./x:/x]\n"
+        "    environment: {SLOT: '${TOWLINE_COLOUR}'}\n    x-towline: {role: app, port: 1}\n"
+    )
+    source = Source(LocalHost(), tmp_path, [base, own], {}, "1.0.0", "")
+    found = resolve(source, project="p", own={})
+    web = found.definition("web")
+    assert web["image"] == "b"
+    assert [port["published"] for port in web["ports"]] == ["2"]
+    assert [item["source"] for item in web["volumes"]] == [str(tmp_path / "docker/x")]
+    assert (found.services["web"].role, found.services["web"].port) == (Role.APP, 1)
+    (warning,) = [item for item in inspect_file(found, ()) if item.check == "variables"]
+    said = "TOWLINE_COLOUR is called TOWLINE_SLOT now; the old name works until 0.8.0"
+    assert warning.message == f"{own}: {said}"
+
+
+def test_an_override_repeats_what_its_extension_would_lose(tmp_path):
+    base, own = tmp_path / "base.yml", tmp_path / "prod.yml"
+    base.write_text("services: {web: {image: a, x-towline: {role: app, port: 1}}}\n")
+    own.write_text("services: {web: {x-towline: {port: 1, drain: 1m}}}\n")
+    source = Source(LocalHost(), tmp_path, [base, own], {}, "1.0.0", "")
+    with pytest.raises(UsageError) as error:
+        resolve(source, project="p", own={})
+    assert error.value.message == (
+        f"{own}: service web: its x-towline replaces that of {base}, and lacks role"
+    )
+    own.write_text("services: {web: {x-towline: {role: app, port: 1, drain: 1m}}}\n")
+    assert resolve(source, project="p", own={}).services["web"].drain == 60

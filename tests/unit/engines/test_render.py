@@ -117,6 +117,7 @@ def test_an_app_gets_an_alias_replicas_and_a_loopback_port(stack, target):
     assert "published" not in api["ports"][0]
     assert "container_name" not in api
     assert api["environment"]["SLOT"] == "blue"
+    assert api["environment"]["TOWLINE_SLOT"] == "blue"
     assert api["environment"]["TOWLINE_COLOUR"] == "blue"
 
 

@@ -277,7 +277,7 @@ def test_what_environments_add_and_change_is_derived_too(root):
     files = "[docker/docker-compose.prod.yml, docker/prod.yml]"
     override = """\
 services:
-  api: { build: !reset null, x-towline: { metrics: /private } }
+  api: { build: !reset null, x-towline: { role: app, port: 8000, metrics: /private } }
   db: { image: "postgres:${PG_VERSION:-16}" }
   queue: { image: "rabbit:3", x-towline: !override { role: backing, port: 9, metrics: /q } }
 """

@@ -6,7 +6,7 @@ includes, profiles. Towline works on what it prints and re-implements none of it
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from towline import scratch
+from towline.config.compose_files import OLD_SLOT, SLOT, old_names, require_whole_extensions
 from towline.config.envfile import write_env
 from towline.config.mistakes import describe
 from towline.config.redaction import KNOWN
@@ -26,6 +27,8 @@ from towline.routing import nginx
 
 # Stands for the colour while a file is resolved; a release does not know its colour yet.
 COLOUR = "towline-colour-of-this-slot"
+# What containers and Compose files learn it by; the second is the old name.
+SLOT_VARIABLES = (SLOT, OLD_SLOT)
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNSET = re.compile(r'The \\?"(?P<name>\w+)\\?" variable is not set')
@@ -37,9 +40,11 @@ class ComposeFile(Bundle):
 
     Attributes:
         model: The file as data, with every variable filled in; it holds secrets.
+        old_names: Where variables are used by their old name, and what they are called now.
     """
 
     model: dict[str, Any] = field(default_factory=dict, repr=False)
+    old_names: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -112,7 +117,8 @@ def resolve(source: Source, *, project: str, own: Mapping[str, str]) -> ComposeF
         argv += ["--env-file", str(env_file)]
         argv += [word for file in compose_files for word in ("--file", str(file))]
         argv.append("config")
-        environment = {**own, "TOWLINE_COLOUR": COLOUR, "TOWLINE_ENV_FILE": str(env_file)}
+        slot = dict.fromkeys(SLOT_VARIABLES, COLOUR)
+        environment = {**own, **slot, "TOWLINE_ENV_FILE": str(env_file)}
         result = source.here.run(argv, env=environment, timeout=60)
     if not result.ok:
         options = " ".join(f"-f {file}" for file in compose_files)
@@ -120,11 +126,14 @@ def resolve(source: Source, *, project: str, own: Mapping[str, str]) -> ComposeF
             f"{where}: Compose does not accept it: {_reason(result.err)}",
             remedy=f"fix the file; `docker compose {options} config` shows the same",
         )
+    if len(compose_files) > 1:
+        require_whole_extensions(compose_files)
     model = yaml.load(result.out, Loader=_LOADER)  # noqa: S506 - a safe one
     KNOWN.publish(model.get("services") or {})
     learn_secrets(model, values)
     unset = dict.fromkeys(match["name"] for match in _UNSET.finditer(result.err))
-    return ComposeFile.of(model, _services(where, model), source.tree, tuple(unset))
+    file = ComposeFile.of(model, _services(where, model), source.tree, tuple(unset))
+    return replace(file, old_names=tuple(old_names(compose_files)))
 
 
 def _mounts(model: Mapping[str, Any], service: str) -> Iterator[Mount]:

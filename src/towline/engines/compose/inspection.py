@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from towline.config.compose_files import SLOT
 from towline.engines.bundle import PERSISTENT
 from towline.engines.compose.check_host import check_disk, check_engine, check_ports, check_reach
 from towline.engines.compose.check_mounted import check_mounted
@@ -10,14 +11,15 @@ from towline.engines.compose.check_secrets import check_build_secrets
 from towline.engines.compose.check_services import check_services
 from towline.engines.compose.compose_file import ComposeFile
 from towline.engines.world import World
-from towline.findings import Finding
+from towline.findings import Finding, Severity
 from towline.hosts.base import Folder, Host
 from towline.state.releases import StateFolder
 
 
 def inspect_file(file: ComposeFile, secrets: Collection[str]) -> list[Finding]:
     """What is wrong with a Compose file."""
-    return [*check_services(file, file.tree), *check_build_secrets(file, secrets)]
+    old = [Finding("variables", Severity.WARNING, text, f"write {SLOT}") for text in file.old_names]
+    return [*check_services(file, file.tree), *check_build_secrets(file, secrets), *old]
 
 
 def inspect_host(host: Host, state: StateFolder, disk_free: int) -> list[Finding]:

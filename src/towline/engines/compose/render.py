@@ -14,7 +14,7 @@ from typing import Any
 from towline.config.deploy_sections import Replicas
 from towline.config.services import Role, count_replicas
 from towline.engines.bundle import PERSISTENT, REPLACED
-from towline.engines.compose.compose_file import COLOUR, ComposeFile
+from towline.engines.compose.compose_file import COLOUR, SLOT_VARIABLES, ComposeFile
 from towline.engines.compose.names import SHARED, Names
 from towline.engines.compose.ownership import REPOSITORY
 from towline.images.registry import CONTENT, repository
@@ -150,7 +150,8 @@ def _replaced(file: ComposeFile, target: Target, colour: str, name: str) -> Defi
     environment = definition.setdefault("environment", {})
     environment.setdefault("TOWLINE_VERSION", target.version)
     environment.setdefault("TOWLINE_COMMIT", target.commit)
-    environment.setdefault("TOWLINE_COLOUR", colour)
+    for variable in SLOT_VARIABLES:
+        environment.setdefault(variable, colour)
     count = count_replicas(target.replicas, name, settings)
     if count is not None:
         definition.pop("scale", None)
