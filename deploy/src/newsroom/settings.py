@@ -29,6 +29,6 @@ class Settings:
             redis_url=given("REDIS_URL", ""),
             version=given("TOWLINE_VERSION", ""),
             commit=given("TOWLINE_COMMIT", ""),
-            colour=given("TOWLINE_COLOUR", ""),
+            colour=given("TOWLINE_SLOT", ""),
             faults=frozenset(filter(None, faults)),
         )
