@@ -71,7 +71,7 @@ def run(
     """Bring the promoted release to an environment, without losing a request."""
     with seam.outcome():
         from towline.rollout import operations
-        from towline.rollout.lane import PlanOutdated
+        from towline.rollout.host_rollout import PlanOutdated
         from towline.rollout.turn import Turn
 
         turn = Turn(seam.duration(wait, "--wait"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from towline.environments.site import Away, Fleet, Site, observe
 from towline.errors import TowlineError
-from towline.rollout.executor import merged
+from towline.rollout.executor import merge_orders
 from towline.state.releases import Status
 
 # What may differ between hosts. Each has a clock of its own, and who deployed there another one.
@@ -113,7 +113,7 @@ def retained(fleet: Fleet) -> Retained:
 
 def _merged(there: Mapping[str, Sequence[RetainedRelease]]) -> Iterator[RetainedRelease]:
     groups: dict[tuple[str, ...], RetainedRelease] = {}
-    for name in merged([[item.release for item in found] for found in there.values()]):
+    for name in merge_orders([[item.release for item in found] for found in there.values()]):
         for host, found in there.items():
             for item in found:
                 if item.release == name:

@@ -11,7 +11,7 @@ from towline.config.units import format_size
 from towline.environments.site import Site
 from towline.errors import TowlineError, UsageError
 from towline.images.registry import repository
-from towline.rollout.lane import Action
+from towline.rollout.host_rollout import Action
 from towline.rollout.planner import Candidate, Transfer
 from towline.rollout.steps.table import PULL, SHIP
 from towline.state.releases import Release

@@ -12,17 +12,17 @@ from towline.errors import DiskFull, TowlineError
 from towline.hosts import full_disk
 from towline.hosts.waiting import cut
 from towline.rollout.gates.base import GateUndecided
-from towline.rollout.lane import Lane
+from towline.rollout.host_rollout import HostRollout
 
 # Written by the engine when it starts. Where it is elsewhere, or not ours to see, nothing is known.
 _ENGINE_STARTED = Path("/var/run/docker.pid")
 
 
-def is_infrastructure(lane: Lane, error: Exception, since: float) -> bool:
+def is_infrastructure(part: HostRollout, error: Exception, since: float) -> bool:
     """Whether something else than the release made a step fail.
 
     Args:
-        lane: The host on which it failed.
+        part: The host on which it failed.
         error: What was said.
         since: When the operation began, by `fence.now`.
     """
@@ -30,18 +30,18 @@ def is_infrastructure(lane: Lane, error: Exception, since: float) -> bool:
         isinstance(error, GateUndecided)
         or cut(error)
         or _is_of_the_system(error)
-        or fullness(lane, error)
+        or fullness(part, error)
     ):
         return True
     # What ran ended with the engine, and a gate only saw that it ended.
     with suppress(OSError, TowlineError):
-        return lane.site.host.files.age(_ENGINE_STARTED) < now() - since
+        return part.site.host.files.age(_ENGINE_STARTED) < now() - since
     return False
 
 
-def fullness(lane: Lane, error: Exception) -> DiskFull | None:
+def fullness(part: HostRollout, error: Exception) -> DiskFull | None:
     """The same error as one of a full disk; None when it is none."""
-    return full_disk.found(error, lane.site.host, lane.site.state.root)
+    return full_disk.found(error, part.site.host, part.site.state.root)
 
 
 def _is_of_the_system(error: Exception) -> bool:

@@ -16,7 +16,7 @@ from towline.hosts.reading import read_tree, walk
 from towline.promotion.tree import MANIFEST_FILE
 from towline.rollout.candidates import from_kept, kept_manifest, kept_version
 from towline.rollout.forecast import Wanted, digests
-from towline.rollout.lane import Lane, Tick
+from towline.rollout.host_rollout import HostRollout, Tick
 from towline.rollout.plan import Plan
 from towline.rollout.planner import Candidate
 from towline.state.releases import Release, Status
@@ -69,7 +69,7 @@ def candidate(source: Site, release: Release) -> Candidate:
     return replace(from_kept(source, release), kept=None, to_pull=(), to_ship=())
 
 
-def idle(site: Site, release: Release) -> Lane:
+def idle(site: Site, release: Release) -> HostRollout:
     """A host that does nothing; it may still have the journal."""
     seen = observe(site)
     plan = Plan(
@@ -85,7 +85,7 @@ def idle(site: Site, release: Release) -> Lane:
         old=seen.live,
         strategy="idle",
     )
-    return Lane(site, plan)
+    return HostRollout(site, plan)
 
 
 @dataclass(frozen=True)

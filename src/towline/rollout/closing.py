@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from towline.errors import NeedsPerson, TowlineError
 from towline.hosts.waiting import cut
-from towline.rollout.lane import Lane
+from towline.rollout.host_rollout import HostRollout
 from towline.rollout.parallel import HostFailed, on_all
 from towline.rollout.unreachable import unreachable, works_without
 from towline.state.lock import Fenced
@@ -21,13 +21,13 @@ class Closing:
     """What is known at the end of an operation.
 
     Attributes:
-        lanes: Its hosts.
+        parts: Its hosts.
         left: Host -> what could not be done there, and why.
         away: Host -> why its users do not get the release.
         lost: Hosts that could not be reached.
     """
 
-    lanes: Sequence[Lane]
+    parts: Sequence[HostRollout]
     left: dict[str, str] = field(default_factory=dict)
     away: dict[str, str] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
@@ -35,31 +35,34 @@ class Closing:
     def leave(self, name: str, failure: HostFailed) -> None:
         """Leave a step to the next command, on the hosts where it failed."""
         self.lost |= unreachable(failure)
-        for lane, error in failure.failed or [(failure.lane, failure.error)]:
-            step = lane.step(name)
-            reason = lane.site.redactor.redact(str(error) or type(error).__name__)
-            self.left[lane.name] = f"{step.title if step else name} ({reason})"
+        for part, error in failure.failed or [(failure.part, failure.error)]:
+            step = part.step(name)
+            reason = part.site.redactor.redact(str(error) or type(error).__name__)
+            self.left[part.name] = f"{step.title if step else name} ({reason})"
             if cut(error):
-                self.away[lane.name] = f"{lane.name} cannot be asked: {reason}"
+                self.away[part.name] = f"{part.name} cannot be asked: {reason}"
 
     def ask(self) -> None:
         """Ask on each host whether users get the release."""
 
-        def ask(lane: Lane) -> str:
+        def ask(part: HostRollout) -> str:
             try:
-                why = lane.unserved()
+                why = part.unserved()
             except Fenced:
                 raise
             except Exception as error:
-                why = f"{lane.name} cannot be asked: {error or type(error).__name__}"
+                why = f"{part.name} cannot be asked: {error or type(error).__name__}"
                 if cut(error):
-                    self.lost.add(lane.name)
+                    self.lost.add(part.name)
             if why:
-                self.away[lane.name] = lane.site.redactor.redact(why)
+                self.away[part.name] = part.site.redactor.redact(why)
             return ""
 
         try:
-            on_all([lane for lane in self.lanes if lane.name not in self.away], ask)
+            on_all(
+                [part for part in self.parts if part.name not in self.away],
+                ask,
+            )
         except HostFailed as failure:
             raise failure.error from None
 
@@ -76,13 +79,13 @@ class Closing:
             NeedsPerson: When users of a host do not get what it should serve.
             TowlineError: When something is left to do; the release serves.
         """
-        plan = self.lanes[0].plan
+        plan = self.parts[0].plan
         left = "; ".join(f"{host}: {what}" for host, what in self.left.items())
         command = f"inv deploy --env {plan.environment}"
         again = f"`{command}`"
         if self._is_dark():
             remedy = f"check `inv status --env {plan.environment}`, fix it, then {again}"
-            without = works_without(self.lanes, self.lost, command)
+            without = works_without(self.parts, self.lost, command)
             raise NeedsPerson(
                 f"{plan.release} is live, but not served everywhere: {self._dark()}",
                 details=[f"left to do: {left}"] if left else [],

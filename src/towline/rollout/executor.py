@@ -14,9 +14,9 @@ from towline.errors import TowlineError
 from towline.progress import Progress
 from towline.rollout.closing import Closing
 from towline.rollout.events import Begun, Ended, Events, Listener, Terminal, find_listeners
+from towline.rollout.host_rollout import HostRollout
 from towline.rollout.interrupts import Interrupt, Interrupted, deferred
-from towline.rollout.lane import Lane
-from towline.rollout.parallel import HostFailed, Retreat, fill, on_all, told
+from towline.rollout.parallel import HostFailed, Retreat, annotate, on_all, summarize
 from towline.rollout.plan import PlannedStep
 from towline.rollout.recovery import Recovery
 from towline.rollout.steps.table import Phase, Scope, find_step
@@ -35,7 +35,7 @@ class Executor:
     """Carries out one operation on one environment.
 
     Attributes:
-        lanes: Its hosts; journal and lock lie on the first.
+        parts: Its hosts; journal and lock lie on the first.
         wait: Seconds to wait for someone else who is running an operation.
         admit: Refuses to begin, under the lock.
         seal: Done under the lock when all steps are, right before the end is written.
@@ -43,7 +43,7 @@ class Executor:
         listeners: Who is told besides the person at the terminal; those of `listeners/`.
     """
 
-    lanes: Sequence[Lane]
+    parts: Sequence[HostRollout]
     progress: Progress
     wait: float = 0.0
     admit: Callable[[], None] = _nothing
@@ -60,13 +60,13 @@ class Executor:
     def __post_init__(self) -> None:
         """Whoever listens has no say in what is done."""
         self._events = Events([Terminal(self.progress), *self.listeners])
-        for lane in self.lanes:
-            lane.say, lane.since = self._events.say, self._since
-        self._closing = Closing(self.lanes)
+        for part in self.parts:
+            part.say, part.since = self._events.say, self._since
+        self._closing = Closing(self.parts)
 
     @property
-    def _lead(self) -> Lane:
-        return self.lanes[0]
+    def _lead(self) -> HostRollout:
+        return self.parts[0]
 
     def run(self) -> None:
         """Carry the plans out.
@@ -80,7 +80,7 @@ class Executor:
             TowlineError: When a step failed before anything was touched, or there was no old
                 release to go back to.
         """
-        if all(lane.plan.nothing_to_do for lane in self.lanes):
+        if all(part.plan.nothing_to_do for part in self.parts):
             return
         self._events.open()
         try:
@@ -99,7 +99,7 @@ class Executor:
     def _run(self) -> None:
         plan = self._lead.plan
         purpose = f"{plan.kind} {plan.release}"
-        sites = [lane.site for lane in self.lanes]
+        sites = [part.site for part in self.parts]
         with (
             lead_lock.held(sites, purpose, wait=self.wait, say=self._events.say),
             deferred(self._events.say) as self._interrupt,
@@ -115,12 +115,12 @@ class Executor:
                 "strategy": plan.strategy,
                 "reason": self._lead.reason,
             }
-            hosts = {"hosts": [lane.name for lane in self.lanes]} if len(self.lanes) > 1 else {}
+            hosts = {"hosts": [part.name for part in self.parts]} if len(self.parts) > 1 else {}
             left_out = {"without": list(self.without)} if self.without else {}
             self._write("begin", {**data, **hosts, **left_out})
             self._events.tell(self._begun())
-            for name, lanes in self._schedule():
-                able = [lane for lane in lanes if lane.name not in self._closing.left]
+            for name, parts in self._schedule():
+                able = [part for part in parts if part.name not in self._closing.left]
                 try:
                     self._tick()
                     # Which host leads is known to those too on which nothing is done now.
@@ -143,7 +143,7 @@ class Executor:
             plan.release,
             plan.live,
             plan.strategy,
-            hosts=tuple(lane.name for lane in self.lanes),
+            hosts=tuple(part.name for part in self.parts),
             reason=self._lead.reason,
         )
 
@@ -160,36 +160,36 @@ class Executor:
                 remedy=f"`inv deploy.resume --env {plan.environment}` does that",
             ) from error
 
-    def _schedule(self) -> Iterator[tuple[str, list[Lane]]]:
+    def _schedule(self) -> Iterator[tuple[str, list[HostRollout]]]:
         """Each step, with the hosts that it is for.
 
         What is before the first change and after the last is done on all hosts; between them the
         hosts go in batches (`rollout.batch_size`).
         """
-        names = merged([[step.name for step in lane.plan.steps] for lane in self.lanes])
-        size = self._lead.site.rollout.batch_size or len(self.lanes)
-        batches = [self.lanes[at : at + size] for at in range(0, len(self.lanes), size)]
+        names = merge_orders([[step.name for step in part.plan.steps] for part in self.parts])
+        size = self._lead.site.rollout.batch_size or len(self.parts)
+        batches = [self.parts[at : at + size] for at in range(0, len(self.parts), size)]
         phases = {name: find_step(name).phase for name in names}
 
         def of(phase: Phase) -> list[str]:
             return [name for name in names if phases[name] is phase]
 
-        rows = [(name, self.lanes) for name in of(Phase.PREPARE)]
+        rows = [(name, self.parts) for name in of(Phase.PREPARE)]
         rows += [(name, batch) for batch in batches for name in of(Phase.CHANGE)]
-        rows += [(name, self.lanes) for name in of(Phase.FINISH)]
-        for name, lanes in rows:
-            having = [lane for lane in lanes if lane.step(name)]
+        rows += [(name, self.parts) for name in of(Phase.FINISH)]
+        for name, parts in rows:
+            having = [part for part in parts if part.step(name)]
             having = having[:1] if find_step(name).scope is Scope.ONCE else having
             if having:
                 yield name, having
 
-    def _perform(self, name: str, lanes: list[Lane]) -> None:
-        step = lanes[0].step(name)
+    def _perform(self, name: str, parts: list[HostRollout]) -> None:
+        step = parts[0].step(name)
         assert step is not None  # noqa: S101 - the schedule names hosts that have the step
         journal = self._lead.site.journal
         row = find_step(name)
-        some = len(lanes) < len(self.lanes) and row.scope is not Scope.ONCE
-        title = f"{step.title} on {', '.join(lane.name for lane in lanes)}" if some else step.title
+        some = len(parts) < len(self.parts) and row.scope is not Scope.ONCE
+        title = f"{step.title} on {', '.join(part.name for part in parts)}" if some else step.title
         with (
             self._events.step(name, title) as note,
             journal.step(self.operation, name) as outcome,
@@ -197,38 +197,38 @@ class Executor:
             at_once = 1 if row.scope is Scope.ONE_BY_ONE else self._lead.site.rollout.concurrency
             is_closing = self._is_closing(name)
             notes = on_all(
-                lanes,
-                lambda lane: lane.perform(lane.step(name) or step),
+                parts,
+                lambda part: part.perform(part.step(name) or step),
                 at_once=at_once,
                 tick=self._tick,
                 together=not is_closing,
-                retreat=None if is_closing or row.phase is Phase.PREPARE else self._retreat(lanes),
+                retreat=None if is_closing or row.phase is Phase.PREPARE else self._retreat(parts),
             )
             if step.stage and step.stage.share == 100:
-                self._switched |= {lane.name for lane in lanes}
-            outcome["note"] = told(lanes, notes)
-            fill(note, lanes, notes)
+                self._switched |= {part.name for part in parts}
+            outcome["note"] = summarize(parts, notes)
+            annotate(note, parts, notes)
 
     def _tick(self) -> None:
         self._lead.site.fence.prove(_LOOK_AGAIN)
         self._interrupt.tick()
 
-    def _retreat(self, lanes: Sequence[Lane]) -> Retreat:
+    def _retreat(self, parts: Sequence[HostRollout]) -> Retreat:
         """Where one host fails, users of the others do not wait until all have noticed."""
-        busy = {lane.name for lane in lanes}
-        before = [lane for lane in self.lanes if lane.touched and lane.name not in busy]
-        return Retreat(Lane.stand_in, before)
+        busy = {part.name for part in parts}
+        before = [part for part in self.parts if part.touched and part.name not in busy]
+        return Retreat(HostRollout.stand_in, before)
 
     def _is_closing(self, name: str) -> bool:
         """Whether a step only closes what is proven: every host that is to switch has done so."""
         if find_step(name).phase is Phase.FINISH:
             return True
-        stages = [step.stage for lane in self.lanes if (step := lane.step(name)) and step.stage]
+        stages = [step.stage for part in self.parts if (step := part.step(name)) and step.stage]
         switching = [
-            lane for lane in self.lanes if any(_switches(step) for step in lane.plan.steps)
+            part for part in self.parts if any(_switches(step) for step in part.plan.steps)
         ]
         is_cleanup = bool(stages) and all(stage.is_cleanup for stage in stages)
-        return is_cleanup and all(lane.name in self._switched for lane in switching)
+        return is_cleanup and all(part.name in self._switched for part in switching)
 
     def _failed(self, name: str, failure: HostFailed) -> None:
         # Whoever has the lock now decides what serves, whatever failed here.
@@ -240,7 +240,7 @@ class Executor:
             self._closing.leave(name, failure)
             return
         # Users must be served as before.
-        recovery = Recovery(self.lanes, self.operation, self._events, self._since)
+        recovery = Recovery(self.parts, self.operation, self._events, self._since)
         recovery.go_back(name, failure)
 
     def _end(self) -> None:
@@ -257,14 +257,14 @@ class Executor:
         self._closing.refuse()
 
     def _check(self) -> None:
-        def check(lane: Lane) -> str:
-            lane.still_as_planned()
+        def check(part: HostRollout) -> str:
+            part.still_as_planned()
             # What is to be masked is read while the host answers: errors are told without it.
-            lane.site.redactor  # noqa: B018
+            part.site.redactor  # noqa: B018
             return ""
 
         try:
-            on_all(self.lanes, check)
+            on_all(self.parts, check)
         except HostFailed as failure:
             raise failure.error from None
 
@@ -277,7 +277,7 @@ def _switches(step: PlannedStep) -> bool:
     return step.stage is not None and step.stage.share == 100 and not step.stage.is_cleanup
 
 
-def merged(lists: Sequence[Sequence[str]]) -> list[str]:
+def merge_orders(lists: Sequence[Sequence[str]]) -> list[str]:
     """All names in an order that agrees with each of the lists."""
     found: list[str] = []
     for names in lists:

@@ -11,7 +11,7 @@ from towline.environments import lead_lock, renewal
 from towline.environments.site import Fleet, Observed, Site, observe
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.rollout import forecast
-from towline.rollout.lane import Lane, PlanOutdated
+from towline.rollout.host_rollout import HostRollout, PlanOutdated
 from towline.rollout.plan import Plan, PlannedStep
 from towline.rollout.steps import table
 from towline.state import hold, lock
@@ -141,26 +141,26 @@ def close(fleet: Fleet, left: Unfinished, *, say: Callable[[str], None] = lock.s
         site.journal.write(left.operation, "end", data={"ok": True, "note": "found done"})
 
 
-def all_for(lanes: list[Lane], release: str) -> tuple[Lane, ...]:
-    """The same lanes, if all of them lead to one release.
+def all_for(parts: list[HostRollout], release: str) -> tuple[HostRollout, ...]:
+    """The same parts, if all of them lead to one release.
 
     Raises:
         UsageError: When one does not: what was interrupted is not to be had any more.
     """
-    for lane in lanes:
-        if lane.plan.release != release:
+    for part in parts:
+        if part.plan.release != release:
             raise UsageError(
-                f"release {release} was interrupted, and {lane.plan.release} is promoted now",
-                remedy=f"`inv deploy.abort --env {lane.plan.environment}` goes back first",
+                f"release {release} was interrupted, and {part.plan.release} is promoted now",
+                remedy=f"`inv deploy.abort --env {part.plan.environment}` goes back first",
             )
-    return tuple(lanes)
+    return tuple(parts)
 
 
-def abort_lane(left: Unfinished) -> Callable[[Site], Lane]:
+def abort_on_host(left: Unfinished) -> Callable[[Site], HostRollout]:
     """How one host goes back: the release that served before serves again, alone."""
     release_before = left.before
 
-    def lane(site: Site) -> Lane:
+    def part(site: Site) -> HostRollout:
         observed = observe(site)
         old = site.store.get(release_before) if release_before else None
         slots = {observed.world.release_of(colour): colour for colour in COLOURS}
@@ -184,9 +184,9 @@ def abort_lane(left: Unfinished) -> Callable[[Site], Lane]:
             steps=(PlannedStep(table.RESTORE, title, effects=effects),),
             warnings=warnings,
         )
-        return Lane(site, plan)
+        return HostRollout(site, plan)
 
-    return lane
+    return part
 
 
 def _foretell(

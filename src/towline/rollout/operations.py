@@ -18,7 +18,7 @@ from towline.rollout.candidates import (
 )
 from towline.rollout.executor import Executor
 from towline.rollout.forecast import Wanted, find_effects
-from towline.rollout.lane import Lane
+from towline.rollout.host_rollout import HostRollout
 from towline.rollout.plan import Plan, PlannedStep
 from towline.rollout.planner import (
     Scene,
@@ -54,7 +54,7 @@ class Operation:
         schema_question: What a person has to decide on first, since nothing tells the schema.
     """
 
-    lanes: tuple[Lane, ...]
+    parts: tuple[HostRollout, ...]
     respects_hold: bool = False
     hold_reason: str = ""
     ends: Unfinished | None = None
@@ -65,14 +65,14 @@ class Operation:
     @property
     def site(self) -> Site:
         """The environment on its first host."""
-        return self.lanes[0].site
+        return self.parts[0].site
 
     @property
     def plan(self) -> Plan:
         """The plan of the first host that has something to do; it stands for the others."""
-        busy = (lane.plan for lane in self.lanes if not lane.plan.nothing_to_do)
-        plan = next(busy, self.lanes[0].plan)
-        names = tuple(lane.name for lane in self.lanes)
+        busy = (part.plan for part in self.parts if not part.plan.nothing_to_do)
+        plan = next(busy, self.parts[0].plan)
+        names = tuple(part.name for part in self.parts)
         left = tuple(
             f"{host} is left out; `inv deploy --env {plan.environment}` brings it to the same "
             "release later"
@@ -87,20 +87,20 @@ class Operation:
     def interruptions(self) -> tuple[str, ...]:
         """What is restarted or recreated, and why, a line each; with the hosts, if not on all."""
         found: dict[str, list[str]] = {}
-        for lane in self.lanes:
-            for item in lane.plan.interruptions:
-                found.setdefault(str(item), []).append(lane.name)
+        for part in self.parts:
+            for item in part.plan.interruptions:
+                found.setdefault(str(item), []).append(part.name)
         return tuple(
-            line if len(hosts) == len(self.lanes) else f"{line}{_ON}{', '.join(hosts)}"
+            line if len(hosts) == len(self.parts) else f"{line}{_ON}{', '.join(hosts)}"
             for line, hosts in found.items()
         )
 
     def moved(self) -> dict[str, str]:
         """What travelled to each host that is another machine, and by how many commands."""
         return {
-            lane.name: f"{lane.site.moved}; {_commands(lane.site)}"
-            for lane in self.lanes
-            if lane.site.remote
+            part.name: f"{part.site.moved}; {_commands(part.site)}"
+            for part in self.parts
+            if part.site.remote
         }
 
     def run(self, progress: Progress, *, wait: float = 0.0) -> None:
@@ -113,7 +113,7 @@ class Operation:
         if not self.plan.nothing_to_do:
             self._refuse_held()
         Executor(
-            self.lanes, progress,
+            self.parts, progress,
             wait=wait, admit=self._admit, seal=self._seal, without=self.without,
         ).run()  # fmt: skip
 
@@ -150,11 +150,11 @@ def deploy(fleet: Fleet, *, version: str = "", host: str = "") -> Operation:
         return _deploy_to(fleet, host, version)
     if version and not _is_promoted(fleet.lead, version):
         source, target = bringing.find(fleet, version)
-        lanes = tuple(fleet.each(lambda site: _again(site, source, target)))
+        parts = tuple(fleet.each(lambda site: _again(site, source, target)))
     else:
         called = _identifiers(fleet)
-        lanes = tuple(fleet.each(lambda site: _deploy(site, "", called)))
-    return Operation(_with_warnings(lanes), respects_hold=not version, without=_left_out(fleet))
+        parts = tuple(fleet.each(lambda site: _deploy(site, "", called)))
+    return Operation(_with_warnings(parts), respects_hold=not version, without=_left_out(fleet))
 
 
 def _deploy_to(fleet: Fleet, host: str, version: str) -> Operation:
@@ -172,18 +172,18 @@ def _deploy_to(fleet: Fleet, host: str, version: str) -> Operation:
         )
     source, target = bringing.live_elsewhere(fleet, site)
 
-    def lane(item: Site) -> Lane:
+    def part(item: Site) -> HostRollout:
         # Journal and lock are the lead's, whichever host gets something.
         return _again(item, source, target) if item is site else bringing.idle(item, target)
 
-    return Operation(tuple(fleet.each(lane)), without=_left_out(fleet))
+    return Operation(tuple(fleet.each(part)), without=_left_out(fleet))
 
 
 def _is_promoted(site: Site, version: str) -> bool:
     return str(parse(version)) == read_manifest(site).version
 
 
-def _again(site: Site, source: Site, target: Release) -> Lane:
+def _again(site: Site, source: Site, target: Release) -> HostRollout:
     """Deploy a retained release once more; from another host where this one lacks it."""
     observed = require_managed(site)
     own = bringing.counterpart(site, target)
@@ -191,11 +191,11 @@ def _again(site: Site, source: Site, target: Release) -> Lane:
         candidate = from_kept(site, own)
         scene = _scene(site, observed, forecast.retained(site, own))
         plan = plan_deploy(scene, candidate, site.rollout)
-        return Lane(site, plan, arrivals.again(site, candidate))
+        return HostRollout(site, plan, arrivals.again(site, candidate))
     bring = bringing.Bringing(source, target, site)
     scene = _scene(site, observed, bring.wanted())
     plan = plan_deploy(scene, bringing.candidate(source, target), site.rollout)
-    return Lane(site, plan, {table.PREPARE: bring})
+    return HostRollout(site, plan, {table.PREPARE: bring})
 
 
 def resume(fleet: Fleet) -> Operation:
@@ -211,16 +211,16 @@ def resume(fleet: Fleet) -> Operation:
         why = hold.after_rollback(left.before, left.reason)
         if observe(fleet.lead).live == fleet.lead.store.get(left.release):
             # Only the rest of it is missing, which a deploy of that release knows how to do.
-            lanes = fleet.each(lambda site: _deploy(site, left.release))
+            parts = fleet.each(lambda site: _deploy(site, left.release))
         else:
-            lanes = fleet.each(
+            parts = fleet.each(
                 lambda site: _rollback(site, left.release, left.reason, keep_schema=True)
             )
-        return Operation(tuple(lanes), hold_reason=why, ends=left, without=_left_out(fleet))
+        return Operation(tuple(parts), hold_reason=why, ends=left, without=_left_out(fleet))
     kept = all(site.store.get(left.release) for site in fleet.sites)
     called = _identifiers(fleet)
-    lanes = fleet.each(lambda site: _deploy(site, left.release if kept else "", called))
-    whole = interrupted.all_for(lanes, left.release)
+    parts = fleet.each(lambda site: _deploy(site, left.release if kept else "", called))
+    whole = interrupted.all_for(parts, left.release)
     return Operation(whole, ends=left, without=_left_out(fleet))
 
 
@@ -231,8 +231,8 @@ def abort(fleet: Fleet) -> Operation:
         UsageError: When there is none.
     """
     left = interrupted.require(fleet)
-    lanes = fleet.each(interrupted.abort_lane(left))
-    return Operation(tuple(lanes), ends=left, without=_left_out(fleet))
+    parts = fleet.each(interrupted.abort_on_host(left))
+    return Operation(tuple(parts), ends=left, without=_left_out(fleet))
 
 
 def reload_certificates(fleet: Fleet, *, force: bool = False) -> Operation:
@@ -246,8 +246,8 @@ def reload_certificates(fleet: Fleet, *, force: bool = False) -> Operation:
         UsageError: When nothing is live, or it has no router.
     """
     interrupted.refuse(fleet)
-    lanes = tuple(fleet.each(lambda site: _reload_certificates(site, force)))
-    return Operation(lanes, without=_left_out(fleet))
+    parts = tuple(fleet.each(lambda site: _reload_certificates(site, force)))
+    return Operation(parts, without=_left_out(fleet))
 
 
 def migrate(fleet: Fleet) -> Operation:
@@ -292,17 +292,17 @@ def rollback(
 
     wanted = fleet.lead.store.get(target)
 
-    def lane(site: Site) -> Lane:
+    def part(site: Site) -> HostRollout:
         if site is fleet.lead or wanted is None:
             return first
         return _rollback_to(site, fleet.lead, wanted, reason, keep_schema=keep_schema)
 
     why = hold.after_rollback(first.plan.live, reason)
-    lanes = tuple(fleet.each(lane))
+    parts = tuple(fleet.each(part))
     if force:
-        lanes = tuple(replace(lane, plan=_without_reconciling(lane.plan)) for lane in lanes)
+        parts = tuple(replace(part, plan=_without_reconciling(part.plan)) for part in parts)
     return Operation(
-        lanes,
+        parts,
         hold_reason=why,
         supersedes=True,
         schema_question=question,
@@ -330,19 +330,22 @@ def _without_reconciling(plan: Plan) -> Plan:
     return replace(plan, steps=steps, strategy="emergency")
 
 
-def _with_warnings(lanes: tuple[Lane, ...]) -> tuple[Lane, ...]:
+def _with_warnings(parts: tuple[HostRollout, ...]) -> tuple[HostRollout, ...]:
     """Hosts may have different images under one tag; the release is the same in name only."""
     odd = []
-    for service in lanes[0].plan.images:
-        images = {lane.name: lane.plan.images.get(service, "") for lane in lanes}
+    for service in parts[0].plan.images:
+        images = {part.name: part.plan.images.get(service, "") for part in parts}
         # What has no digest yet is brought to all of them from one place.
         if len({image for image in images.values() if "sha256:" in image}) > 1:
             each = ", ".join(f"{host} has {short(image)}" for host, image in images.items())
             odd.append(f"{service} is not the same image on all hosts: {each}")
     hint = ("`promote.pin_images: true` makes them one at the next promotion",) if odd else ()
     return tuple(
-        replace(lane, plan=replace(lane.plan, warnings=(*lane.plan.warnings, *odd, *hint)))
-        for lane in lanes
+        replace(
+            part,
+            plan=replace(part.plan, warnings=(*part.plan.warnings, *odd, *hint)),
+        )
+        for part in parts
     )
 
 
@@ -353,23 +356,23 @@ def _identifiers(fleet: Fleet) -> Identifiers:
     return Identifiers(known, frozenset(item.id for items in found for item in items))
 
 
-def _deploy(site: Site, version: str, called: Identifiers | None = None) -> Lane:
+def _deploy(site: Site, version: str, called: Identifiers | None = None) -> HostRollout:
     observed = require_managed(site)
     if version and str(parse(version)) != read_manifest(site).version:
         target = kept_version(site, version)
         again = from_kept(site, target)
         scene = _scene(site, observed, forecast.retained(site, target))
         plan = plan_deploy(scene, again, site.rollout)
-        return Lane(site, plan, arrivals.again(site, again))
+        return HostRollout(site, plan, arrivals.again(site, again))
     found = promoted(site, observed.live, resolve=False, identifiers=called)
     scene = _scene(site, observed, forecast.candidate(site, found.candidate, found.bundle))
     plan = plan_deploy(scene, found.candidate, site.rollout)
     if found.candidate.kept:
-        return Lane(site, plan, arrivals.again(site, found.candidate))
-    return Lane(site, plan, preparation(site, found).actions())
+        return HostRollout(site, plan, arrivals.again(site, found.candidate))
+    return HostRollout(site, plan, preparation(site, found).actions())
 
 
-def _reload_certificates(site: Site, force: bool) -> Lane:
+def _reload_certificates(site: Site, force: bool) -> HostRollout:
     observed = require_managed(site)
     live = observed.live
     if live is None or live.router is None:
@@ -382,10 +385,10 @@ def _reload_certificates(site: Site, force: bool) -> Lane:
     # Always: whoever asks may have renewed it on the host.
     renewed = {live.router: found.services().get(live.router, [])}
     scene = replace(_scene(site, observed, None), renewed=renewed, notes=tuple(found.said))
-    return Lane(site, plan_renewal(scene, live), renewed=found)
+    return HostRollout(site, plan_renewal(scene, live), renewed=found)
 
 
-def _migrate(site: Site) -> Lane:
+def _migrate(site: Site) -> HostRollout:
     observed = require_managed(site)
     found = promoted(site, observed.live, resolve=False)
     if not found.candidate.named(Role.JOB):
@@ -398,10 +401,10 @@ def _migrate(site: Site) -> Lane:
     plan = plan_migration(scene, found.candidate)
     again = arrivals.again(site, found.candidate)
     prepared = again if found.candidate.kept else preparation(site, found).actions()
-    return Lane(site, plan, prepared)
+    return HostRollout(site, plan, prepared)
 
 
-def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> Lane:
+def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> HostRollout:
     observed = require_managed(site)
     live = observed.live
     target = kept_version(site, version, other_than=live.id if live else "") if version else None
@@ -418,12 +421,12 @@ def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> La
     scene = _scene(site, observed, forecast.retained(site, target), renews=False)
     plan = plan_rollback(scene, candidate, target)
     plan = replace(plan, warnings=(*plan.warnings, *schema.warnings()))
-    return Lane(site, plan, arrivals.again(site, candidate), reason=reason)
+    return HostRollout(site, plan, arrivals.again(site, candidate), reason=reason)
 
 
 def _rollback_to(
     site: Site, source: Site, target: Release, reason: str, *, keep_schema: bool
-) -> Lane:
+) -> HostRollout:
     """What another host than the first does: it may serve that release, or lack it."""
     observed, own = require_managed(site), bringing.counterpart(site, target)
     live = observed.live
@@ -436,7 +439,7 @@ def _rollback_to(
     plan = plan_rollback(scene, bringing.candidate(source, target), target)
     first = PlannedStep(table.PREPARE, f"bring {target.id} from {source.host.name}")
     plan = replace(plan, steps=(first, *plan.steps))
-    return Lane(site, plan, {table.PREPARE: bring}, reason=reason)
+    return HostRollout(site, plan, {table.PREPARE: bring}, reason=reason)
 
 
 def _scene(site: Site, observed: Observed, wanted: Wanted | None, *, renews: bool = True) -> Scene:

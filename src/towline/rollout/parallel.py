@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from towline.errors import TowlineError
 from towline.hosts.waiting import cut
 from towline.progress import StepNote
-from towline.rollout.lane import Lane
+from towline.rollout.host_rollout import HostRollout
 from towline.state.lock import Fenced
 
 
@@ -21,16 +21,16 @@ class HostFailed(Exception):
     """At least one host failed.
 
     Attributes:
-        lane: The first that failed by itself.
+        part: The first that failed by itself.
         error: Why.
         others: What the other hosts say, a line each.
         failed: Each host that failed by itself, and why.
     """
 
-    lane: Lane
+    part: HostRollout
     error: Exception
     others: list[str] = field(default_factory=list)
-    failed: list[tuple[Lane, Exception]] = field(default_factory=list)
+    failed: list[tuple[HostRollout, Exception]] = field(default_factory=list)
 
     def __str__(self) -> str:
         return str(self.error)
@@ -45,13 +45,13 @@ class Retreat:
         idle: Hosts on which nothing is at work from the beginning.
     """
 
-    act: Callable[[Lane], object]
-    idle: Sequence[Lane] = ()
+    act: Callable[[HostRollout], object]
+    idle: Sequence[HostRollout] = ()
 
 
 def on_all(
-    lanes: Sequence[Lane],
-    act: Callable[[Lane], str],
+    parts: Sequence[HostRollout],
+    act: Callable[[HostRollout], str],
     *,
     at_once: int = 10,
     tick: Callable[[], None] | None = None,
@@ -64,7 +64,7 @@ def on_all(
     any more when the error is raised.
 
     Args:
-        lanes: The hosts.
+        parts: The hosts.
         act: What to do.
         at_once: Hosts that work at the same time.
         tick: Asked in every wait of a host; raises when the operation is to stop.
@@ -82,85 +82,85 @@ def on_all(
         if tick:
             tick()
 
-    def work(lane: Lane) -> str | Exception:
-        lane.tick = guarded
+    def work(part: HostRollout) -> str | Exception:
+        part.tick = guarded
         try:
-            return act(lane)
+            return act(part)
         except Exception as error:
             if together:
                 stop.set()
             return error
 
-    if len(lanes) == 1 and not (retreat and retreat.idle):
-        outcomes = [work(lanes[0])]
+    if len(parts) == 1 and not (retreat and retreat.idle):
+        outcomes = [work(parts[0])]
     else:
-        outcomes = _at_once(lanes, work, max(1, min(at_once, len(lanes))), stop, retreat)
+        outcomes = _at_once(parts, work, max(1, min(at_once, len(parts))), stop, retreat)
     failed = [
-        (lane, outcome)
-        for lane, outcome in zip(lanes, outcomes, strict=True)
+        (part, outcome)
+        for part, outcome in zip(parts, outcomes, strict=True)
         if isinstance(outcome, Exception)
     ]
     if failed:
-        raise _failure(lanes, outcomes, failed)
+        raise _failure(parts, outcomes, failed)
     return [str(outcome) for outcome in outcomes]
 
 
 def _at_once(
-    lanes: Sequence[Lane],
-    work: Callable[[Lane], str | Exception],
+    parts: Sequence[HostRollout],
+    work: Callable[[HostRollout], str | Exception],
     workers: int,
     stop: threading.Event,
     retreat: Retreat | None,
 ) -> list[str | Exception]:
     idle = list(retreat.idle) if retreat else []
-    going_back = ThreadPoolExecutor(max_workers=len(lanes) + len(idle))
+    going_back = ThreadPoolExecutor(max_workers=len(parts) + len(idle))
     with going_back, ThreadPoolExecutor(max_workers=workers) as pool:
-        begun = {pool.submit(work, lane): lane for lane in lanes}
+        begun = {pool.submit(work, part): part for part in parts}
         for done in as_completed(begun):
             outcome = done.result()
             # One that is lost would only be waited for once more.
             if not (isinstance(outcome, Exception) and cut(outcome)):
                 idle.append(begun[done])
             if retreat and stop.is_set():
-                for lane in idle:
-                    going_back.submit(retreat.act, lane)
+                for part in idle:
+                    going_back.submit(retreat.act, part)
                 idle.clear()
         return [done.result() for done in begun]
 
 
-def told(lanes: Sequence[Lane], notes: Sequence[str]) -> str:
+def summarize(parts: Sequence[HostRollout], notes: Sequence[str]) -> str:
     """The figures of all hosts in one line; of one host as they are."""
-    if len(lanes) == 1:
+    if len(parts) == 1:
         return notes[0]
-    rows = (f"{name}: {note}" for name, note in _rows(lanes, notes))
-    return "; ".join([f"{len(lanes)} hosts", *rows])
+    rows = (f"{name}: {note}" for name, note in _rows(parts, notes))
+    return "; ".join([f"{len(parts)} hosts", *rows])
 
 
-def fill(note: StepNote, lanes: Sequence[Lane], notes: Sequence[str]) -> None:
+def annotate(note: StepNote, parts: Sequence[HostRollout], notes: Sequence[str]) -> None:
     """Show the figures of all hosts, each on a line of its own; of one host beside the step."""
-    if len(lanes) == 1:
+    if len(parts) == 1:
         note.text = notes[0]
     else:
-        note.text, note.hosts = f"{len(lanes)} hosts", _rows(lanes, notes)
+        note.text, note.hosts = f"{len(parts)} hosts", _rows(parts, notes)
 
 
-def _rows(lanes: Sequence[Lane], notes: Sequence[str]) -> list[tuple[str, str]]:
+def _rows(parts: Sequence[HostRollout], notes: Sequence[str]) -> list[tuple[str, str]]:
     """Host and figures, of the hosts that have some."""
-    return [(lane.name, note) for lane, note in zip(lanes, notes, strict=True) if note]
+    return [(part.name, note) for part, note in zip(parts, notes, strict=True) if note]
 
 
 def _failure(
-    lanes: Sequence[Lane],
+    parts: Sequence[HostRollout],
     outcomes: Sequence[str | Exception],
-    failed: Sequence[tuple[Lane, Exception]],
+    failed: Sequence[tuple[HostRollout, Exception]],
 ) -> HostFailed:
     own = [pair for pair in failed if not isinstance(pair[1], Halted)] or list(failed)
     # That the lock was lost counts for all hosts, whatever else went wrong on some.
-    lane, error = next((pair for pair in own if isinstance(pair[1], Fenced)), own[0])
+    part, error = next((pair for pair in own if isinstance(pair[1], Fenced)), own[0])
     others = []
-    for other, outcome in zip(lanes, outcomes, strict=True):
-        if other is not lane:
+    for other, outcome in zip(parts, outcomes, strict=True):
+        if other is not part:
             redact = other.site.redactor.redact
             said = f"failed: {redact(str(outcome))}" if isinstance(outcome, Exception) else "passed"
             others.append(f"{other.name} {'stopped' if isinstance(outcome, Halted) else said}")
-    return HostFailed(lane, error, others, own)
+    return HostFailed(part, error, others, own)

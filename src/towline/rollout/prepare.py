@@ -25,7 +25,7 @@ from towline.rollout.candidates import (
     kept_manifest,
     other_content,
 )
-from towline.rollout.lane import Action, Tick
+from towline.rollout.host_rollout import Action, Tick
 from towline.rollout.planner import Candidate, short
 from towline.rollout.steps import table
 from towline.state.releases import Release

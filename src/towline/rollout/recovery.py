@@ -15,9 +15,9 @@ from towline.errors import NeedsPerson, RolledBack, TowlineError
 from towline.hosts.waiting import cut
 from towline.rollout.blame import fullness, is_infrastructure
 from towline.rollout.events import Events
+from towline.rollout.host_rollout import HostRollout
 from towline.rollout.interrupts import Interrupted
-from towline.rollout.lane import Lane
-from towline.rollout.parallel import HostFailed, fill, on_all, told
+from towline.rollout.parallel import HostFailed, annotate, on_all, summarize
 from towline.rollout.plan import Plan
 from towline.rollout.steps.table import RESTORE
 from towline.rollout.unreachable import unreachable, works_without
@@ -45,14 +45,14 @@ class _Told:
 class Recovery:
     """The way back from one failed operation, which began at `since` (by `fence.now`)."""
 
-    lanes: Sequence[Lane]
+    parts: Sequence[HostRollout]
     operation: str
     events: Events
     since: float
 
     @property
     def _plan(self) -> Plan:
-        return self.lanes[0].plan
+        return self.parts[0].plan
 
     def go_back(self, step: str, failure: HostFailed) -> NoReturn:
         """Bring the old release back and raise what the person must know.
@@ -64,7 +64,7 @@ class Recovery:
             TowlineError: Nothing was touched, or nothing served before.
         """
         error = failure.error
-        touched = [lane for lane in self.lanes if lane.touched]
+        touched = [part for part in self.parts if part.touched]
         said = self._told(step, failure, touched=bool(touched))
         if not touched:
             self._end({"error": said.reason})
@@ -86,7 +86,7 @@ class Recovery:
         self._keep_logs(touched, failure, said)
         if said.blamed:
             self._mark_bad(touched, said.reason)
-        before = {lane.plan.old.id for lane in touched if lane.plan.old}
+        before = {part.plan.old.id for part in touched if part.plan.old}
         self._end({"error": said.reason, "rolled_back": bool(before)})
         remedy = said.remedy or self._next_command()
         if not before:
@@ -96,99 +96,99 @@ class Recovery:
         raise RolledBack(serves, details=said.details, remedy=remedy) from error
 
     def _told(self, step: str, failure: HostFailed, *, touched: bool) -> _Told:
-        full = fullness(failure.lane, failure.error)
-        reason, remedy, details = _words(failure.lane, full or failure.error)
+        full = fullness(failure.part, failure.error)
+        reason, remedy, details = _words(failure.part, full or failure.error)
         operation = f"{self._plan.kind} {self._plan.release}"
         if isinstance(failure.error, Interrupted):
             # On whichever host it was noticed first says nothing.
             what = f"{operation} was {reason} at step {step}"
             remedy = f"`{self._command()}` begins again"
             return _Told(what, reason, remedy, details, blamed=False, has_lines=bool(details))
-        where = f" on {failure.lane.name}" if len(self.lanes) > 1 else ""
+        where = f" on {failure.part.name}" if len(self.parts) > 1 else ""
         blamed = self._is_to_blame(failure)
         if full:
             remedy = f"{remedy}, then {self._again()}"
         elif touched and not blamed:
-            remedy = f"check {failure.lane.name}, then {self._again()}"
+            remedy = f"check {failure.part.name}, then {self._again()}"
         what = f"{operation} failed at step {step}{where}: {reason}"
         told = [*failure.others, *details]
         return _Told(what, reason, remedy, told, blamed=blamed, has_lines=bool(details))
 
     def _needs_person(self, said: _Told, second: Exception, error: Exception) -> NoReturn:
-        lane, cause, details = self.lanes[0], second, said.details
+        part, cause, details = self.parts[0], second, said.details
         if isinstance(second, HostFailed):
-            lane, cause = second.lane, second.error
+            part, cause = second.part, second.error
             details = [*details, *second.others]
-        why = _words(lane, fullness(lane, cause) or cause)[0]
+        why = _words(part, fullness(part, cause) or cause)[0]
         self._end({"error": said.reason, "restore": why})
-        where = f" on {lane.name}" if len(self.lanes) > 1 else ""
+        where = f" on {part.name}" if len(self.parts) > 1 else ""
         env, old = f"--env {self._plan.environment}", self._plan.old
         back = f"inv deploy {env} --version {old.id}" if old else f"inv down {env}"
         remedy = f"look at `inv status {env}`, fix the cause, then `{back}`"
-        without = works_without(self.lanes, unreachable(second), back)
+        without = works_without(self.parts, unreachable(second), back)
         raise NeedsPerson(
             f"{said.what}; its rollback also failed{where}: {why}",
             details=details,
             remedy="; ".join(filter(None, [remedy, without])),
         ) from error
 
-    def _serving(self, touched: Sequence[Lane]) -> str:
+    def _serving(self, touched: Sequence[HostRollout]) -> str:
         """What serves now, in words; the same on all hosts unless they differed before."""
-        olds = [lane.plan.old.id if lane.plan.old else "nothing" for lane in touched]
+        olds = [part.plan.old.id if part.plan.old else "nothing" for part in touched]
         if len(set(olds)) == 1:
-            everywhere = f" on all {len(self.lanes)} hosts" if len(self.lanes) > 1 else ""
+            everywhere = f" on all {len(self.parts)} hosts" if len(self.parts) > 1 else ""
             return f"{olds[0]} serves all traffic{everywhere}"
-        each = ", ".join(f"{lane.name}: {old}" for lane, old in zip(touched, olds, strict=True))
+        each = ", ".join(f"{part.name}: {old}" for part, old in zip(touched, olds, strict=True))
         return f"as before, there serves {each}"
 
-    def _restore(self, touched: Sequence[Lane]) -> None:
-        served = any(lane.plan.old for lane in touched)
+    def _restore(self, touched: Sequence[HostRollout]) -> None:
+        served = any(part.plan.old for part in touched)
         title = "bring the old release back" if served else "stop the new release"
-        journal = self.lanes[0].site.journal
+        journal = self.parts[0].site.journal
         with self.events.step(RESTORE, title) as note:
             # A journal that cannot be written (a full disk) must not keep users waiting.
             with if_possible():
                 journal.write(self.operation, "intent", RESTORE)
             # One that cannot go back must not keep the others from it.
-            notes = on_all(touched, Lane.restore, tick=None)
-            fill(note, touched, notes)
+            notes = on_all(touched, HostRollout.restore, tick=None)
+            annotate(note, touched, notes)
         with if_possible():
-            data = {"ok": True, "note": told(touched, notes)}
+            data = {"ok": True, "note": summarize(touched, notes)}
             journal.write(self.operation, "outcome", RESTORE, data)
 
     def _end(self, data: dict[str, object]) -> None:
         with if_possible():
-            journal = self.lanes[0].site.journal
+            journal = self.parts[0].site.journal
             journal.write(self.operation, "end", data={"ok": False, **data})
 
     def _is_to_blame(self, failure: HostFailed) -> bool:
         """Whether the release failed, and not only what it runs on."""
-        failed = failure.failed or [(failure.lane, failure.error)]
-        return not all(is_infrastructure(lane, error, self.since) for lane, error in failed)
+        failed = failure.failed or [(failure.part, failure.error)]
+        return not all(is_infrastructure(part, error, self.since) for part, error in failed)
 
     def _again(self) -> str:
         return f"`{self._command()}` again; {self._plan.release} is not marked bad"
 
-    def _mark_bad(self, touched: Sequence[Lane], reason: str) -> None:
+    def _mark_bad(self, touched: Sequence[HostRollout], reason: str) -> None:
         """A release that failed is bad; one that was rolled back to, or live before, is not."""
-        for lane in touched:
-            again = lane.plan.old is not None and lane.plan.old.id == lane.plan.release
-            if lane.plan.kind == "deploy" and not again:
-                lane.mark_bad(reason)
+        for part in touched:
+            again = part.plan.old is not None and part.plan.old.id == part.plan.release
+            if part.plan.kind == "deploy" and not again:
+                part.mark_bad(reason)
 
-    def _keep_logs(self, touched: Sequence[Lane], failure: HostFailed, said: _Told) -> None:
+    def _keep_logs(self, touched: Sequence[HostRollout], failure: HostFailed, said: _Told) -> None:
         """Save the logs of every host; what is shown are the lines of the one that failed."""
         printed: dict[str, list[str]] = {}
 
-        def keep(lane: Lane) -> str:
+        def keep(part: HostRollout) -> str:
             with if_possible():
-                printed[lane.name] = lane.keep_logs()
+                printed[part.name] = part.keep_logs()
             return ""
 
         with suppress(HostFailed):
             on_all(touched, keep)
         if not said.has_lines:
-            said.details.extend(printed.get(failure.lane.name, []))
+            said.details.extend(printed.get(failure.part.name, []))
 
     def _command(self) -> str:
         """What somebody typed, but for its details."""
@@ -205,16 +205,16 @@ class Recovery:
         return f"mend it, `inv promote`, then `inv deploy --env {environment}`"
 
 
-def _words(lane: Lane, error: Exception) -> tuple[str, str, list[str]]:
+def _words(part: HostRollout, error: Exception) -> tuple[str, str, list[str]]:
     """Reason, remedy and details of an error, without secrets."""
-    redact = lane.site.redactor.redact
+    redact = part.site.redactor.redact
     if isinstance(error, TowlineError):
         details = [redact(line) for line in error.details]
         return redact(error.message), redact(error.remedy), details
     if cut(error):
-        host = lane.site.host.name
+        host = part.site.host.name
         return f"the connection to the engine of {host} broke ({type(error).__name__})", "", []
     explained = getattr(error, "explanation", None)
     if explained and type(error).__module__.startswith("docker."):
-        return redact(f"the engine of {lane.site.host.name} refused: {explained}"), "", []
+        return redact(f"the engine of {part.site.host.name} refused: {explained}"), "", []
     return redact(f"{type(error).__name__}: {error}"), "", []

@@ -52,7 +52,11 @@ def live(site):
 
 def test_only_the_named_host_gets_what_serves_on_the_others(sites):
     operation = operations.deploy(Fleet(tuple(sites)), host="web3")
-    assert [lane.plan.nothing_to_do for lane in operation.lanes] == [True, True, False]
+    assert [part.plan.nothing_to_do for part in operation.parts] == [
+        True,
+        True,
+        False,
+    ]
     operation.run(Silent())
     assert [live(site) for site in sites] == ["1.0.1"] * 3
     assert [site.engine.calls for site in sites[:2]] == [[], []]
@@ -78,7 +82,7 @@ def test_where_the_others_differ_nobody_knows_what_it_is_to_get(sites):
 def test_a_rollback_brings_the_retained_release_to_a_host_that_lacks_it(sites):
     operations.deploy(Fleet(tuple(sites)), host="web3").run(Silent())
     operation = operations.rollback(Fleet(tuple(sites)), keep_schema=True)
-    assert operation.lanes[2].plan.steps[0].title == "bring 1.0.0 from web1"
+    assert operation.parts[2].plan.steps[0].title == "bring 1.0.0 from web1"
     operation.run(Silent())
     assert [live(site) for site in sites] == ["1.0.0"] * 3
 
@@ -153,7 +157,7 @@ def test_a_rollback_that_brings_a_release_tells_what_it_restarts(sites):
     foretelling(sites[2], [])
     operation = operations.rollback(Fleet(tuple(sites)), keep_schema=True)
     assert operation.interruptions == (f"{FELT}; only on web3",)
-    reconcile = operation.lanes[2].plan.steps[1]
+    reconcile = operation.parts[2].plan.steps[1]
     assert (reconcile.name, reconcile.effects) == ("reconcile", (FELT,))
     # In an emergency persistent services are left as they are, and nothing is felt.
     forced = operations.rollback(Fleet(tuple(sites)), force=True)

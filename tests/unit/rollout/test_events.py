@@ -15,7 +15,7 @@ from towline.rollout import events as module
 from towline.rollout import listeners as package
 from towline.rollout.events import find_listeners
 from towline.rollout.executor import Executor
-from towline.rollout.lane import Lane
+from towline.rollout.host_rollout import HostRollout
 from towline.rollout.listeners.step_summary import _cell
 
 TOYS = Path(__file__).parent / "toys"
@@ -32,7 +32,7 @@ def site(tmp_path):
 
 def deploy(site, progress=None, **changes):
     plan = deploy_plan(site, site.store.get("1.0.1"))
-    Executor([Lane(site, plan)], progress or Silent(), **changes).run()
+    Executor([HostRollout(site, plan)], progress or Silent(), **changes).run()
 
 
 def test_a_listener_is_added_by_one_file(site, monkeypatch):
@@ -124,7 +124,7 @@ def test_a_workflow_shows_a_summary(site, tmp_path, monkeypatch):
     site.keep("1.0.2")
     plan = deploy_plan(site, site.store.get("1.0.2"))
     with pytest.raises(RolledBack):
-        Executor([Lane(site, plan)], Silent()).run()
+        Executor([HostRollout(site, plan)], Silent()).run()
     last = path.read_text().split("###")[-1]
     assert "failed and rolled back" in last
     assert "| ✗ |" in last

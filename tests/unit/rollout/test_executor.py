@@ -14,7 +14,7 @@ from towline.errors import NeedsPerson, RolledBack, TowlineError, UsageError
 from towline.hosts.local import LocalHost
 from towline.progress import Silent, StepNote
 from towline.rollout.executor import Executor
-from towline.rollout.lane import Lane
+from towline.rollout.host_rollout import HostRollout
 from towline.rollout.planner import Before, Candidate, Scene, plan_deploy, plan_rollback
 from towline.rollout.stages import StrategySettings
 from towline.state import lock
@@ -60,7 +60,7 @@ def site(tmp_path):
 
 
 def run(site, plan, **changes):
-    Executor([Lane(site, plan, **changes)], Silent()).run()
+    Executor([HostRollout(site, plan, **changes)], Silent()).run()
 
 
 @pytest.mark.parametrize("strategy", ["blue-green", "recreate"])
@@ -145,7 +145,7 @@ def test_who_stops_a_deploy_does_not_wait_for_its_build(site):
         executor._interrupt.asked = "SIGINT"
         return LocalHost().run(["sleep", "60"], tick=tick).out
 
-    executor = Executor([Lane(site, plan, preparations={"build": build})], Silent())
+    executor = Executor([HostRollout(site, plan, preparations={"build": build})], Silent())
     began = time.monotonic()
     with pytest.raises(TowlineError, match="SIGINT at step build; nothing was changed") as error:
         executor.run()
@@ -384,7 +384,7 @@ class Closed:
 
 @pytest.mark.parametrize("when", ["begin", "end"])
 def test_an_output_that_fails_does_not_decide_on_a_release(site, when):
-    Executor([Lane(site, deploy_plan(site, site.store.get("1.0.1")))], Closed(when)).run()
+    Executor([HostRollout(site, deploy_plan(site, site.store.get("1.0.1")))], Closed(when)).run()
     assert site.engine.shares == {"green": 100}
     assert site.journal.entries()[-1]["data"] == {"ok": True}
 
@@ -393,5 +393,7 @@ def test_an_output_that_fails_does_not_decide_on_a_release(site, when):
 def test_an_output_that_fails_does_not_hide_why_a_release_failed(site, when):
     site.engine.fail_on = {"job migrate"}
     with pytest.raises(RolledBack, match=r"job migrate does not work; 1\.0\.0 serves"):
-        Executor([Lane(site, deploy_plan(site, site.store.get("1.0.1")))], Closed(when)).run()
+        Executor(
+            [HostRollout(site, deploy_plan(site, site.store.get("1.0.1")))], Closed(when)
+        ).run()
     assert site.engine.shares == {"blue": 100}

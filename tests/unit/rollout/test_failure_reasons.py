@@ -118,9 +118,9 @@ def test_lines_from_before_the_operation_are_not_shown(site):
 
     Executor([deploy_lane(site)], Silent()).run()
     site.engine.logs, site.engine.crash = logs, {("1.0.0", "api")}
-    lane = rollback_lane(site)
+    part = rollback_lane(site)
     with pytest.raises(RolledBack) as error:
-        Executor([lane], Silent()).run()
+        Executor([part], Silent()).run()
     details = "\n".join(error.value.details)
     assert "cannot reach the database" in details
     assert "last week" not in details

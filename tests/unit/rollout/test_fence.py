@@ -17,7 +17,7 @@ from towline.hosts.guard import FILES_LOOK, guarded_host
 from towline.hosts.local import LocalFiles, LocalHost
 from towline.progress import Silent
 from towline.rollout.executor import Executor
-from towline.rollout.lane import Lane
+from towline.rollout.host_rollout import HostRollout
 from towline.state import lock
 from towline.state.journal import Journal
 from towline.state.releases import Status
@@ -66,12 +66,12 @@ class Sleeper:
         monkeypatch.setattr(LocalFiles, "read", answer)
         monkeypatch.setattr(lock, "_POLL", 0.0001)
         # What asks the fence is bound when it is made.
-        self.site, self.lane = a_site(
+        self.site, self.part = a_site(
             folder / str(number) / "prod", WAYS[way], 0.05 if unanswered > 99 else 9.0
         )
 
     def run(self):
-        Executor([self.lane], Silent()).run()
+        Executor([self.part], Silent()).run()
 
     def sleep(self):
         self.clock.slept += 100
@@ -101,7 +101,7 @@ def a_site(folder, fail_on, reconnect):
     site.keep("1.0.1")
     site.engine.fail_on = set(fail_on)
     site.rollout = site.rollout.model_copy(update={"reconnect": reconnect, "health_timeout": 0.2})
-    return site, Lane(site, deploy_plan(site, site.store.get("1.0.1")))
+    return site, HostRollout(site, deploy_plan(site, site.store.get("1.0.1")))
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -5,7 +5,7 @@ import time
 import pytest
 from fakes import FakeSite
 from test_fence import Clock
-from test_fleet import lanes
+from test_fleet import parts
 from test_repair import spoil
 
 from towline.environments import fence, holding, lead, lead_lock, lead_move
@@ -96,7 +96,7 @@ def test_a_sleeper_that_is_woken_in_any_other_act_changes_nothing(tmp_path, slee
         for site in sites:
             site.serve(site.keep("1.0.0"))
             site.keep("1.0.1")
-        Executor(lanes(sites), Silent()).run()
+        Executor(parts(sites), Silent()).run()
         if act is do_lift:
             holding.place(sites[0], "look first")
         if act is do_repair:
@@ -163,7 +163,7 @@ def test_whoever_still_reaches_a_lead_that_was_replaced_stops(tmp_path, sleeping
         return acts, [dict(site.engine.shares) for site in sites[1:]]
 
     sleeping.number = 0
-    Executor(lanes(begin("awake")), Silent()).run()
+    Executor(parts(begin("awake")), Silent()).run()
     acts = sleeping.count
     assert acts > 50
     for number in range(1, acts, 7):
@@ -178,7 +178,7 @@ def test_whoever_still_reaches_a_lead_that_was_replaced_stops(tmp_path, sleeping
 
         sleeping.then = force
         with pytest.raises(lock.Fenced, match="web2 was made the lead of prod meanwhile") as error:
-            Executor(lanes(sites), Silent()).run()
+            Executor(parts(sites), Silent()).run()
         assert error.value.exit_code == 5
         after = [content(site.folder) for site in sites[1:]]
         assert seen == [(after, world(sites))], f"act {number} of {acts}"
@@ -189,7 +189,7 @@ def test_a_deploy_that_was_planned_before_the_lead_was_replaced_begins_nothing(s
     lead_move.force(Fleet((two, three), (Away("web1", "no answer"),)), two)
     before = sites[0].state.journal.read_bytes()
     with pytest.raises(lock.Fenced, match="web2 was made the lead"):
-        Executor(lanes(sites), Silent()).run()
+        Executor(parts(sites), Silent()).run()
     assert sites[0].state.journal.read_bytes() == before
     assert [site.engine.shares for site in sites] == [{"blue": 100}] * 3
 

@@ -9,8 +9,8 @@ from test_executor import deploy_plan
 from towline.environments.site import Fleet
 from towline.errors import HostLost, NeedsPerson, NoEngine, RolledBack, TowlineError, UsageError
 from towline.progress import Silent
-from towline.rollout.executor import Executor, merged
-from towline.rollout.lane import Lane
+from towline.rollout.executor import Executor, merge_orders
+from towline.rollout.host_rollout import HostRollout
 from towline.state.releases import Status
 
 
@@ -26,8 +26,8 @@ def sites(tmp_path):
     return found
 
 
-def lanes(sites):
-    return [Lane(site, deploy_plan(site, site.store.get("1.0.1"))) for site in sites]
+def parts(sites):
+    return [HostRollout(site, deploy_plan(site, site.store.get("1.0.1"))) for site in sites]
 
 
 def serving(sites):
@@ -35,7 +35,7 @@ def serving(sites):
 
 
 def test_all_hosts_get_the_release(sites):
-    Executor(lanes(sites), Silent()).run()
+    Executor(parts(sites), Silent()).run()
     assert serving(sites) == ["1.0.1"] * 3
     assert [site.store.get("1.0.1").status for site in sites] == [Status.GOOD] * 3
     entries = sites[0].journal.entries()
@@ -51,7 +51,7 @@ def test_all_hosts_get_the_release(sites):
     "what", ["settle 1.0.1", "job migrate", "start 1.0.1 api", "route {'green': 100}"]
 )
 def test_when_one_host_fails_no_host_is_left_on_the_new_release(sites, bad, what):
-    plans = lanes(sites)
+    plans = parts(sites)
     sites[bad].engine.fail_on = {what}
     with pytest.raises(RolledBack, match=r"1\.0\.0 serves all traffic on all 3 hosts") as error:
         Executor(plans, Silent()).run()
@@ -66,7 +66,7 @@ def test_when_one_host_fails_no_host_is_left_on_the_new_release(sites, bad, what
 
 
 def test_a_host_that_cannot_go_back_does_not_keep_the_others_from_it(sites):
-    plans = lanes(sites)
+    plans = parts(sites)
     sites[2].engine.fail_on = {"start 1.0.1 api"}
     sites[1].engine.fail_on = {"settle 1.0.0"}
     with pytest.raises(NeedsPerson, match="its rollback also failed on web2: settle") as error:
@@ -87,7 +87,7 @@ def test_a_host_that_cannot_go_back_does_not_keep_the_others_from_it(sites):
     ((0, 1, 2), ""),
 ])  # fmt: skip
 def test_when_hosts_cannot_be_reached_exit_6_names_what_works_on_the_others(sites, lost, named):
-    plans = lanes(sites)
+    plans = parts(sites)
     sites[0].engine.fail_on = {"start 1.0.1 api"}
 
     def away(release, renewed=None, *, spare=False):
@@ -109,7 +109,7 @@ def test_when_hosts_cannot_be_reached_exit_6_names_what_works_on_the_others(site
 def test_hosts_go_in_batches_and_those_that_switched_go_back_too(sites):
     for site in sites:
         site.rollout = site.rollout.model_copy(update={"batch_size": 1})
-    plans = lanes(sites)
+    plans = parts(sites)
     sites[1].engine.fail_on = {"start 1.0.1 api"}
     with pytest.raises(RolledBack):
         Executor(plans, Silent()).run()
@@ -121,7 +121,7 @@ def test_hosts_go_in_batches_and_those_that_switched_go_back_too(sites):
 def test_a_host_that_waits_stops_waiting_when_another_fails(sites):
     for site in sites[1:]:
         site.rollout = site.rollout.model_copy(update={"bake_time": 60.0})
-    plans = lanes(sites)
+    plans = parts(sites)
     sites[0].engine.fail_on = {"route {'green': 100}"}
     with pytest.raises(RolledBack) as error:
         Executor(plans, Silent()).run()
@@ -130,7 +130,7 @@ def test_a_host_that_waits_stops_waiting_when_another_fails(sites):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_takes_all_hosts_back(sites, number):
-    plans = lanes(sites)
+    plans = parts(sites)
     job = sites[1].engine.run_job
 
     def interrupted(*arguments, **options):
@@ -151,7 +151,7 @@ def test_a_host_that_has_the_release_already_is_left_alone(sites):
     sites[1].serve(sites[1].store.get("1.0.1"), "green")
     sites[1].engine.containers["blue", "worker"] = ("1.0.0", False)
     sites[1].engine.containers["blue", "api"] = ("1.0.0", False)
-    plans = lanes(sites)
+    plans = parts(sites)
     assert plans[1].plan.nothing_to_do
     Executor(plans, Silent()).run()
     assert serving(sites) == ["1.0.1"] * 3
@@ -161,7 +161,7 @@ def test_a_host_that_has_the_release_already_is_left_alone(sites):
 def test_an_image_is_built_once(sites):
     built = []
     plans = [
-        Lane(
+        HostRollout(
             site,
             deploy_plan(site, site.store.get("1.0.1"), kept=None, to_build=("api",)),
             {name: lambda _, name=name: built.append(name) or "" for name in ("build", "prepare")},
@@ -173,7 +173,7 @@ def test_an_image_is_built_once(sites):
 
 
 def test_nothing_is_done_when_one_host_changed_since_the_plan(sites):
-    plans = lanes(sites)
+    plans = parts(sites)
     sites[2].serve(sites[2].store.get("1.0.1"), "green")
     sites[2].engine.containers["blue", "worker"] = ("1.0.0", False)
     with pytest.raises(UsageError, match="changed since the plan was made"):
@@ -182,8 +182,8 @@ def test_nothing_is_done_when_one_host_changed_since_the_plan(sites):
 
 
 def test_the_steps_of_hosts_are_merged_in_order():
-    assert merged([["a", "b", "d"], ["a", "c", "d"], []]) == ["a", "c", "b", "d"]
-    assert merged([["b"], ["a", "b"]]) == ["a", "b"]
+    assert merge_orders([["a", "b", "d"], ["a", "c", "d"], []]) == ["a", "c", "b", "d"]
+    assert merge_orders([["b"], ["a", "b"]]) == ["a", "b"]
 
 
 def test_the_first_error_of_a_fleet_is_told_when_all_are_done(sites):

@@ -9,7 +9,7 @@ from towline.health.probes import Answer, Outcome
 from towline.progress import Silent
 from towline.rollout.executor import Executor
 from towline.rollout.gates import containers, health
-from towline.rollout.lane import Lane
+from towline.rollout.host_rollout import HostRollout
 
 
 class Told(Silent):
@@ -38,6 +38,6 @@ def test_what_a_release_answers_is_said_once_long_before_its_time_is_up(site, mo
     monkeypatch.setattr(health, "SILENCE", 0.2)
     told = Told()
     with pytest.raises(RolledBack, match="400, wanted 200"):
-        Executor([Lane(site, deploy_plan(site, site.store.get("1.0.1")))], told).run()
+        Executor([HostRollout(site, deploy_plan(site, site.store.get("1.0.1")))], told).run()
     waiting = [line for line in told.lines if line.startswith("waiting for ")]
     assert waiting == ["waiting for green-api-1: 400, wanted 200; set `headers: {Host: …}`"]

@@ -7,7 +7,7 @@ from test_executor import deploy_plan
 from towline.config.redaction import KNOWN
 from towline.errors import CheckFailed
 from towline.progress import Silent
-from towline.rollout.lane import Lane
+from towline.rollout.host_rollout import HostRollout
 from towline.rollout.operations import Operation
 from towline.state import hold
 from towline.state.releases import Status
@@ -22,8 +22,8 @@ def site(tmp_path):
 
 
 def operation(site, **rest):
-    lane = Lane(site, deploy_plan(site, site.store.get("1.0.1")))
-    return Operation((lane,), **rest)
+    part = HostRollout(site, deploy_plan(site, site.store.get("1.0.1")))
+    return Operation((part,), **rest)
 
 
 def test_a_hold_stops_what_automation_does(site):

@@ -10,7 +10,7 @@ from towline.errors import CheckFailed, UsageError
 from towline.progress import Silent
 from towline.rollout import interrupted, operations
 from towline.rollout.executor import Executor
-from towline.rollout.lane import Lane
+from towline.rollout.host_rollout import HostRollout
 from towline.rollout.planner import plan_deploy, plan_rollback
 from towline.state.journal import unfinished
 
@@ -25,7 +25,7 @@ def make(tmp_path, monkeypatch):
 
     def plain(site, version, *_):
         release = site.store.get(version)
-        return Lane(site, plan_deploy(scene(site), candidate(release), site.rollout))
+        return HostRollout(site, plan_deploy(scene(site), candidate(release), site.rollout))
 
     monkeypatch.setattr(operations, "_deploy", plain)
     monkeypatch.setattr(operations, "from_kept", lambda _, release: candidate(release))
@@ -44,17 +44,17 @@ def make(tmp_path, monkeypatch):
 
 def rollback_lane(site):
     target = site.store.get("1.0.0")
-    return Lane(site, plan_rollback(scene(site), candidate(target), target), reason="a bug")
+    return HostRollout(site, plan_rollback(scene(site), candidate(target), target), reason="a bug")
 
 
 def deploy_lane(site):
-    return Lane(site, deploy_plan(site, site.store.get("1.0.1")))
+    return HostRollout(site, deploy_plan(site, site.store.get("1.0.1")))
 
 
-def kill(lanes, monkeypatch, entry, *, after):
-    """Run lanes and die at a journal entry; whether it was reached."""
+def kill(parts, monkeypatch, entry, *, after):
+    """Run parts and die at a journal entry; whether it was reached."""
     count = 0
-    journal = lanes[0].site.journal
+    journal = parts[0].site.journal
     write = type(journal).write
 
     def dying(self, *arguments, **options):
@@ -70,7 +70,7 @@ def kill(lanes, monkeypatch, entry, *, after):
     with monkeypatch.context() as patched:
         patched.setattr(type(journal), "write", dying)
         try:
-            Executor(lanes, Silent()).run()
+            Executor(parts, Silent()).run()
         except Killed:
             journal._last = None
             return True
@@ -97,9 +97,9 @@ def test_killed_at_every_entry_it_is_resumed_or_aborted(make, monkeypatch, way, 
         site = make(entry)
         if kind == "rollback":
             Executor([deploy_lane(site)], Silent()).run()
-        lane = deploy_lane(site) if kind == "deploy" else rollback_lane(site)
+        part = deploy_lane(site) if kind == "deploy" else rollback_lane(site)
         old, new = ("1.0.0", "1.0.1") if kind == "deploy" else ("1.0.1", "1.0.0")
-        if not kill([lane], monkeypatch, entry, after=after):
+        if not kill([part], monkeypatch, entry, after=after):
             break
         fleet = Fleet((site,))
         left = interrupted.found(fleet)
@@ -127,7 +127,7 @@ def test_an_abort_that_is_killed_is_aborted_again(make, monkeypatch):
         site = make(entry)
         fleet = Fleet((site,))
         assert kill([deploy_lane(site)], monkeypatch, 10, after=True)
-        assert kill(operations.abort(fleet).lanes, monkeypatch, entry, after=True)
+        assert kill(operations.abort(fleet).parts, monkeypatch, entry, after=True)
         for way in (operations.resume, operations.abort):
             assert way(fleet).plan.kind == "abort"
         operations.resume(fleet).run(Silent())

@@ -15,7 +15,7 @@ from towline.insight.history import require_whole
 from towline.progress import Silent
 from towline.rollout import interrupted
 from towline.rollout.executor import Executor
-from towline.rollout.lane import Lane
+from towline.rollout.host_rollout import HostRollout
 from towline.rollout.repair import repair_journal
 from towline.state.journal import Journal
 from towline.state.journal_lines import START, digest, line_of
@@ -149,7 +149,7 @@ def test_a_repair_leaves_an_interruption_as_it_is(site, monkeypatch):
 def test_what_a_release_remembers_may_be_damaged_too(site, text):
     (site.store.get("1.0.1").folder / "journal.json").write_text(text)
     assert require_whole(fresh(site)) == len(lines(site))
-    run(site, Lane(site, deploy_lane(site).plan).plan)
+    run(site, HostRollout(site, deploy_lane(site).plan).plan)
     assert journal_anchor.anchors([site])[-1].seq == len(lines(site))
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from fakes import FakeSite
-from test_fleet import lanes
+from test_fleet import parts
 
 from towline.environments import lead, lead_lock, lead_move
 from towline.environments.site import Away, Fleet
@@ -36,7 +36,7 @@ def sites(tmp_path):
 
 @pytest.fixture
 def deployed(sites):
-    Executor(lanes(sites), Silent()).run()
+    Executor(parts(sites), Silent()).run()
     return sites
 
 

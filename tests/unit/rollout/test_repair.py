@@ -31,14 +31,14 @@ def spoil(site, line):
 def test_whatever_it_holds_a_rollback_goes_on_after_the_repair(site, line):
     run(site, deploy_lane(site).plan)
     spoil(site, line)
-    lane = rollback_lane(site)
+    part = rollback_lane(site)
     with pytest.raises(TowlineError, match="is not a journal entry") as error:
-        run(site, lane.plan)
+        run(site, part.plan)
     assert "inv history.repair" in error.value.remedy
     assert site.engine.shares == {"green": 100}
     place = repair_journal(Fleet((site,)))
     assert place.startswith(f"{site.state.journal}.damaged-")
-    run(site, lane.plan)
+    run(site, part.plan)
     assert site.engine.shares == {"blue": 100}
     assert site.journal.verify() == []
     assert site.journal.entries()[0]["step"] == "repair"

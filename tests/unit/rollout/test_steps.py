@@ -15,7 +15,7 @@ from towline.progress import Silent
 from towline.rollout import interrupted
 from towline.rollout import steps as package
 from towline.rollout.executor import Executor
-from towline.rollout.lane import Lane
+from towline.rollout.host_rollout import HostRollout
 from towline.rollout.steps import table
 from towline.rollout.steps.table import Phase, Scope, all_steps, current_name, find_step
 from towline.state.releases import Status
@@ -118,7 +118,7 @@ def test_an_added_step_is_left_out_where_it_has_nothing_to_do(site, toy_step):
 
 def test_an_added_step_that_fails_takes_its_phases_way_back(sites, toy_step, monkeypatch):
     plans = [
-        Lane(one, deploy_plan(one, one.store.get("1.0.1"), schema_jobs=("migrate",)))
+        HostRollout(one, deploy_plan(one, one.store.get("1.0.1"), schema_jobs=("migrate",)))
         for one in sites
     ]
     done = []

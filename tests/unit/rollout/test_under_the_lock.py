@@ -13,7 +13,7 @@ from towline.errors import CheckFailed, Locked, TowlineError, UsageError
 from towline.progress import Silent
 from towline.rollout import interrupted, operations
 from towline.rollout.executor import Executor
-from towline.rollout.lane import Lane, PlanOutdated
+from towline.rollout.host_rollout import HostRollout, PlanOutdated
 from towline.rollout.operations import Operation
 from towline.rollout.turn import Turn
 from towline.state import hold, lock
@@ -119,7 +119,7 @@ def test_what_may_be_running_elsewhere_is_not_called_finished(planned, monkeypat
 
 def test_the_hold_is_there_before_the_end_is(site, monkeypatch):
     Executor([deploy_lane(site)], Silent()).run()
-    lane, write = rollback_lane(site), type(site.journal).write
+    part, write = rollback_lane(site), type(site.journal).write
     found = []
 
     def seen(self, operation, event, *arguments, **options):
@@ -128,7 +128,7 @@ def test_the_hold_is_there_before_the_end_is(site, monkeypatch):
         return write(self, operation, event, *arguments, **options)
 
     monkeypatch.setattr(type(site.journal), "write", seen)
-    Operation((lane,), hold_reason="rolled back from 1.0.1", supersedes=True).run(Silent())
+    Operation((part,), hold_reason="rolled back from 1.0.1", supersedes=True).run(Silent())
     assert [item.reason for item in found] == ["rolled back from 1.0.1"]
 
 
@@ -190,7 +190,7 @@ def test_a_hold_that_cannot_be_set_is_told_and_set_by_a_resume(site, monkeypatch
 def test_a_plan_that_somebody_overtook_is_outdated_and_made_anew(site):
     """Two operators: the second waits for the first, and its plan is of before."""
     site.keep("1.0.2")
-    second = Lane(site, deploy_plan(site, site.store.get("1.0.2")))
+    second = HostRollout(site, deploy_plan(site, site.store.get("1.0.2")))
     first = Executor([deploy_lane(site)], Silent())
     thread = threading.Thread(target=first.run)
     with lock.held(site.host.files, site.state.lock, "nothing"):
@@ -202,7 +202,7 @@ def test_a_plan_that_somebody_overtook_is_outdated_and_made_anew(site):
     assert isinstance(error.value, UsageError)
     turn = Turn(5)
     turn.wait(Fleet((site,)), "deploy", print)
-    Executor([Lane(site, deploy_plan(site, site.store.get("1.0.2")))], Silent()).run()
+    Executor([HostRollout(site, deploy_plan(site, site.store.get("1.0.2")))], Silent()).run()
     assert serving(site) == "1.0.2"
 
 

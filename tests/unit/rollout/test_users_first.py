@@ -5,7 +5,7 @@ import threading
 import pytest
 from fakes import FakeSite
 from test_executor import deploy_plan, run, site
-from test_fleet import lanes, sites
+from test_fleet import parts, sites
 
 from towline.errors import HostLost, NeedsPerson, NoEngine, RolledBack, TowlineError
 from towline.progress import Silent
@@ -63,7 +63,7 @@ def test_a_host_that_is_lost_holds_no_other_back(sites):
     """It gives no answer, and whoever waits for one only learns that after a while."""
     for one in sites:
         one.rollout = one.rollout.model_copy(update={"reconnect": 0.2})
-    plans = lanes(sites)
+    plans = parts(sites)
     back = [threading.Event(), threading.Event()]
     for one, event in zip(sites[:2], back, strict=True):
         route = one.engine.route
@@ -190,7 +190,7 @@ def test_what_stays_dead_at_the_end_is_no_success(site, what):
 
 
 def test_a_host_that_is_lost_when_all_is_proven_takes_nobody_back(sites):
-    plans = lanes(sites)
+    plans = parts(sites)
     stop = sites[1].engine.stop
 
     def lost(colour, services):
@@ -211,8 +211,8 @@ def test_a_host_that_is_lost_when_all_is_proven_takes_nobody_back(sites):
     assert sites[0].journal.entries()[-1]["data"]["ok"] is True
     # And the next command does it.
     sites[1].engine.stop = stop
-    again = lanes(sites)
-    assert [lane.plan.nothing_to_do for lane in again] == [True, False, True]
+    again = parts(sites)
+    assert [part.plan.nothing_to_do for part in again] == [True, False, True]
     Executor(again, Silent()).run()
     assert sites[1].engine.containers["blue", "api"] == ("1.0.0", False)
     assert sites[1].store.get("1.0.1").status is Status.GOOD
@@ -221,7 +221,7 @@ def test_a_host_that_is_lost_when_all_is_proven_takes_nobody_back(sites):
 def test_in_batches_a_finish_that_fails_before_the_others_switched_goes_back(sites):
     for one in sites:
         one.rollout = one.rollout.model_copy(update={"batch_size": 1})
-    plans = lanes(sites)
+    plans = parts(sites)
     stop, failed = sites[0].engine.stop, []
 
     def lost(colour, services):
@@ -283,7 +283,7 @@ def test_an_engine_that_restarted_is_what_a_crash_is_blamed_on(site, restarted, 
 
 
 def test_a_release_that_fails_beside_a_host_that_is_lost_is_bad(sites):
-    plans = lanes(sites)
+    plans = parts(sites)
     both = threading.Barrier(2, timeout=10)
 
     def lost(*_, **__):
@@ -340,13 +340,13 @@ def test_a_first_deploy_whose_router_never_starts_leaves_nothing_to_repair(tmp_p
 
 
 def test_a_host_that_cannot_be_asked_at_the_end_is_named_with_what_works_without_it(sites):
-    plans = lanes(sites)
-    lane = plans[1]
+    plans = parts(sites)
+    part = plans[1]
 
     def nobody():
         raise HostLost("the connection to web2 was lost")
 
-    lane.unserved = nobody
+    part.unserved = nobody
     with pytest.raises(NeedsPerson, match="web2 cannot be asked") as error:
         Executor(plans, Silent()).run()
     assert "`inv deploy --env prod --without web2` works on web1, web3" in error.value.remedy

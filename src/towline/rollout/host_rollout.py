@@ -42,7 +42,7 @@ def _never() -> None:
 
 
 @dataclass
-class Lane:
+class HostRollout:
     """One host in an operation.
 
     Attributes:
