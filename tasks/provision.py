@@ -11,6 +11,7 @@ from . import check as checks
 from . import lab, seam, terminal
 
 if TYPE_CHECKING:
+    from towline.config.loading import Project
     from towline.provision.survey import Prepared, Surveyed
 
 _LOGIN = "Who logs in, such as root. Default: as the hosts are named in towline.yaml."
@@ -29,6 +30,7 @@ _LOGIN = "Who logs in, such as root. Default: as the hosts are named in towline.
         "key": "File with public keys for that user. Default: yours.",
         "engine": "docker for Docker's packages, distro for the distribution's. Default: docker.",
         "destroy": "Take away what was made there, and nothing else. Default: off.",
+        "reason": seam.REASON_HELP,
         "force": "Destroy although something is deployed there. Default: off.",
         "yes": seam.YES_HELP,
         "dry_run": seam.DRY_RUN_HELP,
@@ -44,6 +46,7 @@ def run(
     key: str = "",
     engine: str = "docker",
     destroy: bool = False,
+    reason: str = "",
     force: bool = False,
     yes: bool = False,
     dry_run: bool = False,
@@ -79,6 +82,7 @@ def run(
             return
         names = ", ".join(item.host.name for item in busy)
         seam.confirm(f"{'Take it away from' if destroy else 'Do that on'} {names}?", yes=yes)
+        _note(project, env, [item.host.name for item in busy], reason, destroy=destroy)
         concurrency = project.environment(env).rollout.concurrency
         surveys.carry_out(busy, terminal.Steps(at_once=len(busy) > 1), concurrency)
         if destroy:
@@ -106,6 +110,19 @@ def check_(c: Context, env: str = "local", login: str = "", json: bool = False) 
             command=f"inv provision.check --env {env}",
             shown=not json,
         )
+
+
+def _note(project: Project, env: str, names: list[str], reason: str, *, destroy: bool) -> None:
+    from towline.environments.opening import open_site
+    from towline.environments.provisioning import note_provisioning
+
+    note_provisioning(
+        lambda: open_site(project, env),
+        "deprovision" if destroy else "provision",
+        names,
+        reason=reason,
+        say=lambda text: terminal.tell(f"  note      {text}"),
+    )
 
 
 def _takeback(found: list[Surveyed], *, force: bool) -> list[Prepared]:

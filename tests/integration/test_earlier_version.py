@@ -104,8 +104,11 @@ def test_this_version_goes_on_where_0_6_0_was_killed(project, early):
     assert served(project) == "1.0.0"
     assert backing(project) == before
     # 1.1.0 twice: killed, and resumed.
-    history = project.inv("history").ok().out
-    assert [history.count(kind) for kind in ("deploy", "rollback")] == [4, 2]
+    rows = project.inv("history", "--json").ok().json["operations"]
+    done = [row["operation"] for row in rows if row["result"] != "note"]
+    assert [done.count(kind) for kind in ("deploy", "rollback")] == [4, 2]
+    # 0.6.0 did not say who it was.
+    assert rows[-1]["actor"] == {} != rows[0]["actor"]
 
     project.inv("down", "--yes", "--volumes").ok()
     label = f"label=towline.project={project.name}"

@@ -10,8 +10,9 @@ from fakes import FakeSite
 
 from towline.config.redaction import KNOWN
 from towline.environments import holding, lead_lock, unlocking
+from towline.environments.provisioning import note_provisioning
 from towline.environments.site import Fleet
-from towline.errors import Locked
+from towline.errors import Locked, UsageError
 from towline.hosts.local import LocalFiles
 from towline.insight.history import operations
 from towline.rollout.turn import Turn
@@ -256,6 +257,23 @@ def test_a_disk_that_is_full_does_not_keep_a_lock(tmp_path, monkeypatch):
     assert unlocking.force_unlock(site, holder, say=said.append)
     assert not site.state.lock.exists()
     assert "No space left" in said[0]
+
+
+def test_hosts_that_are_provisioned_are_noted_where_there_is_a_journal(tmp_path):
+    site, said = FakeSite(tmp_path / "state"), []
+    note_provisioning(lambda: site, "provision", ["web3"])
+    assert not site.state.journal.exists()
+    holding.place(site, "wait")
+    note_provisioning(lambda: site, "deprovision", ["web2", "web3"], reason="sold")
+    assert noted(site)[0] == ("deprovision", "ada on mac", "hosts web2, web3, reason sold")
+    with lock.held(FILES, site.state.lock, "deploy"), pytest.raises(Locked, match="deploy"):
+        note_provisioning(lambda: site, "provision", ["web3"])
+
+    def unknown():
+        raise UsageError("web3 does not let us in")
+
+    note_provisioning(unknown, "provision", ["web3"], say=said.append)
+    assert said == ["no journal says so: web3 does not let us in"]
 
 
 def test_journals_of_earlier_versions_name_nobody(tmp_path):

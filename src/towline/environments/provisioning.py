@@ -1,0 +1,40 @@
+"""Hosts that are prepared or taken back while something is deployed: the journal says so."""
+
+from collections.abc import Callable, Sequence
+
+from towline.environments.lead_lock import secured
+from towline.environments.notes import note
+from towline.environments.site import Site
+from towline.errors import TowlineError
+from towline.state.lock import silent
+
+
+def note_provisioning(
+    open_lead: Callable[[], Site],
+    what: str,
+    hosts: Sequence[str],
+    *,
+    reason: str = "",
+    say: Callable[[str], None] = silent,
+) -> None:
+    """Note what is about to be done to hosts, where their environment has a journal.
+
+    Args:
+        open_lead: Opens the environment on its lead.
+        what: `provision` or `deprovision`.
+        hosts: Their names.
+        reason: Why, in the words of whoever does it.
+        say: Told why nothing was noted.
+
+    Raises:
+        Locked: When someone is running an operation there, which must not lose its hosts.
+    """
+    try:
+        site = open_lead()
+    except TowlineError as error:
+        # Before the first deploy nobody may be able to log in yet.
+        say(f"no journal says so: {error}")
+        return
+    if site.host.files.exists(site.state.journal):
+        with secured(site, what, say=say):
+            note(site, what, {"hosts": ", ".join(hosts), "reason": reason}, say=say)
