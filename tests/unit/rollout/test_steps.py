@@ -23,18 +23,16 @@ from towline.state.releases import Status
 __all__ = ["sites"]
 ROOT = Path(__file__).resolve().parents[3]
 TOYS = Path(__file__).parent / "toys"
+# It lists the members of the engine, some of which are called as steps are.
+FENCE = ROOT / "src/towline/environments/fence.py"
 # The same word for something else: what engines, Git, Docker and people's Compose files call it.
 OTHERS = {
     "engines", "git", "hosts", "images", "lab", "promotion", "provision", "scaffold", "checks",
     "changelog", "config", "versions",
 }  # fmt: skip
 WORDS = {
-    # The kinds of operations, and members of the engine that the fence lists.
+    # A kind of operation.
     ("rollout/planner.py", "migrate"), ("tasks/operation.py", "migrate"),
-    ("environments/fence.py", "start"),
-    ("environments/fence.py", "stop"), ("environments/fence.py", "reattach"),
-    ("environments/fence.py", "renew"), ("environments/fence.py", "reconcile"),
-    ("environments/fence.py", "settle"),
     # Options and words of the command line, and a key of the journal's last entry.
     ("tasks/build.py", "build"), ("tasks/promote.py", "push"),
     ("tasks/words.py", "stop"), ("tasks/words.py", "down"),
@@ -63,7 +61,7 @@ def test_a_steps_name_stands_in_the_table_and_nowhere_else():
     for folder in ("src/towline", "tasks"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             inside = path.relative_to(ROOT / folder)
-            if inside.parts[0] in OTHERS or path == Path(table.__file__):
+            if inside.parts[0] in OTHERS or path in (Path(table.__file__), FENCE):
                 continue
             where = str(inside if folder != "tasks" else Path("tasks") / inside)
             nodes = ast.walk(ast.parse(path.read_text()))
