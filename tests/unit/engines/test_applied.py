@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from towline.engines.acts import Act
-from towline.engines.compose import applied
+from towline.engines.compose import applied, containers
 from towline.engines.compose.ownership import Owner
 from towline.engines.compose.persistent import Persistent, Rendered
 from towline.engines.world import Container, World
@@ -24,6 +24,7 @@ class Engine:
     def __init__(self):
         self.time = datetime.now(UTC) - timedelta(hours=1)
         self.made = {}
+        self.started = {}
 
     def now(self):
         self.time += timedelta(milliseconds=5)
@@ -33,7 +34,10 @@ class Engine:
         return {"SystemTime": self.now()}
 
     def inspect_container(self, container):
-        return {"Created": self.made[container], "State": {"StartedAt": self.made[container]}}
+        return {
+            "Created": self.made[container],
+            "State": {"StartedAt": max(self.made[container], self.started.get(container, ""))},
+        }
 
     def events(self, **_):
         return []
@@ -135,3 +139,65 @@ def test_killed_before_compose_did_anything_all_is_still_to_be_done(persistent):
     killed(persistent, model(db="b"), does=set())
     assert effects(persistent, model(db="b")) == {"db": Act.RECREATE}
     assert effects(persistent, model(db="a")) == {}
+
+
+def with_file(it, text):
+    """A release whose `db` mounts a file with this content, and its rendered file."""
+    folder = it.folder / "releases" / text
+    (folder / "tree/db").mkdir(parents=True, exist_ok=True)
+    (folder / "tree/db/db.conf").write_text(text)
+    wanted = model(db="a")
+    wanted["services"]["db"]["volumes"] = [
+        {"type": "bind", "source": str(it.folder / "live/db/db.conf"), "read_only": True}
+    ]
+    return Release(text, text, "c", "f", "d", {}, {}, folder), wanted
+
+
+def lay(it, release, wanted, **options):
+    world = it.engine.world()
+    given = {"spare": False, "is_idle": False, **options}
+    return it.made.bring_up(release, wanted, world, {}, **given)
+
+
+@pytest.fixture
+def restarting(persistent, monkeypatch):
+    """An engine that restarts containers; it may die right before or right after that."""
+    persistent.restarts = 0
+
+    def restart(api, container, grace=None):
+        if persistent.dies == "before":
+            raise Killed
+        persistent.restarts += 1
+        persistent.engine.started[container] = persistent.engine.now()
+        if persistent.dies == "after":
+            raise Killed
+
+    monkeypatch.setattr(containers, "restart", restart)
+    lay(persistent, *with_file(persistent, "one"))
+    return persistent
+
+
+@pytest.mark.parametrize(("dies", "again"), [("before", 1), ("after", 0)])
+def test_a_file_that_was_laid_before_the_kill_is_still_to_be_read(restarting, dies, again):
+    release, wanted = with_file(restarting, "two")
+    restarting.dies = dies
+    with pytest.raises(Killed):
+        lay(restarting, release, wanted)
+    restarting.dies, restarting.restarts = "", 0
+    assert effects(restarting, wanted) == ({"db": Act.RESTART} if again else {})
+    lay(restarting, release, wanted)
+    assert restarting.restarts == again
+    assert effects(restarting, wanted) == {}
+
+
+def test_a_service_that_is_spared_on_the_way_back_is_not_told_to_be_as_it_should(restarting):
+    """It is well with what it read; the file that it has not read is for the next deploy."""
+    release, wanted = with_file(restarting, "two")
+    restarting.dies = "before"
+    with pytest.raises(Killed):
+        lay(restarting, release, wanted)
+    restarting.dies = ""
+    lay(restarting, *with_file(restarting, "one"), spare=True)
+    assert restarting.restarts == 0
+    lay(restarting, release, wanted)
+    assert restarting.restarts == 1

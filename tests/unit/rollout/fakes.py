@@ -167,6 +167,7 @@ class FakeSite:
     engine: FakeEngine = field(default_factory=FakeEngine)
     name: str = "prod"
     host_name: str = "localhost"
+    fence: Fence = field(default_factory=Fence)
 
     def __post_init__(self):
         self.host = LocalHost()
@@ -174,7 +175,6 @@ class FakeSite:
         self.remote = False
         self.state = StateFolder(self.folder)
         self.engine.state = self.state
-        self.fence = Fence()
         self.engine.ask = partial(self.fence.prove_recently, self.host_name)
         self.files = guarded_files(self.host.files, self.engine.ask)
         self.store = ReleaseStore(self.files, self.state)

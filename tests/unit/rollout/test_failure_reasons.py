@@ -1,6 +1,7 @@
 """What is told of a failure: a full disk as one, and no lines from before this operation."""
 
 import errno
+from types import SimpleNamespace
 
 import pytest
 from docker.errors import APIError
@@ -59,7 +60,7 @@ def test_a_full_disk_is_told_with_its_host_and_what_to_type(site, what):
 def test_what_sftp_does_not_say_is_asked(site, monkeypatch, free, is_full):
     """The protocol knows one word for a full disk and for much else."""
     said = OSError("lab1 does not write a file: is its disk full?")
-    monkeypatch.setattr(site.host.__class__.files, "free_bytes", lambda _: free, raising=False)
+    monkeypatch.setattr(site.host.files, "free_bytes", lambda _: free, raising=False)
 
     def broken(*_):
         raise said
@@ -102,9 +103,11 @@ def test_a_build_without_room_is_told_of_this_machine(site, monkeypatch):
     host = LocalHost()
     said = f"#7 exporting layers\n#7 ERROR: {NO_SPACE}\n"
     monkeypatch.setattr(host, "run", lambda argv, **_: Result(tuple(argv), 1, "", said))
+    drafts = SimpleNamespace(build_file=lambda *_: b"{}")
+    monkeypatch.setattr(ComposeEngine, "_drafts", drafts)
     engine = ComposeEngine(host, site.state, "shop", "prod")
     with pytest.raises(DiskFull, match=r"the disk of .* is full: #7 ERROR"):
-        engine.build(site.folder / "build.json", ["api"])
+        engine.build(None, ["api"], "content")
 
 
 def test_lines_from_before_the_operation_are_not_shown(site):

@@ -1,5 +1,6 @@
 """Holds, repairs and moves of the lead ask the fence too, and a lead that was replaced is found."""
 
+import threading
 import time
 
 import pytest
@@ -21,15 +22,16 @@ from towline.state import lock
 NAMES = ("web1", "web2", "web3")
 
 
-def remote(folder, name):
-    site = FakeSite(folder / name, host_name=name)
+def remote(folder, name, fence):
+    site = FakeSite(folder / name, host_name=name, fence=fence)
     site.remote = True
     return site
 
 
 def opened(folder):
     """What another operator, or a later command, has in hand."""
-    return [remote(folder, name) for name in NAMES]
+    fence = Fence()
+    return [remote(folder, name, fence) for name in NAMES]
 
 
 @pytest.fixture
@@ -51,18 +53,20 @@ def content(folder):
 @pytest.fixture
 def sleeping(monkeypatch):
     """Counts proofs that whoever acts asks for, and does something before one of them."""
-    clock, prove = Clock(), Fence.prove
+    clock, prove, turn = Clock(), Fence.prove, threading.RLock()
 
     class Sleep:
         number, count, then = 0, 0, staticmethod(lambda: None)
 
     def woken(one, age=0.0, host=""):
-        if one._check and age < 5:
-            Sleep.count += 1
-            if Sleep.count == Sleep.number:
-                clock.slept += 100
-                Sleep.then()
-        return prove(one, age, host)
+        # What other hosts prove meanwhile waits: they would act in the middle of it.
+        with turn:
+            if one._check and age < 5:
+                Sleep.count += 1
+                if Sleep.count == Sleep.number:
+                    clock.slept += 100
+                    Sleep.then()
+            return prove(one, age, host)
 
     monkeypatch.setattr(fence, "now", clock)
     monkeypatch.setattr(Fence, "prove", woken)

@@ -16,19 +16,20 @@ KNOWN, GONE = "api@sha256:1", "api@sha256:2"
 def site(tmp_path, monkeypatch):
     manifest = SimpleNamespace(version="1.0.1", content="1.0.1", commit="c")
     monkeypatch.setattr(candidates, "read_manifest", lambda _: manifest)
-    monkeypatch.setattr(candidates, "fingerprint", lambda *_: "1.0.1")
+    monkeypatch.setattr(candidates, "fingerprint", lambda *_, **__: "1.0.1")
     monkeypatch.setattr(candidates, "before_of", lambda *_: Before({}, {}))
     monkeypatch.setattr(candidates.host_files, "wanted_of", lambda *_: {})
     monkeypatch.setattr(candidates.host_files, "of_release", lambda *_: {})
     made = FakeSite(tmp_path)
     made.values, made.by_registry, made.asked = {}, True, []
-    missing = made.engine.missing_images
+    made.gone = set()
 
-    def asked(images):
+    def missing(images):
         made.asked.append(sorted(images))
-        return missing(images)
+        return set(images) & made.gone
 
-    made.engine.missing_images = asked
+    made.engine.images.missing = missing
+    monkeypatch.setattr(candidates, "_own_compose_files", lambda _: ())
     return made
 
 
@@ -37,7 +38,7 @@ def test_whole_or_to_be_pulled_again_it_is_asked_once(site):
     found = candidates.promoted(site, resolve=False)
     assert (found.candidate.kept, found.candidate.to_pull) == (kept, ())
     assert site.asked == [[KNOWN]]
-    site.engine.pruned = {KNOWN}
+    site.gone = {KNOWN}
     found = candidates.promoted(site, resolve=False)
     assert [item.reference for item in found.candidate.to_pull] == [KNOWN]
     assert site.asked == [[KNOWN]] * 2
@@ -48,7 +49,7 @@ def test_of_several_each_is_asked_once_until_one_is_whole(site):
     made = release("1.0.1", site.folder, images={"api": GONE})
     later = replace(made, id="1.0.1+r2", folder=made.folder.with_name("1.0.1+r2"))
     site.store.add(later, {})
-    site.by_registry, site.engine.pruned = False, {GONE}
+    site.by_registry, site.gone = False, {GONE}
     found = candidates.promoted(site, resolve=False)
     assert found.candidate.kept.id == "1.0.1"
     assert site.asked == [[GONE], [KNOWN]]

@@ -7,7 +7,7 @@ way, or left a service as it was, is still told truly; secrets are in it (0600).
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ class Applied:
         away: Service -> seconds that it was away when it was recreated or restarted last.
         pending: Service -> definition that Compose was told to apply at `began`; a run that was
             killed leaves it. Containers that are younger were made from it.
+        unread: Service -> files that it mounts and that changed since it read them; a container
+            that started later than `began` has read them.
         began: Unix time, by the engine's clock.
     """
 
@@ -36,7 +38,15 @@ class Applied:
     since: str = ""
     away: dict[str, float] = field(default_factory=dict)
     pending: dict[str, Any] = field(default_factory=dict)
+    unread: dict[str, list[str]] = field(default_factory=dict)
     began: float = 0.0
+
+    def change(self, files: Mapping[str, Iterable[Path]], now: float) -> None:
+        """Note files that are about to change."""
+        for name, paths in files.items():
+            known = self.unread.setdefault(name, [])
+            known += [str(path) for path in paths if str(path) not in known]
+        self.began = now
 
     def begin(self, services: Mapping[str, Any], now: float) -> None:
         """Note what Compose is told to apply."""
@@ -48,7 +58,7 @@ class Applied:
         found = {name: item for name, item in self.pending.items() if name in made}
         if found:
             self.model = {**(self.model or {}), "services": {**known, **found}}
-        self.pending, self.began = {}, 0.0
+        self.pending = {}
 
     def put(self, wanted: Mapping[str, Any], services: set[str]) -> None:
         """Note that services are as a rendered file describes them; forget what it lacks."""
@@ -65,21 +75,23 @@ def read_applied(files: Files, state: StateFolder) -> Applied:
     try:
         model = json.loads(files.read(_file(state)))
         since, away = str(model.pop(_SINCE, "")), dict(model.pop(_AWAY, {}))
-        pending = model.pop(_PENDING, {})
+        pending = {"unread": {}, **model.pop(_PENDING, {})}
         services, began = dict(pending.get("services", {})), float(pending.get("began", 0))
+        unread = {str(name): list(map(str, paths)) for name, paths in pending["unread"].items()}
         if not isinstance(model["services"], dict):
             return Applied()
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return Applied()
     # Of a first deploy that was killed nothing is known but what it was about to do.
-    return Applied(model if model["services"] else None, since, away, services, began)
+    return Applied(model if model["services"] else None, since, away, services, unread, began)
 
 
 def write_applied(files: Files, state: StateFolder, record: Applied) -> None:
     """Write the record, unless it says the same already."""
     model = {**(record.model or {"services": {}}), _SINCE: record.since, _AWAY: record.away}
-    if record.pending:
-        model[_PENDING] = {"services": record.pending, "began": record.began}
+    if record.pending or record.unread:
+        pending = {"services": record.pending, "unread": record.unread, "began": record.began}
+        model[_PENDING] = pending
     text = (json.dumps(model, indent=1, sort_keys=True) + "\n").encode()
     path = _file(state)
     if not files.exists(path) or files.read(path) != text:

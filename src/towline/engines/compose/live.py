@@ -4,7 +4,7 @@ A container keeps the inode it was started with, so files are written in place, 
 differ. What may be removed or written over is said in `placed.py`, and nowhere else.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,10 +153,19 @@ def sync(
     model: dict[str, Any],
     services: Iterable[str],
     release: Release,
+    announce: Callable[[Mapping[str, list[Path]]], None] | None = None,
 ) -> Synced:
     """Bring what services mount from `live` to what a release's tree holds.
 
     Only files that Towline placed are removed or written over; see `placed.py`.
+
+    Args:
+        files: The host's files.
+        state: The state folder.
+        model: The rendered file.
+        services: Whose files to bring.
+        release: The release.
+        announce: Told what is to change, before anything does.
 
     Returns:
         What changed; services for which nothing did are left out.
@@ -168,6 +177,8 @@ def sync(
         owner = _owner(model["services"][service])
         for path in found.get(service, []):
             job.compare(service, path, owner, path in written)
+    if announce and job.done.changed:
+        announce(job.done.changed)
     job.carry_out(path for paths in found.values() for path in paths)
     entry = job.placed.folder.entry(Path())
     if entry and entry.mode & 0o077:

@@ -87,7 +87,9 @@ class Persistent:
             found = [Path(item) for item in differing if _is_below(Path(item), paths)]
             if found:
                 changed.setdefault(name, []).extend(found)
-        before = self._baseline(read_applied(self.host.files, self.state), world, wanted)
+        record = read_applied(self.host.files, self.state)
+        before = self._baseline(record, world, wanted)
+        _merge(changed, record)
         effects = find_effects(before, wanted.model, changed, wanted.signals)
         spared = _spared(world, wanted.signals) if spare else set()
         return [item for item in effects if item.service not in spared or not item.interrupts]
@@ -124,10 +126,15 @@ class Persistent:
             for name in model["services"]
             if name not in spared and (name != release.router or is_idle)
         ]
-        synced = live.sync(self.host.files, self.state, model, laid, release)
+
+        def note(changed: Mapping[str, Iterable[Path]]) -> None:
+            # Killed afterwards, nobody would know that services have not read them.
+            record.change(changed, containers.now(self._api))
+            write_applied(self.host.files, self.state, record)
+
+        synced = live.sync(self.host.files, self.state, model, laid, release, note)
         changed = {name: list(paths) for name, paths in renewed.items()}
-        for name, paths in synced.changed.items():
-            changed.setdefault(name, []).extend(paths)
+        _merge(changed, record)
         found = list(find_effects(before, model, changed, told))
         effects = [item for item in found if item.service not in spared or not item.interrupts]
         left = [item.service for item in found if item not in effects]
@@ -135,6 +142,7 @@ class Persistent:
         if effects:
             done += self._carry_out(effects, release, model, world, record)
         record.pending = {}
+        record.unread = {name: paths for name, paths in record.unread.items() if name in left}
         acted = {item.service for item in effects}
         record.put(model, acted | (set(model["services"]) - set(left)))
         write_applied(self.host.files, self.state, record)
@@ -196,6 +204,12 @@ class Persistent:
         if record.pending:
             items = [item for item in world.kept() if item.service in record.pending]
             record.finish({item.service for item in items if self._made(item) >= record.began})
+        for item in world.kept():
+            # Started meanwhile, it has read them.
+            if item.service in record.unread and item.running:
+                started = containers.unix_time(self._started(item))
+                if started >= record.began:
+                    del record.unread[item.service]
         disabled = frozenset(self._disabled(record, world, wanted))
         return Baseline(record.model, world, disabled, record.away)
 
@@ -245,6 +259,13 @@ def reload_signals(release: Release) -> dict[str, str]:
     """Service -> the signal that makes it read its configuration again, where it has one."""
     found = {name: release.settings(name).reload for name in release.services}
     return {name: signal for name, signal in found.items() if signal}
+
+
+def _merge(changed: dict[str, list[Path]], record: Applied) -> None:
+    """Add what a run that was killed left unread."""
+    for name, paths in record.unread.items():
+        known = changed.setdefault(name, [])
+        known += [Path(path) for path in paths if Path(path) not in known]
 
 
 def _is_below(path: Path, roots: Iterable[Path]) -> bool:
