@@ -1,5 +1,11 @@
 """Properties have no time limit: a busy machine says nothing about the code."""
 
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -15,3 +21,27 @@ def _nothing_is_known():
     KNOWN.forget()
     yield
     KNOWN.forget()
+
+
+# Much of a test that kills a promotion at every step is waiting for the disk, also where it removes
+# its copies. Where containers run, this may be a small folder.
+_MEMORY = Path("/dev/shm")
+_ENOUGH = 2 * 1024**3
+
+
+@pytest.fixture(scope="session")
+def _scratch(tmp_path_factory):
+    """A folder in memory; on disk where there is little memory, or none to write to."""
+    is_roomy = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH
+    base = _MEMORY if is_roomy else tmp_path_factory.getbasetemp()
+    with tempfile.TemporaryDirectory(prefix="towline-", dir=base) as made:
+        yield Path(made).resolve()
+
+
+@pytest.fixture
+def tmp_path(_scratch, request):
+    """An empty folder, gone after the test; pytest's own stays, on disk."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=_scratch))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,7 +46,7 @@ class Repository:
 
     def git_path(self, name: str) -> Path:
         """Where Git keeps something of this working tree, such as `index`."""
-        return self.root / self.ask("rev-parse", "--git-path", name).removesuffix("\n")
+        return _git_path(self, name)
 
     def head(self) -> str:
         """The commit that is checked out; empty before the first one."""
@@ -224,6 +225,12 @@ class Repository:
         if answer.code:
             raise failed(words, answer)
         return answer.data
+
+
+# Asked for a dozen times in a release, and always with the same answer.
+@lru_cache(maxsize=64)
+def _git_path(repository: Repository, name: str) -> Path:
+    return repository.root / repository.ask("rev-parse", "--git-path", name).removesuffix("\n")
 
 
 def open_repository(folder: Path) -> Repository | None:
