@@ -17,12 +17,13 @@ def status(c: Context, env: str = "local", json: bool = False) -> None:
     with seam.outcome():
         from towline.insight.status import fleet_status, require_served
 
-        data = fleet_status(seam.open_fleet(env, only_look=True))
+        found = fleet_status(seam.open_fleet(env, only_look=True))
+        data = found.data()
         if json:
             terminal.say_json("status", data)
         else:
             _show(data)
-        require_served(data)
+        require_served(found)
 
 
 def _show(data: dict[str, Any]) -> None:
@@ -38,8 +39,12 @@ def _show(data: dict[str, Any]) -> None:
     if len(data["versions"]) > 1:
         terminal.say(f"  next      `inv deploy --env {data['environment']}` brings them to one")
     containers = [{name: row[name] for name in _COLUMNS} for row in data["containers"]]
+    counts = ("running", "wanted")
+    hosts = [
+        {name: cell for name, cell in row.items() if name not in counts} for row in data["hosts"]
+    ]
     kept = [release_row(row) for row in data["kept"]]
-    tables = {"hosts": data["hosts"], "containers": containers, "kept releases": kept}
+    tables = {"hosts": hosts, "containers": containers, "kept releases": kept}
     for title, rows in tables.items():
         if rows:
             terminal.say(f"\n{title}")

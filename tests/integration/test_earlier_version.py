@@ -14,10 +14,11 @@ from toy import release, toy
 
 # `chore(release): v0.6.0`; no tag travels with a branch.
 COMMIT = "4a4fe66"
+# What 0.6.0 calls its journal, in words that no rename of ours finds.
 KILLED = """
-import os, signal, sys
+import importlib, os, signal, sys
 from invoke.main import program
-from towline.state.journal import Journal
+Journal = importlib.import_module(".".join(("towline", "rollout", "journal"))).Journal
 write = Journal.write
 def counted(self, operation, event, step="", *given, **named):
     write(self, operation, event, step, *given, **named)
@@ -55,6 +56,9 @@ def project(tmp_path):
     made = toy(tmp_path, work=True)
     compose = made.root / "deploy/docker/docker-compose.prod.yml"
     compose.write_text(compose.read_text().replace(", changes_schema: false", ""))
+    # As 0.6.0 calls it; this version understands that.
+    settings = made.root / "towline.yaml"
+    settings.write_text(settings.read_text().replace("bake_time:", "watch:"))
     yield made
     remove(made)
 

@@ -2,17 +2,32 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from towline.config.units import format_duration
 from towline.rollout.steps.table import RESTORE, SWITCH
 from towline.state import actor
+from towline.state.actor import Actor
 from towline.state.journal import Entry
 from towline.state.releases import Release
 
 
-def since(operations: Iterable[list[Entry]], live: Release | None) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Since:
+    """When traffic last moved to the live release.
+
+    Attributes:
+        at: UTC time, ISO 8601.
+        seconds: How long ago that is.
+        actor: Who moved it.
+    """
+
+    at: str
+    seconds: float
+    actor: Actor
+
+
+def since(operations: Iterable[list[Entry]], live: Release | None) -> Since | None:
     """When traffic last moved to a release, how long ago that is, and who moved it.
 
     Args:
@@ -24,12 +39,7 @@ def since(operations: Iterable[list[Entry]], live: Release | None) -> dict[str, 
         return None
     at, entries = found
     age = time.time() - datetime.fromisoformat(at).timestamp()
-    return {
-        "at": at,
-        "for": format_duration(max(0.0, age)),
-        "seconds": max(0.0, age),
-        "actor": actor.read(entries[0]["data"].get("actor")).data(),
-    }
+    return Since(at, max(0.0, age), actor.read(entries[0]["data"].get("actor")))
 
 
 def _moved(operations: Iterable[list[Entry]], live: str) -> tuple[str, list[Entry]] | None:

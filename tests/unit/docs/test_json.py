@@ -81,17 +81,17 @@ def _fields(shape, before=""):
 
 
 def test_status(site, said):
-    data = said("status", status.fleet_status(Fleet((site,))))
+    data = said("status", status.fleet_status(Fleet((site,))).data())
     assert data["since"]["seconds"] >= 0
     assert_shape(data)
     site.remote = True
-    assert_shape(said("status", status.fleet_status(Fleet((site,)))))
+    assert_shape(said("status", status.fleet_status(Fleet((site,))).data()))
 
 
 def test_status_of_nothing(tmp_path, said):
     site = FakeSite(tmp_path)
     site.environment = site.project.environment("local")
-    data = said("status", status.fleet_status(Fleet((site,))))
+    data = said("status", status.fleet_status(Fleet((site,))).data())
     assert data["live"] is data["since"] is data["locked_by"] is None
     assert_shape(data)
 

@@ -79,7 +79,7 @@ FIRST = deploy("1", "", 5)
 )
 def test_since(operations, live, second):
     found = since(reversed(operations), Live(live))
-    assert (found["at"] if found else None) == (NOW.format(second) if second else None)
+    assert (found.at if found else None) == (NOW.format(second) if second else None)
 
 
 def test_nothing_is_live():

@@ -29,19 +29,20 @@ def sites(tmp_path):
 
 
 def problems(sites, **options):
-    data = status.fleet_status(Fleet(tuple(sites), **options))
+    found = status.fleet_status(Fleet(tuple(sites), **options))
+    data = found.data()
     if data["problems"]:
         with pytest.raises(TowlineError) as error:
-            status.require_served(data)
+            status.require_served(found)
         assert error.value.exit_code == 1
     else:
-        status.require_served(data)
+        status.require_served(found)
     return data["problems"]
 
 
 def test_served_everywhere_is_no_problem_and_standby_containers_do_not_count(sites):
     sites[0].engine.containers["green", "api"] = ("0.9.0", False)
-    data = status.fleet_status(Fleet(tuple(sites)))
+    data = status.fleet_status(Fleet(tuple(sites))).data()
     assert data["problems"] == []
     assert data["served"] is True
     # Two apps' and workers' containers beside them: of what serves, all runs.
@@ -114,7 +115,7 @@ def test_one_host_that_is_away_is_named_and_the_others_are_shown(sites, monkeypa
 
     monkeypatch.setattr(sites[0].engine, "observe", gone)
     assert problems(sites)[0].startswith("web1 is away: no Docker engine answers")
-    assert status.fleet_status(fleet)["live"] == "1.0.0"
+    assert status.fleet_status(fleet).data()["live"] == "1.0.0"
 
 
 def test_nothing_deployed_is_no_problem(tmp_path):
@@ -128,20 +129,20 @@ def test_what_was_left_to_a_person_is_said_until_the_next_operation(sites):
     journal.write("1", "begin", data={"kind": "deploy", "release": "1.0.1"})
     end = {"ok": False, "error": "unhealthy", "restore": "web2: cut"}
     journal.write("1", "end", data=end)
-    data = status.fleet_status(Fleet(tuple(sites)))
+    data = status.fleet_status(Fleet(tuple(sites))).data()
     assert data["manual"] == (
         "deploy 1.0.1 failed (unhealthy) and its rollback also failed: web2: cut"
     )
     journal.write("2", "begin", data={"kind": "deploy", "release": "1.0.0"})
     journal.write("2", "end", data={"ok": True})
-    assert status.fleet_status(Fleet(tuple(sites)))["manual"] is None
+    assert status.fleet_status(Fleet(tuple(sites))).first.manual == ""
     assert sites[0].store.get("1.0.0").status is Status.GOOD
 
 
 def test_people_read_which_containers_serve_and_how_many(sites, monkeypatch, capsys):
     from towline.tasks.status import _show
 
-    _show(status.fleet_status(Fleet(tuple(sites))))
+    _show(status.fleet_status(Fleet(tuple(sites))).data())
     said = capsys.readouterr().out
     assert "traffic   api: blue 100 % (1 of 1 running)" in said
     assert "blue-api-1" in said
