@@ -46,6 +46,7 @@ def read(files: Files, state: StateFolder) -> Hold | None:
     try:
         data = json.loads(files.read(state.hold))
         if all(isinstance(data[name], str) for name in ("reason", "since")):
+            datetime.fromisoformat(data["since"])
             # Up to 0.6.0 a file says only user and machine.
             who = data.get("actor") or {"login": data.get("user"), "host": data.get("machine")}
             return Hold(data["reason"], data["since"], actor.read(who))

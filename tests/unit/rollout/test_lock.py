@@ -206,6 +206,7 @@ class Clock(LocalFiles):
     """The files of a host whose clock is wrong by some seconds."""
 
     def __init__(self, wrong):
+        super().__init__()
         self.wrong = wrong
 
     def age(self, path):

@@ -17,6 +17,7 @@ from towline.rollout.host_rollout import HostRollout, PlanOutdated
 from towline.rollout.operations import Operation
 from towline.rollout.turn import Turn
 from towline.state import hold, lock
+from towline.state.actor import Actor
 from towline.state.lock_file import this_process
 
 
@@ -110,7 +111,11 @@ def test_what_may_be_running_elsewhere_is_not_called_finished(planned, monkeypat
     """A deployer on another machine was killed a moment ago: its lock still looks alive."""
     site, fleet = planned, Fleet((planned,))
     assert kill([deploy_lane(site)], monkeypatch, 6, after=True)
-    elsewhere = replace(this_process("deploy 1.0.1", 60.0), user="ann", where="another boot")
+    elsewhere = replace(
+        this_process("deploy 1.0.1", 60.0),
+        actor=Actor(login="ann", host="elsewhere"),
+        where="another boot",
+    )
     site.host.files.write(site.state.lock, elsewhere.content())
     for way in (operations.abort, operations.resume):
         with pytest.raises(Locked, match=r"ann on .* is running deploy 1\.0\.1"):
