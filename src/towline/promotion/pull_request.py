@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from towline.config.redaction import KNOWN
@@ -15,12 +15,9 @@ from towline.errors import TowlineError, UsageError
 from towline.git.remote import Remote
 
 if TYPE_CHECKING:
-    from github import Github, GithubException
-    from github.Repository import Repository as Hosted
+    from towline.promotion.github import GitHub, Refused
 
 TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
-_SECONDS = 20
-_RETRIES = 2
 _PUBLIC = "github.com"
 _OTHERS = ("gitlab", "bitbucket", "codeberg", "gitea", "forgejo")
 
@@ -59,8 +56,7 @@ def open_pull_request(
         UsageError: When there is no token or no repository, or GitHub does not accept them.
         TowlineError: When GitHub cannot be reached or refuses.
     """
-    from github import GithubException
-    from requests import RequestException
+    from towline.promotion.github import GitHub, Refused, Unreachable
 
     path = remote.path if remote else os.environ.get("GITHUB_REPOSITORY", "")
     if path.count("/") != 1:
@@ -68,61 +64,42 @@ def open_pull_request(
             f"the remote is no repository on GitHub ({path or 'no address'})",
             remedy="push with --push, and open the request by hand; or set GITHUB_REPOSITORY",
         )
-    client = _client(_token(), api_address(remote))
+    token, api = _token(), api_address(remote)
     # It leaves this process: commit messages and names of files may hold what nobody should read.
     title, body = KNOWN.redact(title), KNOWN.redact(body)
     try:
-        return _opened(client.get_repo(path), branch, title, body, base)
-    except (AssertionError, AttributeError, TypeError):
-        # The library takes the form of the answers for granted.
+        with GitHub(api, token) as client:
+            return _opened(client, path, base, {"head": branch, "title": title, "body": body})
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise UsageError(
-            f"{urlsplit(client.requester.base_url).hostname} does not answer as GitHub's API does"
-            f"; {branch} is pushed",
+            f"{urlsplit(api).hostname} does not answer as GitHub's API does; {branch} is pushed",
             remedy="set GITHUB_API_URL to the address of the API: https://HOST/api/v3",
         ) from None
-    except GithubException as error:
+    except Refused as error:
         _refused(error, path, branch)
-    except RequestException as error:
+    except Unreachable as error:
         raise TowlineError(
             f"GitHub cannot be reached: {type(error).__name__}; {branch} is pushed",
             remedy="try again, or open the request by hand",
         ) from None
-    finally:
-        client.close()
 
 
-def _opened(repository: Hosted, branch: str, title: str, body: str, base: str) -> PullRequest:
-    head = f"{repository.owner.login}:{branch}"
+def _opened(client: GitHub, path: str, base: str, wanted: dict[str, str]) -> PullRequest:
+    repository = client.get(f"/repos/{path}")
+    # By the name that it has now: only questions are passed on from an earlier one.
+    pulls = f"/repos/{repository.get('full_name') or path}/pulls"
+    head = f"{repository['owner']['login']}:{wanted['head']}"
     # Without a base asked for, one that people pointed at another branch is the one.
-    for found in repository.get_pulls(state="open", head=head, **({"base": base} if base else {})):
-        found.edit(title=title, body=body)
-        return PullRequest(found.number, found.html_url, created=False)
-    into = base or repository.default_branch
-    made = repository.create_pull(base=into, head=branch, title=title, body=body)
-    return PullRequest(made.number, made.html_url, created=True)
+    for found in client.get(pulls, state="open", head=head, **({"base": base} if base else {})):
+        text = {"title": wanted["title"], "body": wanted["body"]}
+        client.patch(f"{pulls}/{int(found['number'])}", **text)
+        return _pull_request(found, created=False)
+    into = base or repository["default_branch"]
+    return _pull_request(client.post(pulls, base=into, **wanted), created=True)
 
 
-def _client(token: str, api: str) -> Github:
-    from github import Auth, Github
-    from urllib3 import Retry
-
-    # The library's own way of trying again waits for minutes, and a server may ask for hours.
-    retry = Retry(
-        total=_RETRIES,
-        backoff_factor=0.5,
-        status_forcelist=(502, 503, 504),
-        respect_retry_after_header=False,
-        raise_on_status=False,
-    )
-    return Github(
-        auth=Auth.Token(token),
-        base_url=api,
-        timeout=_SECONDS,
-        retry=retry,
-        # It paces those who make thousands of requests; these are three.
-        seconds_between_requests=0,
-        seconds_between_writes=0,
-    )
+def _pull_request(data: Any, *, created: bool) -> PullRequest:
+    return PullRequest(data["number"], data["html_url"], created)
 
 
 def _token() -> str:
@@ -181,11 +158,10 @@ def _secure(given: str) -> str:
     raise UsageError(f"GITHUB_API_URL {problem}", remedy="write https://HOST/api/v3")
 
 
-def _refused(error: GithubException, path: str, branch: str) -> NoReturn:
-    data = error.data if isinstance(error.data, dict) else {}
-    said = data.get("message") or ""
+def _refused(error: Refused, path: str, branch: str) -> NoReturn:
+    said = error.data.get("message") or ""
     pushed = f"; {branch} is pushed"
-    wait = _wait(error.headers or {})
+    wait = _wait(error.headers)
     if error.status == 401:
         raise UsageError(
             f"GitHub does not accept the token{pushed}",
@@ -213,7 +189,7 @@ def _refused(error: GithubException, path: str, branch: str) -> NoReturn:
         ) from None
     details = [
         str(item.get("message", item)) if isinstance(item, dict) else str(item)
-        for item in data.get("errors") or []
+        for item in error.data.get("errors") or []
     ]
     raise TowlineError(
         f"GitHub refuses the pull request ({error.status}): {said}{pushed}",

@@ -74,6 +74,16 @@ def test_the_repository_may_come_from_the_workflow(server, monkeypatch):
     assert request(None).number == 7
 
 
+def test_a_repository_that_was_renamed(server):
+    """Only questions are passed on from an earlier name, so that the new one is used."""
+    moved = {"owner": {"login": "acme"}, "full_name": "acme/store", "default_branch": "main"}
+    server.answers[REPO] = (301, {}, {"Location": f"{server.url}/repositories/1"})
+    server.answers["GET", "/repositories/1"] = (200, moved, {})
+    server.answers["GET", "/repos/acme/store/pulls"] = (200, [], {})
+    server.answers["POST", "/repos/acme/store/pulls"] = (201, pull(server, 9), {})
+    assert request().number == 9
+
+
 REPO, PULLS = ("GET", "/repos/acme/shop"), ("POST", "/repos/acme/shop/pulls")
 INVALID = {"message": "Validation Failed", "errors": [{"message": "No commits between main and x"}]}
 
