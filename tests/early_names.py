@@ -4,9 +4,9 @@ import sys
 
 from invoke import main
 
-from towline.engines.compose import engine, names, ownership
+from towline.engines.compose import described, drafts, names, ownership
 
-for module in (names, ownership, engine):
+for module in (names, ownership, described, drafts):
     module.compose_project = names.early_project
 
 if __name__ == "__main__":

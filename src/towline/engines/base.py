@@ -4,60 +4,21 @@ Nothing here speaks of containers being created one by one; a Swarm or a Helm ch
 answer the same questions.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from towline.config.services import Role
 from towline.engines.acts import Effect
-from towline.engines.bundle import Bundle, Draft, Guest, Resource, Source
-from towline.engines.image_store import ImageStore
+from towline.engines.bundle import Draft, Guest, Resource
+from towline.engines.commands import Commands
+from towline.engines.describer import Describer
 from towline.engines.world import Container, World
-from towline.findings import Finding
-from towline.hosts.base import Folder, Host
+from towline.hosts.base import Host
 from towline.routing.nginx import Routes
 from towline.state.releases import Release
 
 
-class Commands(Protocol):
-    """What an engine's acts look like when they are typed: the `$` lines of a plan. Pure."""
-
-    def build(self, services: Sequence[str]) -> tuple[str, ...]:
-        """What builds images on the machine where the plan is made."""
-        ...
-
-    def push(self, references: Sequence[str]) -> tuple[str, ...]:
-        """What brings images to their registries."""
-        ...
-
-    def pull(self, references: Sequence[str]) -> tuple[str, ...]:
-        """What fetches images from their registries."""
-        ...
-
-    def reconcile(self, release: str, effects: Sequence[Effect]) -> tuple[str, ...]:
-        """What brings persistent services to a release's description."""
-        ...
-
-    def run_jobs(self, release: str, slot: str, services: Sequence[str]) -> tuple[str, ...]:
-        """What runs jobs in the image of a release."""
-        ...
-
-    def start(
-        self, release: str, slot: str, services: Sequence[str], ready: Sequence[str]
-    ) -> tuple[str, ...]:
-        """What makes services run in a slot; those of `ready` are only created."""
-        ...
-
-    def start_ready(self, services: Sequence[str]) -> tuple[str, ...]:
-        """What starts services that were only created before."""
-        ...
-
-    def route(self) -> tuple[str, ...]:
-        """What makes the router read its configuration."""
-        ...
-
-
-class Engine(Protocol):
+class Engine(Describer, Protocol):
     """Runs the containers of one environment on one host."""
 
     @property
@@ -68,112 +29,6 @@ class Engine(Protocol):
     @property
     def host(self) -> Host:
         """Where it runs."""
-        ...
-
-    @property
-    def images(self) -> ImageStore:
-        """The images of its host."""
-        ...
-
-    @property
-    def configuration(self) -> Folder:
-        """What persistent services read, each file by its path in the deploy tree."""
-        ...
-
-    def describe(self, source: Source) -> Bundle:
-        """What a deploy tree describes; nothing is asked of the host's containers.
-
-        Raises:
-            UsageError: When the description is missing or wrong.
-        """
-        ...
-
-    def build(
-        self,
-        draft: Draft,
-        services: Sequence[str],
-        content: str,
-        tick: Callable[[], None] | None = None,
-    ) -> None:
-        """Build images on this machine.
-
-        Args:
-            draft: The release that they are of.
-            services: Whose images.
-            content: Digest of the promoted content, which the images are labelled with.
-            tick: Called in every wait; when it raises, the build ends.
-
-        Raises:
-            TowlineError: When a build fails.
-        """
-        ...
-
-    def prepare(self, draft: Draft) -> dict[str, bytes]:
-        """What the engine needs in the folder of a release: name -> content.
-
-        Raises:
-            CheckFailed: When others have something under the names that the release would use.
-        """
-        ...
-
-    def adopt(self, guest: Guest, inside: Path, data: bytes) -> bytes:
-        """A file of a release of another host as it must be on this one.
-
-        Args:
-            guest: The release there.
-            inside: The file's path in the release's folder.
-            data: What it holds there.
-        """
-        ...
-
-    def reads(self, wanted: Release | Draft, *roles: Role) -> dict[str, list[Path]]:
-        """Service of one of these roles -> what it reads, by its path in the deploy tree."""
-        ...
-
-    def reader(self, wanted: Release | Bundle | Draft, service: str) -> int | None:
-        """The numeric user that a service reads its files as.
-
-        None when it may read those of any user, or when nobody can tell.
-        """
-        ...
-
-    def secret_files(self, release: Path) -> list[Path]:
-        """Files of the host that the containers of a retained release are given as secrets.
-
-        Args:
-            release: The folder of the release.
-        """
-        ...
-
-    def inspect(self, bundle: Bundle, secrets: Collection[str]) -> list[Finding]:
-        """What is wrong with a description.
-
-        Args:
-            bundle: The description.
-            secrets: Variables that are secrets too, whatever they are called.
-        """
-        ...
-
-    def inspect_host(self, disk_free: int) -> list[Finding]:
-        """Whether the host can run anything, and has what was placed there.
-
-        Args:
-            disk_free: Bytes that are to be free.
-        """
-        ...
-
-    def inspect_claims(self, draft: Draft) -> list[Finding]:
-        """What others have of that which a release would use: names, ports."""
-        ...
-
-    def inspect_router(self, bundle: Bundle, configuration: Folder) -> list[Finding] | None:
-        """Whether the router accepts its configuration; None where this host cannot tell.
-
-        Args:
-            bundle: The description.
-            configuration: What the environment's host has; certificates that are not here come
-                from it.
-        """
         ...
 
     def ping(self) -> None:

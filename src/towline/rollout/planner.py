@@ -10,7 +10,7 @@ from towline.config.deploy_sections import Rollout
 from towline.config.services import SCALED, Role
 from towline.config.units import format_size
 from towline.engines.acts import Act, Effect
-from towline.engines.base import Commands
+from towline.engines.commands import Commands
 from towline.engines.world import other
 from towline.environments.site import Observed
 from towline.errors import UsageError

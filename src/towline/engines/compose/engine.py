@@ -3,160 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from towline import scratch
 from towline.config.services import Role
 from towline.engines.acts import Effect
-from towline.engines.bundle import Bundle, Draft, Guest, Resource, Source
-from towline.engines.compose import containers, jobs, mounted, registration, scaling, shared, users
+from towline.engines.bundle import Draft, Guest, Resource
+from towline.engines.compose import containers, jobs, mounted, registration, scaling, shared
 from towline.engines.compose.commands import (
     ComposeCommands,
-    compose_command,
     job_command,
     start_commands,
 )
-from towline.engines.compose.compose_file import ComposeFile, own_part, resolve
-from towline.engines.compose.drafts import Drafts, as_json, secret_files
-from towline.engines.compose.files import BUILD, persistent_file, read_model, slot_file
-from towline.engines.compose.images import DockerImages
-from towline.engines.compose.names import Names, compose_project
-from towline.engines.compose.ownership import (
-    Owner,
-    foreign,
-    names_in_use,
-    refuse_foreign,
-)
+from towline.engines.compose.described import Described
+from towline.engines.compose.files import persistent_file, read_model, slot_file
 from towline.engines.compose.persistent import Persistent, Rendered, reload_signals
 from towline.engines.compose.router import Router
-from towline.engines.world import Container, World, from_listing
+from towline.engines.world import Container, World
 from towline.errors import TowlineError
-from towline.findings import Finding
 from towline.hosts import full_disk
-from towline.hosts.base import Folder, Host, Result, in_turn
+from towline.hosts.base import Result, in_turn
 from towline.hosts.waiting import wait_for
 from towline.routing.nginx import Routes
-from towline.state.releases import Release, StateFolder
+from towline.state.releases import Release
 
 if TYPE_CHECKING:
-    from docker import APIClient
-
-
-# Who the router runs as where Towline itself is root: the number of the official nginx image.
-_ROUTER_UID = 101
+    pass
 
 
 @dataclass(frozen=True)
-class ComposeEngine:
-    """One environment on one Docker host."""
-
-    host: Host
-    state: StateFolder
-    project: str
-    environment: str
-
-    @property
-    def _api(self) -> APIClient:
-        return self.host.docker().api
-
-    @property
-    def owner(self) -> Owner:
-        """Whose things it may touch."""
-        return Owner(self.project, self.environment)
-
-    def names(self) -> Names:
-        """What its Compose projects, networks and volumes are called on this host."""
-        return names_in_use(self._api, self.owner)
-
-    @cached_property
-    def images(self) -> DockerImages:
-        """The images of its host."""
-        return DockerImages(self.host)
-
-    @property
-    def _drafts(self) -> Drafts:
-        return Drafts(self.host, self.state, self.owner, self.names)
-
-    @property
-    def configuration(self) -> Folder:
-        """See `Engine.configuration`: what containers mount."""
-        return self.host.files.folder(self.state.live)
-
-    def describe(self, source: Source) -> ComposeFile:
-        """See `Engine.describe`: `docker compose config` on this machine."""
-        uid = str(self.host.user_id() or _ROUTER_UID)
-        own = {
-            # It stands in image tags, and they know no `+`; containers get the version as it is.
-            "TOWLINE_VERSION": source.version.replace("+", "_"),
-            "TOWLINE_COMMIT": source.commit,
-            "TOWLINE_ENV": self.environment,
-            "TOWLINE_ROUTES": str(self.state.routes),
-            "TOWLINE_UID": uid,
-            "TOWLINE_GID": uid,
-        }
-        project = compose_project(self.project, self.environment)
-        return resolve(source, project=project, own=own)
-
-    def prepare(self, draft: Draft) -> dict[str, bytes]:
-        """See `Engine.prepare`."""
-        models = self._drafts.models(draft)
-        for model in models.values():
-            refuse_foreign(self._api, self.owner, model)
-        return {name: as_json(model) for name, model in models.items()}
-
-    def adopt(self, guest: Guest, inside: Path, data: bytes) -> bytes:
-        """See `Engine.adopt`."""
-        return self._drafts.adopt(guest, inside, data)
-
-    def reads(self, wanted: Release | Draft, *roles: Role) -> dict[str, list[Path]]:
-        """See `Engine.reads`."""
-        return self._drafts.reads(wanted, *roles)
-
-    def reader(self, wanted: Release | Bundle | Draft, service: str) -> int | None:
-        """See `Engine.reader`."""
-        definition = self._drafts.definition(wanted, service)
-        user = users.user_id(self._api, definition)
-        return None if user == 0 and users.reads_everything(definition) else user
-
-    def secret_files(self, release: Path) -> list[Path]:
-        """See `Engine.secret_files`."""
-        return list(secret_files(self.host, release))
-
-    def inspect(self, bundle: Bundle, secrets: Collection[str]) -> list[Finding]:
-        """See `Engine.inspect`."""
-        from towline.engines.compose.inspection import inspect_file
-
-        return inspect_file(own_part(bundle), secrets)
-
-    def inspect_host(self, disk_free: int) -> list[Finding]:
-        """See `Engine.inspect_host`."""
-        from towline.engines.compose.inspection import inspect_host
-
-        return inspect_host(self.host, self.state, disk_free)
-
-    def inspect_claims(self, draft: Draft) -> list[Finding]:
-        """See `Engine.inspect_claims`: names of containers, networks and volumes; ports."""
-        from towline.engines.compose.inspection import inspect_ports
-
-        models = self._drafts.models(draft).values()
-        found = [item for model in models for item in foreign(self._api, self.owner, model)]
-        ports = inspect_ports(self.host, own_part(draft.bundle), self.observe())
-        return [*dict.fromkeys(found), *ports]
-
-    def inspect_router(self, bundle: Bundle, configuration: Folder) -> list[Finding] | None:
-        """See `Engine.inspect_router`."""
-        from towline.engines.compose.inspection import inspect_router
-
-        return inspect_router(self.host, own_part(bundle), self.state, configuration)
-
-    def ping(self) -> None:
-        """See `Engine.ping`."""
-        self.host.docker().ping()
+class ComposeEngine(Described):
+    """One environment on one Docker host: what runs there."""
 
     @cached_property
     def router(self) -> Router:
@@ -171,10 +52,6 @@ class ComposeEngine:
     def wait(self, limit: float) -> None:
         """See `Engine.wait`."""
         wait_for(self.host, limit)
-
-    def observe(self) -> World:
-        """See `Engine.observe`; one question to the engine."""
-        return from_listing(self._api.containers(all=True, filters=self.owner.filters))
 
     @cached_property
     def persistent(self) -> Persistent:
@@ -356,28 +233,6 @@ class ComposeEngine:
             *(Resource("network", name) for name in networks),
             *(Resource("volume", name, is_data=True) for name in volumes),
         ]
-
-    def build(
-        self,
-        draft: Draft,
-        services: Sequence[str],
-        content: str,
-        tick: Callable[[], None] | None = None,
-    ) -> None:
-        """See `Engine.build`."""
-        with scratch.folder() as folder:
-            file = folder / BUILD
-            file.write_bytes(self._drafts.build_file(draft, content))
-            command = compose_command(file, "build", *services)
-            result = self.host.run(command, timeout=3600, tick=tick)
-        if not result.ok:
-            if line := full_disk.line(result.err):
-                raise full_disk.full(self.host.name, line)
-            said = [line for line in result.err.splitlines() if line.strip()]
-            raise TowlineError(
-                f"the build of {', '.join(services)} failed", details=said[-15:],
-                remedy=f"mend it; `docker compose -f {file} build` shows all of it",
-            )  # fmt: skip
 
     def routes(self, world: World) -> Routes:
         """See `Engine.routes`."""
