@@ -4,8 +4,14 @@ import os
 import signal
 import sys
 import threading
+from collections import defaultdict
 
 import pytest
+
+# How long each file took when it last ran, for the order of the next run.
+_SECONDS = "towline/seconds"
+# Where nothing is known yet: many steps, each with a kill.
+_LONG = 20.0
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +24,7 @@ def lab(tmp_path_factory):
         yield made
 
 
-def pytest_configure():
+def pytest_configure(config):
     """Make the tests independent of how they were started."""
     # Where Python may keep no bytecode (many containers say so), each of the thousand commands that
     # are run here would compile Towline and all its libraries anew: most of the time of a test.
@@ -27,3 +33,33 @@ def pytest_configure():
     # Whoever runs the tests may ignore signals (`nohup`, a background job); they must not.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if not hasattr(config, "workerinput") and hasattr(config, "cache"):
+        config.pluginmanager.register(_Stopwatch(config))
+
+
+def pytest_collection_modifyitems(config, items):
+    """Take the longest file first: the last one to begin must not be what all wait for."""
+    known = config.cache.get(_SECONDS, {}) if hasattr(config, "cache") else {}
+
+    def seconds(item):
+        file = item.nodeid.partition("::")[0]
+        return known.get(file, _LONG if "killed" in file else 0.0)
+
+    items.sort(key=seconds, reverse=True)
+
+
+class _Stopwatch:
+    """Adds up what each file takes, on the one process that hears of all tests."""
+
+    def __init__(self, config):
+        self._config = config
+        self._seconds = defaultdict(float)
+
+    def pytest_runtest_logreport(self, report):
+        self._seconds[report.nodeid.partition("::")[0]] += report.duration
+
+    def pytest_sessionfinish(self):
+        known = self._config.cache.get(_SECONDS, {})
+        # A run of a single test says nothing about its file.
+        longer = {file: took for file, took in self._seconds.items() if took > known.get(file, 0)}
+        self._config.cache.set(_SECONDS, known | longer)
