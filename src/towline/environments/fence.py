@@ -99,6 +99,11 @@ class Fence:
     _agreed: dict[str, float] = field(default_factory=dict)
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the lock was lost since it was armed last."""
+        return self._lost is not None
+
     @contextmanager
     def armed(
         self, check: Callable[[], None], hosts: Mapping[str, Callable[[], None]] | None = None

@@ -54,6 +54,8 @@ def held(
         finally:
             # Under the lock, and only by whoever can prove that it is still held.
             with suppress(OSError, TowlineError):
+                if first.fence.is_lost:
+                    raise lock.Fenced("what was written here is nobody's journal any more")
                 lock.check(first.host.files, first.state.lock, holder, limit=0.0)
                 journal_anchor.leave(sites, first.journal, partial(_refuse_moved, now))
 

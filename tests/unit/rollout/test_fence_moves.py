@@ -11,6 +11,7 @@ from test_repair import spoil
 
 from towline.environments import fence, holding, lead, lead_lock, lead_move
 from towline.environments.fence import Fence
+from towline.environments.journal_anchor import anchors
 from towline.environments.site import Away, Fleet
 from towline.errors import Locked
 from towline.hosts.local import LocalFiles
@@ -184,6 +185,9 @@ def test_whoever_still_reaches_a_lead_that_was_replaced_stops(tmp_path, sleeping
         with pytest.raises(lock.Fenced, match="web2 was made the lead of prod meanwhile") as error:
             Executor(parts(sites), Silent()).run()
         assert error.value.exit_code == 5
+        # What the old lead wrote is nobody's journal: its releases remember none of it.
+        known = {item.seq for item in anchors(sites[:1])}
+        assert known <= {item.seq for item in anchors(sites[1:])}
         after = [content(site.folder) for site in sites[1:]]
         assert seen == [(after, world(sites))], f"act {number} of {acts}"
 
