@@ -13,11 +13,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 from typing import TextIO
 
 # In every escape of our own stands what no foreign text can know.
-_PEN = secrets.token_hex(8)
+_PEN = os.urandom(8).hex()
 # Control characters but tab and newline; also those that turn the direction of a line around.
 _ESCAPES = re.compile(
     rf"\x1b{_PEN}(?P<own>\[[0-9]*[mK])|(?P<foreign>[\x00-\x08\x0b-\x1f\x7f-\x9f"

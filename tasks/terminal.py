@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import sys
 import textwrap
 import time
@@ -90,8 +89,12 @@ def complain(message: str, details: Sequence[str], remedy: str) -> None:
 
 def width() -> int:
     """Columns that a line may have: those of the terminal, and never less than 80."""
-    given = shutil.get_terminal_size((_WIDTH, 0)).columns if sys.stdout.isatty() else _WIDTH
-    return max(_WIDTH, given)
+    if not sys.stdout.isatty():
+        return _WIDTH
+    # It loads all of Python's compressors.
+    import shutil
+
+    return max(_WIDTH, shutil.get_terminal_size((_WIDTH, 0)).columns)
 
 
 def wrapped(text: str, taken: int) -> list[str]:

@@ -58,6 +58,12 @@ def after(root, code, *words):
     return set(done.stderr.splitlines()[-1].split())
 
 
+def test_the_list_of_tasks_loads_no_more_of_python_than_it_needs(root):
+    # Cryptography and compression: a third of what our own modules take.
+    found = loaded(root, "--list")
+    assert not (HEAVY | {"pydantic", "secrets", "random", "hmac", "shutil", "bz2"}) & found
+
+
 def test_the_next_version_loads_nothing_heavy(root):
     assert not HEAVY & loaded(root, "version.next")
     assert not HEAVY & loaded(root, "version.changelog", "--all", "--dry-run")
