@@ -20,13 +20,14 @@ lock.LEASE = float(lease)
 write, written = Journal.write, 0
 
 
-def counted(self, *given, **named):
+def counted(self, operation, event, *given, **named):
     global written
-    written += 1
-    here = written == int(number)
+    # That the lock of a killed one was taken over is noted before anything begins.
+    written += event != "note"
+    here = event != "note" and written == int(number)
     if here and when == "before":
         os.kill(os.getpid(), signal.SIGKILL)
-    entry = write(self, *given, **named)
+    entry = write(self, operation, event, *given, **named)
     if here and when == "after":
         os.kill(os.getpid(), signal.SIGKILL)
     if here and when == "stop":
