@@ -253,7 +253,7 @@ def test_reasons_of_people_show_none_of_it(leaky):
         # What is live already is not refused; whoever deploys it is not held.
         assert command == ("deploy",) or "because of [redacted]" in done.text, command
     target = ("--version", "1.0.0", "--auto-approve", "--keep-schema", "--reason", said)
-    release(leaky, "1.0.1", TALKATIVE)
+    release(leaky, "1.1.1", TALKATIVE)
     assert_hidden(leaky.inv("deploy")).ok()
     assert_hidden(leaky.inv("rollback", *target)).ok()
     for command in (
@@ -261,7 +261,7 @@ def test_reasons_of_people_show_none_of_it(leaky):
     ):  # fmt: skip
         assert "because of [redacted]" in assert_hidden(leaky.inv(*command)).out, command
     assert_hidden(leaky.inv("hold.lift"))
-    for name in ("journal.jsonl", "releases/1.0.1/release.json"):
+    for name in ("journal.jsonl", "releases/1.1.1/release.json"):
         text = (leaky.folder / name).read_text()
         assert "because of [redacted]" in text
         assert not [needle for needle in hidden() if needle in text], name
