@@ -237,6 +237,25 @@ def test_a_deployer_that_slept_past_its_lease_does_nothing_more(project, lab):
     assert inside(lab.hosts[0], "cat", journal(lab)) == entries
 
 
+def test_who_still_reaches_a_lead_that_others_replaced_stops(project, lab):
+    """Somebody else, who does not reach the first host, makes the second one the lead."""
+    config = project.root / "towline.yaml"
+    text = config.read_text()
+    process = deploying(project, lab.hosts[2])
+    config.write_text(text.replace("[lab1, lab2, lab3]", "[lab2, lab3]"))
+    try:
+        project.inv("hosts.lead", "--host", "lab2", "--force", "--yes").ok()
+    finally:
+        config.write_text(text)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 5, said
+    assert "lab2 was made the lead of local meanwhile" in said
+    assert serving(lab) == ["1.0.0"] * 3
+    project.inv("deploy", "--version", "1.0.0").ok()
+    assert all(containers(host).count("-web-1") == 1 for host in lab.hosts)
+    project.inv("hosts.lead", "--host", "lab1").ok()
+
+
 def stopped(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
