@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from towline.config.deploy_sections import Overridable
 from towline.config.loading import Project
 from towline.config.services import Role, count_replicas
 from towline.engines.bundle import Bundle
@@ -130,9 +129,8 @@ def promoted(
     def print_of(wanted: host_files.Wanted) -> tuple[str, host_files.HostFiles]:
         found = host_files.of_release(site, wanted, live)
         own = host_files.digests(found)
-        return fingerprint(
-            manifest.content, site.values, site.rollout, own, compose=_own_compose_files(site)
-        ), found
+        compose = site.environment.compose
+        return fingerprint(manifest.content, site.values, site.rollout, own, compose=compose), found
 
     kept, missing = None, None
     for item in reversed(same_version):
@@ -173,12 +171,6 @@ def promoted(
         ),
     )
     return Promoted(manifest, candidate, bundle, found)
-
-
-def _own_compose_files(site: Site) -> list[str]:
-    """The Compose files, where they are not the usual one; releases of before named none."""
-    chosen = site.environment.compose
-    return [] if chosen == Overridable().compose else chosen
 
 
 def from_kept(site: Site, release: Release, missing: Lost | None = None) -> Candidate:

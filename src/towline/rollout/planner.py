@@ -138,14 +138,15 @@ def fingerprint(
         values: Variables and secrets.
         rollout: Settings.
         host_files: Path -> digest of the keys and secrets that its app services read.
-        compose: The Compose files of the environment, where they are not the usual one.
+        compose: The Compose files of the environment. A single one adds nothing: releases kept
+            from before there could be several were made without its name.
     """
     replicas = rollout.replicas
     if isinstance(replicas, dict):
         replicas = dict(sorted(replicas.items()))
     given: list[object] = [content, sorted(values.items()), replicas]
     given += [sorted(host_files.items())] if host_files else []
-    text = json.dumps([*given, {"compose": list(compose)}] if compose else given)
+    text = json.dumps([*given, {"compose": list(compose)}] if len(compose) > 1 else given)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

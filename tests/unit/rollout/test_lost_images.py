@@ -29,7 +29,6 @@ def site(tmp_path, monkeypatch):
         return set(images) & made.gone
 
     made.engine.images.missing = missing
-    monkeypatch.setattr(candidates, "_own_compose_files", lambda _: ())
     return made
 
 

@@ -88,6 +88,21 @@ def test_a_fingerprint_changes_with_all_that_a_deploy_depends_on():
 
 
 @pytest.mark.parametrize(
+    "compose", [["docker/docker-compose.prod.yml"], ["compose.yml"], ["docker/other.yml"]]
+)
+def test_one_compose_file_leaves_the_fingerprint_of_0_6_0(compose):
+    """A release kept by 0.6.0 is the same one after an upgrade, wherever its file lies."""
+    of_0_6_0 = "4a957bf135f0827bc0a7e830a2dad4776cfe494c20567ee2d1fe7b4fa11fc347"
+    assert fingerprint("content", {"A": "1"}, Rollout(), compose=compose) == of_0_6_0
+
+
+def test_each_list_of_compose_files_has_a_fingerprint_of_its_own():
+    lists = ([], ["a.yml", "b.yml"], ["b.yml", "a.yml"], ["a.yml", "c.yml"])
+    found = {fingerprint("content", {}, Rollout(), compose=compose) for compose in lists}
+    assert len(found) == len(lists)
+
+
+@pytest.mark.parametrize(
     ("name", "said"), [("web", "web is not in the compose file"), ("db", "db has role backing")]
 )
 def test_replicas_are_for_apps_and_workers_that_there_are(tmp_path, name, said):
