@@ -164,18 +164,23 @@ class HostRollout:
 
     def _restore(self) -> str:
         old = self.plan.old
-        renewed = renewal.Services()
+        renewed, is_put_back = renewal.Services(), False
         # First: the router must not refuse its way back for a certificate.
         with if_possible():
             renewed = renewal.revert(self.site)
+            is_put_back = True
         done: list[str] = []
         if old:
             # Backing services, workers and logs have time; users have none.
             self.stand_in()
             # A database that is well is not restarted once more on the way back.
             done = self.engine.reconcile(old, renewed, spare=True)
-        with if_possible():
-            renewal.commit(self.site)
+        if is_put_back:
+            with if_possible():
+                renewal.commit(self.site)
+        else:
+            # The record has the only copy of them: the next operation needs it.
+            done.append("certificates and secrets were not put back")
         try:
             figures = self._go_back_to(old)
         except TowlineError:

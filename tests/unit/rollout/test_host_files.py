@@ -182,16 +182,41 @@ def test_which_files_are_a_host_s_own(path, is_one):
     assert is_host_file(path) == is_one
 
 
-def test_a_way_back_that_is_tried_again_lets_services_read_again(tmp_path, monkeypatch):
-    """What is put back is read by nobody until the engine was told."""
+@pytest.fixture
+def renewing(tmp_path):
+    """A site whose deploy of 1.0.1 has renewed a token, which was `one` before."""
     site = FakeSite(tmp_path)
     site.serve(site.keep("1.0.0"))
     site.keep("1.0.1")
     (site.state.live / "security").mkdir(parents=True)
     (site.state.live / "security/token").write_text("new")
     undo = {"data": "b25l", "mode": 0o600, "owner": None, "services": ["db"]}
-    record = site.state.root / "host-files.json"
-    record.write_text(json.dumps({"placed": {}, "undo": {"security/token": undo}}))
+    site.record = site.state.root / "host-files.json"
+    site.record.write_text(json.dumps({"placed": {}, "undo": {"security/token": undo}}))
+    return site
+
+
+def test_what_could_not_be_put_back_is_not_forgotten(renewing, monkeypatch):
+    """The record has the only copy of the old certificate."""
+    site = renewing
+    site.engine.fail_on = {"start 1.0.1 api"}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(site.engine.configuration), "overwrite", full)
+        with pytest.raises(RolledBack):
+            run(site, deploy_plan(site, site.store.get("1.0.1")))
+    assert (site.state.live / "security/token").read_text() == "new"
+    assert renewal.pending(site) == {"db": [Path("security/token")]}
+    renewal.revert(site)
+    assert (site.state.live / "security/token").read_text() == "one"
+
+
+def test_a_way_back_that_is_tried_again_lets_services_read_again(renewing):
+    """What is put back is read by nobody until the engine was told."""
+    site, record = renewing, renewing.record
     told, settle, left = [], site.engine.reconcile, [ConnectionResetError("reset")]
 
     def broken(release, renewed=None, *, spare=False):
