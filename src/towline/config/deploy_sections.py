@@ -1,5 +1,6 @@
 """The sections of `towline.yaml` that may differ between environments."""
 
+import posixpath
 import re
 from typing import Annotated
 
@@ -137,9 +138,20 @@ def _one_or_several(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _inside_the_tree(files: list[str]) -> list[str]:
+    # What lies elsewhere is not promoted, so no kept release would hold it.
+    for file in files:
+        if posixpath.isabs(file) or posixpath.normpath(file).split("/")[0] in ("..", "."):
+            raise ValueError(
+                f"{file!r} is no file in the deploy tree: write a path relative to it, without `..`"
+            )
+    return files
+
+
 ComposeFiles = Annotated[
     list[str],
     BeforeValidator(_one_or_several, json_schema_input_type=list[str] | str),
+    AfterValidator(_inside_the_tree),
     Field(min_length=1),
 ]
 

@@ -197,6 +197,23 @@ def test_mistakes_are_named_where_they_are_written(tmp_path, text, said):
     assert refused(tmp_path, text) == said
 
 
+@pytest.mark.parametrize(
+    "path", ["../prod.yml", "docker/../../prod.yml", "/srv/prod.yml", "..", ".", ""]
+)
+def test_a_compose_file_lies_in_the_deploy_tree(tmp_path, path):
+    """What lies elsewhere is not promoted, and would be missing in every kept release."""
+    said = f"{path!r} is no file in the deploy tree: write a path relative to it, without `..`"
+    for given in (f"'{path}'", f"[docker/base.yml, '{path}']"):
+        assert refused(tmp_path, f"project: x\ncompose: {given}\n") == [
+            f"towline.yaml:2: `compose`: {said}"
+        ]
+
+
+def test_a_compose_file_may_be_reached_by_any_way_inside(tmp_path):
+    found = project(tmp_path, "project: x\ncompose: ./docker/../..base/a.yml\n")
+    assert found.environment("local").compose == ["./docker/../..base/a.yml"]
+
+
 def test_an_alias_may_be_merged_and_overridden(tmp_path):
     text = "project: x\nenvironments:\n  a: &a {confirm: true, rollout: {keep: 2}}\n"
     found = project(tmp_path, f"{text}  b:\n    <<: *a\n    confirm: false\n")
