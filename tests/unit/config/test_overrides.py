@@ -203,8 +203,8 @@ def test_mistakes_are_named_where_they_are_written(tmp_path, text, said):
 def test_a_compose_file_lies_in_the_deploy_tree(tmp_path, path):
     """What lies elsewhere is not promoted, and would be missing in every kept release."""
     said = f"{path!r} is no file in the deploy tree: write a path relative to it, without `..`"
-    for given in (f"'{path}'", f"[docker/base.yml, '{path}']"):
-        assert refused(tmp_path, f"project: x\ncompose: {given}\n") == [
+    for written in (f"'{path}'", f"[docker/base.yml, '{path}']"):
+        assert refused(tmp_path, f"project: x\ncompose: {written}\n") == [
             f"towline.yaml:2: `compose`: {said}"
         ]
 
