@@ -37,7 +37,8 @@ class Redactor:
     """Masks the secrets among variables, and whatever else it is told of."""
 
     def __init__(self, *several: Mapping[str, str]) -> None:
-        self._lock = threading.Lock()
+        # A signal handler may print in the middle of anything.
+        self._lock = threading.RLock()
         self._secrets: set[str] = set()
         self._public: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
@@ -76,9 +77,9 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """The text with every secret masked."""
-        if self._pattern is None:
-            self._pattern = self._compiled()
-        return mask_shapes(self._pattern.sub(MASK, text))
+        # Other threads learn and publish meanwhile, which drops the pattern.
+        pattern = self._pattern or self._compiled()
+        return mask_shapes(pattern.sub(MASK, text))
 
     def redact_data(self, data: Any) -> Any:
         """The same structure of mappings, lists and texts with every secret masked."""
@@ -103,11 +104,14 @@ class Redactor:
                 self._pattern = None
 
     def _compiled(self) -> re.Pattern[str]:
+        # Under the lock to its end: a pattern that lacks what was learnt meanwhile must not stay.
         with self._lock:
             forms = {form for secret in self._secrets - self._public for form in _forms(secret)}
-        # Longest first: a secret that contains another is masked whole.
-        ordered = sorted(forms, key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, ordered)) or r"(?!)")
+            # Longest first: a secret that contains another is masked whole.
+            ordered = sorted(forms, key=len, reverse=True)
+            pattern = re.compile("|".join(map(re.escape, ordered)) or r"(?!)")
+            self._pattern = pattern
+        return pattern
 
 
 KNOWN = Redactor()

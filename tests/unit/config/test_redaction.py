@@ -2,6 +2,7 @@ import base64
 import json
 import re
 import shlex
+import threading
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -190,3 +191,41 @@ def test_what_is_missing_is_said_with_its_file():
     assert any("DB_SECRET" in m and "masked" in m for m in found)
     assert found["EXTRA is not set"].severity == "warning"
     assert all(".env.prod" in finding.remedy for finding in found.values())
+
+
+def elsewhere(act, *arguments):
+    thread = threading.Thread(target=act, args=arguments)
+    thread.start()
+    thread.join()
+
+
+def test_a_pattern_that_another_thread_drops_is_still_used():
+    class Dropped(Redactor):
+        """Whoever looks at the pattern is the last one to see it."""
+
+        @property
+        def _pattern(self):
+            seen, self.kept = self.kept, None
+            return seen
+
+        @_pattern.setter
+        def _pattern(self, pattern):
+            self.kept = pattern
+
+        kept = None
+
+    redactor = Dropped({"TOKEN": "s3cret-value"})
+    for _ in range(3):
+        assert redactor.redact("a s3cret-value") == f"a {MASK}"
+
+
+def test_what_is_learnt_while_others_are_masked_is_masked_afterwards():
+    class Overtaken(Redactor):
+        def _compiled(self):
+            pattern = super()._compiled()
+            elsewhere(self.learn, {"TOKEN": "an0ther-value"})
+            return pattern
+
+    redactor = Overtaken({"TOKEN": "s3cret-value"})
+    assert redactor.redact("s3cret-value") == MASK
+    assert redactor.redact("an0ther-value") == MASK
