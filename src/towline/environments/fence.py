@@ -16,8 +16,7 @@ the machine sleeps, and that nobody can set back.
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from towline.engines.base import Engine
@@ -97,6 +96,7 @@ class Fence:
     _lost: Fenced | None = None
     _proven: float = float("-inf")
     _agreed: dict[str, float] = field(default_factory=dict)
+    _open: dict[str, threading.Thread] = field(default_factory=dict, repr=False)
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -115,7 +115,7 @@ class Fence:
             hosts: Host -> raises `Fenced` when that host knows another lead.
         """
         self._check, self._lost, self._proven = check, None, float("-inf")
-        self._hosts, self._agreed = hosts or {}, {}
+        self._hosts, self._agreed, self._open = hosts or {}, {}, {}
         try:
             yield
         finally:
@@ -156,13 +156,25 @@ class Fence:
         """
         if len(self._hosts) < 2:
             return
-        # Whoever hangs is not waited for.
-        pool = ThreadPoolExecutor(max_workers=len(self._hosts))
-        asked = [pool.submit(self._compare, host, 0.0) for host in self._hosts]
-        pool.shutdown(wait=False)
-        for answer in wait(asked, _PATIENCE).done:
-            if isinstance(answer.exception(), Fenced):
-                answer.result()
+        # Who still owes an answer is neither asked again nor waited for again.
+        self._open = {host: thread for host, thread in self._open.items() if thread.is_alive()}
+        asked = {host: self._asking(host) for host in self._hosts if host not in self._open}
+        self._open |= asked
+        until = time.monotonic() + _PATIENCE
+        for thread in asked.values():
+            thread.join(max(0.0, until - time.monotonic()))
+        if self._lost:
+            raise self._lost
+
+    def _asking(self, host: str) -> threading.Thread:
+        def ask() -> None:
+            with suppress(Exception):
+                self._compare(host, 0.0)
+
+        # Of a kind that the end of the process does not wait for, as it does for those of a pool.
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        return thread
 
     def _compare(self, host: str, age: float) -> None:
         look = self._hosts.get(host)

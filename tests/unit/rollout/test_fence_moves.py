@@ -1,5 +1,7 @@
 """Holds, repairs and moves of the lead ask the fence too, and a lead that was replaced is found."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -221,6 +223,42 @@ def test_one_that_hangs_does_not_keep_the_others_from_telling(monkeypatch):
         # What one host knows stops what is done on all of them.
         with pytest.raises(lock.Fenced):
             one.prove(5, "web2")
+
+
+def test_a_host_that_owes_an_answer_is_not_asked_again(monkeypatch):
+    monkeypatch.setattr(fence, "_PATIENCE", 0.2)
+    asked, answer, moved = [], threading.Event(), []
+
+    def hangs():
+        asked.append(threading.current_thread())
+        answer.wait(10)
+        if moved:
+            raise lock.Fenced("web2 was made the lead")
+
+    one = Fence()
+    with one.armed(lambda: None, {"web1": hangs, "web2": lambda: None}):
+        one.prove_everywhere()
+        began = time.monotonic()
+        for _ in range(5):
+            one.prove_everywhere()
+        assert time.monotonic() - began < 0.15
+        assert len(asked) == 1
+        # What it says late counts.
+        moved.append(True)
+        answer.set()
+        asked[0].join()
+        with pytest.raises(lock.Fenced):
+            one.prove_everywhere()
+
+
+def test_the_end_of_a_command_waits_for_no_host_that_hangs():
+    script = (
+        "import time; from towline.environments import fence; fence._PATIENCE = 0.1\n"
+        "one = fence.Fence()\n"
+        "hosts = {'web1': lambda: time.sleep(60), 'web2': lambda: None}\n"
+        "with one.armed(lambda: None, hosts):\n    one.prove_everywhere()\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
 
 
 def test_a_journal_at_work_on_another_host_keeps_its_lead(sites, tmp_path):
