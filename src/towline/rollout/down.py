@@ -18,7 +18,7 @@ class Extent:
 
     Attributes:
         volumes: Volumes that Towline made, with their data.
-        images: Images that Towline built for retained releases.
+        images: Images that Towline built for retained releases; those on the hosts alone.
     """
 
     volumes: bool = False
@@ -109,7 +109,8 @@ def _remove_images(site: Site) -> list[str]:
         releases, named = site.store.all(), retention.images_of_others(site)
     except (OSError, TowlineError) as error:
         return [f"images are left: {error}"]
-    retention.remove_images(site, releases, named)
+    # Other environments may run on this machine what it built for that host.
+    retention.remove_images(site, releases, named, here=False)
     return [f"image {name} is left: something else uses it" for name in _images(site)]
 
 

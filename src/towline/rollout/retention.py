@@ -47,7 +47,7 @@ def prune(site: Site, serving: Release, keep: int) -> list[str]:
     except (OSError, TowlineError) as error:
         # Nobody knows what that environment needs to go back to.
         return [*done, f"left their images: {error}"]
-    remove_images(site, gone, named)
+    remove_images(site, gone, named, here=True)
     return done
 
 
@@ -62,13 +62,16 @@ def image_names(site: Site, releases: Iterable[Release], named: Collection[str])
     return sorted(found)
 
 
-def remove_images(site: Site, releases: Iterable[Release], named: Collection[str]) -> list[str]:
-    """Remove the images that were built for releases, on their host and on this machine.
+def remove_images(
+    site: Site, releases: Iterable[Release], named: Collection[str], *, here: bool
+) -> list[str]:
+    """Remove the images that were built for releases, on their host.
 
     Args:
         site: The environment.
         releases: The releases.
         named: Images that stay whoever built them.
+        here: Whether this machine forgets what it built for another host, too.
 
     Returns:
         The names and ids that were removed on the host.
@@ -77,7 +80,7 @@ def remove_images(site: Site, releases: Iterable[Release], named: Collection[str
     for release in releases:
         for image in sorted(set(release.images.values()) - set(named)):
             done += site.engine.images.remove(image, _tags(release))
-            if site.remote:
+            if here and site.remote:
                 site.builder.images.remove(image, _tags(release))
     return done
 

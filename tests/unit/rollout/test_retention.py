@@ -1,8 +1,10 @@
 """Old releases are forgotten with their images, but for those that somebody can go back to."""
 
 import pytest
-from fakes import FakeSite, release
+from fakes import FakeEngine, FakeSite, release
 
+from towline.environments.site import Fleet
+from towline.rollout import down
 from towline.rollout.retention import prune
 from towline.state.releases import ReleaseStore, StateFolder
 
@@ -75,3 +77,18 @@ def test_where_another_cannot_be_read_images_are_left_and_that_is_said(site, gon
     assert "left their images" in done[1]
     assert "release.json cannot be read" in done[1]
     assert gone == []
+
+
+def test_down_leaves_the_images_of_the_machine_that_built_them(site, gone):
+    """It announced those on the host alone, and others here may run the very same ones."""
+    here = []
+    site.remote, site.builder = True, FakeEngine()
+    site.builder.images.remove = lambda image, tags: here.append(image) or []
+    prune_to_three(site)
+    assert here == gone == ["image0", "image1"]
+    extent = down.Extent(images=True)
+    said = down.plan(Fleet((site,)), extent)
+    down.take_down(Fleet((site,)), extent)
+    assert set(gone) == {*(f"image{n}" for n in range(5)), "postgres"}
+    assert {f"localhost: remove image {name}" for name in gone[2:]} <= set(said)
+    assert here == ["image0", "image1"]
