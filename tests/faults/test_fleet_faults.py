@@ -118,15 +118,19 @@ def test_ssh_drops_for_ten_seconds_and_comes_back(project, lab):
 
 
 def test_ssh_to_the_first_host_drops_too(project, lab):
-    """There are the lock and the journal."""
+    """There are the lock and the journal; the lock is waited for, other work rolls back."""
     first = lab.hosts[0]
     process = deploying(project, first)
     inside(first, "pkill", "-KILL", "sshd")
     time.sleep(5)
     inside(first, "towline-lab-sshd")
     said = process.communicate(timeout=150)[0]
-    assert process.returncode == 4, said
-    assert "1.0.0 serves all traffic on all 3 hosts" in said
+    assert process.returncode in (0, 4), said
+    if process.returncode:
+        assert "1.0.0 serves all traffic on all 3 hosts" in said
+        return
+    assert serving(lab) == ["1.1.0"] * 3
+    project.inv("deploy", "--version", "1.0.0").ok()
 
 
 @pytest.mark.parametrize("number", ["TERM", "KILL"])
