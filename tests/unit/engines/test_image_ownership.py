@@ -22,6 +22,17 @@ NAMES = ["shop-api:1.0.0", "shop-api:1.0.0-abc", "shop-api:demo", "customer/api:
         ({CONTENT: "digest"}, NAMES[:3], NAMES[:2]),
         ({CONTENT: "digest"}, NAMES, []),
         ({**OURS, REPOSITORY: "host:5000/api"}, ["host:5000/api:1.0.0"], ["host:5000/api:1.0.0"]),
+        # The label has the name as it was written, and the engine shortens it.
+        ({**OURS, REPOSITORY: "docker.io/acme/api"}, ["acme/api:1.0.0"], ["acme/api:1.0.0"]),
+        ({**OURS, REPOSITORY: "index.docker.io/acme/api"}, ["acme/api:1.0.0"], ["acme/api:1.0.0"]),
+        ({**OURS, REPOSITORY: "docker.io/library/api"}, ["api:1.0.0"], ["api:1.0.0"]),
+        ({**OURS, REPOSITORY: "docker.io/acme/api"}, ["ghcr.io/acme/api:1.0.0"], []),
+        ({**OURS, REPOSITORY: "docker.io/acme/api"}, ["api:1.0.0", "other/api:1.0.0"], []),
+        (
+            {CONTENT: "digest"},
+            ["api:1.0.0", "docker.io/library/api:1.0.0-abc"],
+            ["api:1.0.0", "docker.io/library/api:1.0.0-abc"],
+        ),
     ],
 )
 def test_a_tag_is_ours_where_we_gave_it(labels, names, expected):

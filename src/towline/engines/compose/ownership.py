@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from towline.engines.compose.names import SHARED, Names, compose_project, early_project
 from towline.errors import CheckFailed
 from towline.findings import Finding, Severity
-from towline.images.registry import CONTENT, repository, split
+from towline.images.registry import CONTENT, split
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -65,13 +65,18 @@ def own_tags(
     """
     if not is_built(labels):
         return []
-    wanted = (labels or {}).get(REPOSITORY)
-    if wanted is None and len({repository(name) for name in names}) > 1:
+    given = (labels or {}).get(REPOSITORY)
+    if given is None and len({_place(name) for name in names}) > 1:
         # Of a Towline before 0.7, and nobody can tell which repository is the project's.
         return []
-    return [
-        name for name in names if split(name).tag in tags and wanted in (None, repository(name))
-    ]
+    wanted = None if given is None else _place(given)
+    return [name for name in names if split(name).tag in tags and wanted in (None, _place(name))]
+
+
+def _place(name: str) -> tuple[str, str]:
+    """The repository of a name: engines shorten `docker.io/acme/shop` to `acme/shop`."""
+    parts = split(name)
+    return parts.registry, parts.path
 
 
 def names_in_use(api: APIClient, owner: Owner) -> Names:
