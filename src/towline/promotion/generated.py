@@ -107,8 +107,11 @@ def _by_image(found: Mapping[str, Services]) -> Services:
     for services in found.values():
         for name, item in services.items():
             images.setdefault(name, set()).add(str(item.get("image")))
-    return {
-        name if len(images[name]) == 1 else f"{environment}/{name}": item
-        for environment, services in found.items()
-        for name, item in services.items()
-    }
+    chosen: Services = {}
+    for environment, services in found.items():
+        for name, item in services.items():
+            called = name if len(images[name]) == 1 else f"{environment}/{name}"
+            # What one environment builds is our own image, though another takes `build` away.
+            if called not in chosen or item.get("build"):
+                chosen[called] = item
+    return chosen

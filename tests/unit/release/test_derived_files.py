@@ -294,3 +294,24 @@ services:
     found = [(group["targets"][0], group["labels"]["__metrics_path__"]) for group in groups]
     assert found == [("api:8000", "/metrics"), ("api:8000", "/private"), ("queue:9", "/q")]
     assert {"PG_VERSION", "DB_IMAGE"} <= variables(load(root))
+
+
+@pytest.mark.parametrize("order", [("dev", "prod"), ("prod", "dev")])
+def test_what_one_environment_builds_needs_no_digest_in_another(root, monkeypatch, order):
+    """The base builds, production only pulls: the version is not built yet when it is promoted."""
+    settings = SETTINGS.partition("  requirements:")[0]
+    files = "[docker/docker-compose.prod.yml, docker/prod.yml]"
+    given = {"dev": "{}", "prod": f"{{compose: {files}}}"}
+    environments = ", ".join(f"{name}: {given[name]}" for name in order)
+    write(root, {
+        "towline.yaml": f"{settings}  pin_images: true\nenvironments: {{{environments}}}\n",
+        "deploy/docker/docker-compose.prod.yml": (
+            "services: {api: {image: 'acme/api:${TOWLINE_VERSION}', build: ..}, db: {image: pg:15}}"
+        ),
+        "deploy/docker/prod.yml": "services: { api: { build: !reset null } }\n",
+    })  # fmt: skip
+    asked = []
+    monkeypatch.setattr(images, "_digest", lambda name: asked.append(name) or "sha256:1")
+    listed = json.loads(derived_files(load(root), "1.0.0")["generated/images.json"])
+    assert asked == ["pg:15"]
+    assert listed["api"] == {"image": "acme/api:1.0.0"}
