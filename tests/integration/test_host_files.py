@@ -114,6 +114,7 @@ def test_root_leaves_nothing_of_its_own_in_the_folder_of_another_user(lab, root_
     host = RemoteHost(parse("root@lab1"), ssh_config=str(lab.ssh_config))
     try:
         place.leave_to_owner(host, state)
+        is_root = host.is_root()
         files = host.files
         files.write(state.root / "a/b", b"")
         files.create(state.lock, b"")
@@ -129,6 +130,7 @@ def test_root_leaves_nothing_of_its_own_in_the_folder_of_another_user(lab, root_
     assert (owners.pop("theirs"), owners.pop("live/conf/key")) == ("0", "70")
     assert len(owners) > 12
     assert set(owners.values()) == {str(host.user_id())} != {"0"}
+    assert is_root
 
 
 def test_new_files_are_private_from_their_first_byte(files, root, monkeypatch):

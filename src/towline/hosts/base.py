@@ -298,6 +298,10 @@ class Host(Protocol):
         """The numeric user that owns what Towline writes there."""
         ...
 
+    def is_root(self) -> bool:
+        """Whether Towline works there as root, whoever owns what it writes."""
+        ...
+
     def give_to(self, owner: int) -> None:
         """Have what root writes there from now on belong to another user."""
         ...

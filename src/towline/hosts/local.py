@@ -309,6 +309,10 @@ class LocalHost:
         """See `Host.user_id`."""
         return os.getuid() if self.files.owner is None else self.files.owner
 
+    def is_root(self) -> bool:
+        """See `Host.is_root`."""
+        return os.getuid() == 0
+
     def give_to(self, owner: int) -> None:
         """See `Host.give_to`."""
         self.files.owner = owner

@@ -148,6 +148,10 @@ class RemoteHost:
         """See `Host.user_id`."""
         return self.facts.uid if self.files.owner is None else self.files.owner
 
+    def is_root(self) -> bool:
+        """See `Host.is_root`."""
+        return self.facts.uid == 0
+
     def give_to(self, owner: int) -> None:
         """See `Host.give_to`."""
         self.files.owner = owner

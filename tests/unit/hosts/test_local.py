@@ -163,6 +163,7 @@ def test_root_leaves_nothing_of_its_own_in_the_folder_of_another_user(tmp_path):
     host = LocalHost()
     place.leave_to_owner(host, StateFolder(state))
     assert host.user_id() == 4321
+    assert host.is_root()
     files = host.files
     files.write(state / "a/b", b"")
     files.create(state / "lock", b"")

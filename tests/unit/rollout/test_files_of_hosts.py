@@ -22,7 +22,10 @@ class Host(LocalHost):
     user = 0
 
     def user_id(self):
-        return self.user
+        return self.user if self.files.owner is None else self.files.owner
+
+    def is_root(self):
+        return self.user == 0
 
 
 @pytest.fixture
@@ -139,6 +142,18 @@ def test_who_could_not_read_a_file_is_told_before_it_is_written(site):
         Host.user = 0
     assert not (site.there / "secrets/token").exists()
     assert not (site.state.root / "host-files.json").exists()
+
+
+def test_root_gives_a_file_to_its_reader_in_the_folder_of_another_user(site):
+    """Else root would be told to deploy as root."""
+    file = host_files.HostFile(b"", 0o600, ("nginx", "db"))
+    site.host.give_to(4321)
+    assert host_files.owner_of(site, site.kept, Path("key"), file) == 101
+    site.engine.reader = lambda wanted, service: None
+    assert host_files.owner_of(site, site.kept, Path("key"), file) == 4321
+    site.engine.reader = lambda wanted, service: {"nginx": 101, "db": 70}[service]
+    with pytest.raises(UsageError, match="db as user 70 and nginx as user 101 read it"):
+        host_files.owner_of(site, site.kept, Path("key"), file)
 
 
 def test_a_link_out_of_the_tree_is_no_secret(site, tmp_path):
