@@ -12,6 +12,9 @@ from towline.provision.plan import APT, Step, need_root
 from towline.provision.record import FOLDER, OLD_PATH, PATH, STATE
 from towline.provision.root import as_user, write_file
 
+# One a second.
+_USERDEL_TRIES = 6
+
 
 def takeback(facts: Facts, *, force: bool = False) -> list[Step]:
     """The steps that undo what the host's record names; none when it names nothing.
@@ -100,7 +103,15 @@ home=$(getent passwd {user} | cut -d: -f6)
 if [ -d "$home" ]; then{keys}
 {as_user(user, tidy)}
 fi
-userdel {user} 2>&1
+# It is refused (8) while a session that just ended still has a process there.
+tries=0 code=8
+while [ $code = 8 ] && [ $tries -lt {_USERDEL_TRIES} ]; do
+  [ $tries = 0 ] || sleep 1
+  tries=$((tries + 1)) code=0
+  said=$(userdel {user} 2>&1) || code=$?
+done
+[ -z "$said" ] || echo "$said"
+[ $code = 0 ] || exit $code
 [ ! -d "$home" ] || rmdir "$home" 2>/dev/null || {{
   # Whoever gets that user's number one day does not get what is in there.
   chown root: "$home" && chmod 0700 "$home"

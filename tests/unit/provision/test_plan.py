@@ -221,6 +221,29 @@ def test_a_user_who_was_there_before_stays():
     ]
 
 
+@pytest.mark.parametrize(("busy", "code"), [(2, 0), (99, 8)])
+def test_a_user_whose_session_just_ended_is_removed_a_moment_later(tmp_path, busy, code):
+    """The SSH server ends its processes only after the connection was closed."""
+    (script,) = [
+        step.script
+        for step in takeback(replace(READY, record=FULL))
+        if "remove the user" in step.title
+    ]
+    fake = f"""\
+getent() {{ echo x:x:1:1::{tmp_path}/none:/bin/sh; }}
+sleep() {{ :; }}
+userdel() {{
+  echo >>{tmp_path}/tries
+  [ $(wc -l <{tmp_path}/tries) -gt {busy} ] || {{ echo "used by process 7"; return 8; }}
+}}
+"""
+    ran = subprocess.run(
+        ["sh", "-c", f"set -eu\n{fake}{script}"], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (code, "")
+    assert ran.stdout == ("used by process 7\n" if code else "")
+
+
 def test_settings_of_others_stay_in_daemon_json():
     facts = replace(READY, record=replace(FULL, daemon_made=False),
                     daemon=json.dumps({"log-driver": "local", "debug": True}))  # fmt: skip
