@@ -113,11 +113,11 @@ def check_(c: Context, env: str = "local", login: str = "", json: bool = False) 
 
 
 def _note(project: Project, env: str, names: list[str], reason: str, *, destroy: bool) -> None:
-    from towline.environments.opening import open_site
+    from towline.environments.opening import borrowed_site
     from towline.environments.provisioning import note_provisioning
 
     note_provisioning(
-        lambda: open_site(project, env),
+        borrowed_site(project, env),
         "deprovision" if destroy else "provision",
         names,
         reason=reason,

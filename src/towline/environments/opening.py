@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Opening:
         only_look: Whether nothing will be changed: then an environment is opened that has no
             lead, or its state elsewhere.
         tolerant: Whether hosts that cannot be reached are named, and the others opened.
+        connected: The hosts behind SSH that were connected to, whatever came of it.
     """
 
     project: Project
@@ -45,6 +47,7 @@ class Opening:
     tolerant: bool = False
     memo: Memo = field(default_factory=Memo)
     fence: Fence = field(default_factory=Fence)
+    connected: list[RemoteHost] = field(default_factory=list)
 
     @property
     def _settings(self) -> Environment:
@@ -75,6 +78,7 @@ class Opening:
             ssh_config=str(project.root / Path(config).expanduser()) if config else "",
             sudo=environment.sudo,
         )
+        self.connected.append(host)
         root = host.facts.state_root / project.settings.project / name
         if environment.state:
             root = host.facts.home / environment.state
@@ -175,8 +179,21 @@ def open_site(project: Project, name: str) -> Site:
         UsageError: When there is no such environment, or nobody can tell which host that is.
         TowlineError: When no host can be reached.
     """
-    opening, parsed = Opening(project, name, tolerant=True), addresses(project, name)
-    return opening.fleet(parsed, ()).lead if parsed else opening.local()
+    return _lead(Opening(project, name, tolerant=True))
+
+
+@contextmanager
+def borrowed_site(project: Project, name: str) -> Iterator[Site]:
+    """Like `open_site`; no connection to any host is left in the end.
+
+    A user whose connections are open cannot be removed from a host.
+    """
+    opening = Opening(project, name, tolerant=True)
+    try:
+        yield _lead(opening)
+    finally:
+        for host in opening.connected:
+            host.close()
 
 
 def addresses(project: Project, name: str) -> list[Address]:
@@ -192,6 +209,11 @@ def addresses(project: Project, name: str) -> list[Address]:
             f"environments.{name}.hosts names {min(twice)} twice", remedy="name each host once"
         )
     return parsed
+
+
+def _lead(opening: Opening) -> Site:
+    parsed = addresses(opening.project, opening.name)
+    return opening.fleet(parsed, ()).lead if parsed else opening.local()
 
 
 def _names(address: Address, given: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from towline.config.redaction import KNOWN
 from towline.environments import holding, lead_lock, unlocking
 from towline.environments.provisioning import note_provisioning
 from towline.environments.site import Fleet
-from towline.errors import Locked, UsageError
+from towline.errors import HostLost, Locked, UsageError
 from towline.hosts.local import LocalFiles
 from towline.insight.history import operations
 from towline.rollout.turn import Turn
@@ -261,19 +262,47 @@ def test_a_disk_that_is_full_does_not_keep_a_lock(tmp_path, monkeypatch):
 
 def test_hosts_that_are_provisioned_are_noted_where_there_is_a_journal(tmp_path):
     site, said = FakeSite(tmp_path / "state"), []
-    note_provisioning(lambda: site, "provision", ["web3"])
+    note_provisioning(nullcontext(site), "provision", ["web3"])
     assert not site.state.journal.exists()
     holding.place(site, "wait")
-    note_provisioning(lambda: site, "deprovision", ["web2", "web3"], reason="sold")
+    note_provisioning(nullcontext(site), "deprovision", ["web2", "web3"], reason="sold")
     assert noted(site)[0] == ("deprovision", "ada on mac", "hosts web2, web3, reason sold")
     with lock.held(FILES, site.state.lock, "deploy"), pytest.raises(Locked, match="deploy"):
-        note_provisioning(lambda: site, "provision", ["web3"])
+        note_provisioning(nullcontext(site), "provision", ["web3"])
+    assert said == []
 
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UsageError("web3 does not let us in"),
+        HostLost("the connection to web3 was lost"),
+        PermissionError(13, "Permission denied", "lead.json"),
+    ],
+)
+def test_hosts_are_provisioned_even_if_their_environment_cannot_be_opened(error):
+    @contextmanager
     def unknown():
-        raise UsageError("web3 does not let us in")
+        raise error
+        yield
 
-    note_provisioning(unknown, "provision", ["web3"], say=said.append)
-    assert said == ["no journal says so: web3 does not let us in"]
+    said = []
+    note_provisioning(unknown(), "provision", ["web3"], say=said.append)
+    assert said == [f"no journal says so: {error}"]
+
+
+def test_hosts_are_provisioned_even_if_no_lock_can_be_written(tmp_path, monkeypatch):
+    site, said = FakeSite(tmp_path / "state"), []
+    holding.place(site, "wait")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    for act in ("write", "create"):
+        monkeypatch.setattr(LocalFiles, act, full)
+    note_provisioning(nullcontext(site), "provision", ["web3"], say=said.append)
+    assert said == ["no journal says so: [Errno 28] No space left on device"]
+    assert noted(site)[0][0] == "hold"
 
 
 def test_journals_of_earlier_versions_name_nobody(tmp_path):
