@@ -1,6 +1,7 @@
 """A run that is killed between Compose's end and its record: what is there says what was done."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -155,8 +156,8 @@ def with_file(it, text):
 
 def lay(it, release, wanted, **options):
     world = it.engine.world()
-    given = {"spare": False, "is_idle": False, **options}
-    return it.made.bring_up(release, wanted, world, {}, **given)
+    given = {"renewed": {}, "spare": False, "is_idle": False, **options}
+    return it.made.bring_up(release, wanted, world, **given)
 
 
 @pytest.fixture
@@ -201,3 +202,27 @@ def test_a_service_that_is_spared_on_the_way_back_is_not_told_to_be_as_it_should
     assert restarting.restarts == 0
     lay(restarting, release, wanted)
     assert restarting.restarts == 1
+
+
+def test_a_spared_service_reads_a_secret_that_was_put_back_at_the_next_deploy(restarting):
+    """Else it would run on with the key of the deploy that failed, and nobody would know."""
+    release, wanted = with_file(restarting, "one")
+    key = {"db": [Path("security/secrets/key")]}
+    done = lay(restarting, release, wanted, renewed=key, spare=True)
+    assert (done, restarting.restarts) == (["db left as it is: it is well"], 0)
+    assert effects(restarting, wanted) == {"db": Act.RESTART}
+    # A way back that is tried again leaves it alone again.
+    lay(restarting, release, wanted, renewed=key, spare=True)
+    assert restarting.restarts == 0
+    done = lay(restarting, release, wanted)
+    assert done == ["db restarted (security/secrets/key changed)"]
+    assert effects(restarting, wanted) == {}
+
+
+def test_a_service_that_was_not_spared_in_the_end_has_read_its_secret(restarting):
+    release, wanted = with_file(restarting, "one")
+    key = {"db": [Path("security/secrets/key")]}
+    lay(restarting, release, wanted, renewed=key, spare=True)
+    lay(restarting, release, wanted, renewed=key)
+    assert restarting.restarts == 1
+    assert effects(restarting, wanted) == {}

@@ -138,6 +138,10 @@ class Persistent:
         found = list(find_effects(before, model, changed, told))
         effects = [item for item in found if item.service not in spared or not item.interrupts]
         left = [item.service for item in found if item not in effects]
+        waiting = {name: renewed[name] for name in left if renewed.get(name)}
+        if waiting:
+            # The next deploy lets them read what was put back for them.
+            note(waiting)
         done = [*synced.said, *(f"{name} left as it is: it is well" for name in left)]
         if effects:
             done += self._carry_out(effects, release, model, world, record)
