@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+
+from towline.errors import UsageError
 
 _SECONDS = 20
 _RETRIES = 2
@@ -20,7 +25,12 @@ _HEADERS = {
     "X-GitHub-Api-Version": "2022-11-28",
 }
 
-Unreachable = httpx.TransportError
+# Where others look for certificates; httpx knows SSL_CERT_FILE and SSL_CERT_DIR by itself.
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+Unreachable = (httpx.RequestError, httpx.InvalidURL, ImportError, OSError)
+"""Why there is no answer, or none that can be read: httpx has no one word for it. An ImportError
+is a proxy that needs a package, an OSError a certificate file that is not there."""
 
 
 class Refused(Exception):
@@ -47,11 +57,16 @@ class GitHub:
     """
 
     def __init__(self, address: str, token: str) -> None:
-        self._client = httpx.Client(
-            base_url=address,
-            headers={**_HEADERS, "Authorization": f"Bearer {token}"},
-            timeout=_SECONDS,
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=address,
+                headers={**_HEADERS, "Authorization": f"Bearer {token}"},
+                timeout=_SECONDS,
+                verify=_trusted(),
+            )
+        except ValueError as error:
+            # A proxy of an unknown kind.
+            raise httpx.InvalidURL(str(error)) from None
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +91,7 @@ class GitHub:
             try:
                 # A repository that was renamed has moved.
                 answer = self._client.get(path, params=query, follow_redirects=True)
-            except Unreachable:
+            except httpx.TransportError:
                 if not left:
                     raise
             else:
@@ -93,6 +108,30 @@ class GitHub:
     def patch(self, path: str, **data: str) -> Any:
         """Change something; raises as `get` does."""
         return _data(self._client.patch(path, json=data))
+
+
+def _trusted() -> ssl.SSLContext | bool:
+    """Whose certificates are trusted: a company's own, where a variable names them.
+
+    Raises:
+        UsageError: When they cannot be read.
+    """
+    if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
+        return True
+    for name in _BUNDLES:
+        path = os.environ.get(name)
+        if not path:
+            continue
+        try:
+            if Path(path).is_dir():
+                return ssl.create_default_context(capath=path)
+            return ssl.create_default_context(cafile=path)
+        except OSError as error:
+            raise UsageError(
+                f"{name}: no certificates can be read from {path}: {error.strerror or error}",
+                remedy=f"set {name} to a file of certificates in PEM form, or unset it",
+            ) from None
+    return True
 
 
 def _data(answer: httpx.Response) -> Any:

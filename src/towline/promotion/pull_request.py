@@ -70,6 +70,8 @@ def open_pull_request(
     try:
         with GitHub(api, token) as client:
             return _opened(client, path, base, {"head": branch, "title": title, "body": body})
+    except UsageError as error:
+        raise UsageError(f"{error.message}; {branch} is pushed", remedy=error.remedy) from None
     except (AttributeError, KeyError, TypeError, ValueError):
         raise UsageError(
             f"{urlsplit(api).hostname} does not answer as GitHub's API does; {branch} is pushed",
@@ -78,8 +80,9 @@ def open_pull_request(
     except Refused as error:
         _refused(error, path, branch)
     except Unreachable as error:
+        said = KNOWN.redact(": ".join(filter(None, (type(error).__name__, str(error)))))
         raise TowlineError(
-            f"GitHub cannot be reached: {type(error).__name__}; {branch} is pushed",
+            f"GitHub cannot be reached: {said}; {branch} is pushed",
             remedy="try again, or open the request by hand",
         ) from None
 

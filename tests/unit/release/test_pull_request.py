@@ -1,12 +1,14 @@
 """Pull requests against a local server that answers as GitHub's REST API does."""
 
 import logging
+import ssl
 import threading
 import time
 
 import pytest
 
 from github_server import GitHub, pull
+from towline.config.certificate import KEY, self_signed
 from towline.errors import TowlineError, UsageError
 from towline.git.remote import Remote
 from towline.promotion.pull_request import api_address, open_pull_request
@@ -145,6 +147,70 @@ def test_the_end_of_a_rate_limit_is_said(server):
 def test_a_server_that_is_down(server, monkeypatch):
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
     with pytest.raises(TowlineError, match="GitHub cannot be reached"):
+        request()
+
+
+def to_itself(server, monkeypatch):
+    server.answers[REPO] = (302, {}, {"Location": f"{server.url}/repos/acme/shop"})
+
+
+def garbled(server, monkeypatch):
+    server.answers[REPO] = (200, {}, {"Content-Encoding": "gzip"})
+
+
+def wrong_port(server, monkeypatch):
+    monkeypatch.setenv("GITHUB_API_URL", "https://github.example:port/api/v3")
+
+
+def proxy(address):
+    def behind(server, monkeypatch):
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("HTTPS_PROXY", address)
+
+    return behind
+
+
+def no_certificates(server, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (to_itself, "TooManyRedirects: Exceeded maximum"),
+        (garbled, "DecodingError: Error -3 while decompressing"),
+        (wrong_port, "InvalidURL: Invalid port: 'port'"),
+        (proxy("socks5://me:h1ddenWord@127.0.0.1:1"), "ImportError: Using SOCKS proxy"),
+        (proxy("ftp://me:h1ddenWord@127.0.0.1:1"), "InvalidURL: Unknown scheme for proxy"),
+        (no_certificates, "FileNotFoundError"),
+    ],
+)
+def test_whatever_comes_between_is_said_in_words(server, monkeypatch, broken, said):
+    """By then the branch was pushed: whoever reads a traceback does not learn that."""
+    broken(server, monkeypatch)
+    with pytest.raises(TowlineError, match="GitHub cannot be reached") as caught:
+        request()
+    assert said in caught.value.message
+    assert caught.value.message.endswith("; deploy/promote-1.1.0 is pushed")
+    assert "h1ddenWord" not in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_companys_own_certificates_are_trusted(server, monkeypatch, tmp_path, name):
+    bundle = self_signed(tmp_path, ["127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(bundle, tmp_path / KEY)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    monkeypatch.setenv("GITHUB_API_URL", server.url.replace("http:", "https:"))
+    monkeypatch.setattr("towline.promotion.github._PAUSE", 0)
+    for other in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(other, raising=False)
+    with pytest.raises(TowlineError, match="CERTIFICATE_VERIFY_FAILED"):
+        request()
+    monkeypatch.setenv(name, str(bundle))
+    assert request().number == 7
+    monkeypatch.setenv(name, str(tmp_path / "gone.pem"))
+    with pytest.raises(UsageError, match=f"{name}: no certificates can be read .* is pushed"):
         request()
 
 
