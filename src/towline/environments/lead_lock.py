@@ -19,6 +19,10 @@ from towline.errors import Locked, TowlineError
 from towline.state import lock
 
 
+class LeadMoved(Locked):
+    """Another host is the lead now; the lock counts there."""
+
+
 @contextmanager
 def held(
     sites: Sequence[Site],
@@ -79,9 +83,13 @@ def secured(
         instead_of: Whose lock it is to be taken from by force, stale or not.
 
     Raises:
-        Locked: When someone else holds it for longer than that, or another host is the lead now.
+        Locked: When someone else holds it for longer than that.
+        LeadMoved: When another host is the lead now.
     """
     files, path = site.host.files, site.state.lock
+    if instead_of:
+        # Before anything is taken from its holder.
+        _still_lead(site, is_known=False)
     with (
         lock.held(files, path, operation, wait=wait, say=say, instead_of=instead_of) as holder,
         armed([site], holder, _still_lead(site, is_known=False)),
@@ -116,7 +124,7 @@ def armed(sites: Sequence[Site], holder: lock.Holder, record: Record | None) -> 
 def _still_lead(site: Site, *, is_known: bool) -> Record | None:
     now = lead.read(site) if site.remote else None
     if (now is None and is_known) or (now and not now.here):
-        raise Locked(
+        raise LeadMoved(
             f"the lead of {site.name} moved to {now.host if now else 'another host'}",
             remedy="run the command again",
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from towline.environments.lead_lock import secured
+from towline.environments.lead_lock import LeadMoved, secured
 from towline.environments.notes import note
 from towline.environments.site import Site
 from towline.errors import Locked
@@ -20,17 +20,21 @@ def force_unlock(
         holder: Whose lock it is.
         reason: Why, in the words of whoever does it.
         say: Told what could not be noted.
+
+    Raises:
+        LeadMoved: When another host is the lead now.
     """
     files, path = site.host.files, site.state.lock
     try:
         with secured(site, "force-unlock", say=say, instead_of=holder):
             note(site, "unlock", {"lock_of": str(holder), "reason": reason}, say=say)
-    except Fenced:
+    except (Fenced, LeadMoved):
         raise
     except Locked:
         return False
     except OSError as error:
         # A disk that is full has no room for a lock of ours, but the other one can go.
         say(f"the journal of {site.name} does not say so: {error}")
-        return lock.free(files, path, holder)
+        # Where it was taken already, ours was freed again.
+        return lock.free(files, path, holder) or lock.read(files, path) is None
     return True

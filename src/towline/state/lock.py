@@ -166,11 +166,17 @@ def _forced(files: Files, path: Path, holder: Holder, old: Holder) -> Holder:
 
 
 def _numbered(files: Files, path: Path, holder: Holder, before: Holder | None) -> Holder:
-    # Under the lock nobody else counts.
-    fence = last_fence(files, path) + 1
-    numbered = replace(holder, fence=fence, took_over=str(before) if before else "")
-    files.write(_fence_path(path), f"{numbered.fence}\n".encode(), 0o600)
-    files.write(path, numbered.content(), 0o600)
+    try:
+        # Under the lock nobody else counts.
+        fence = last_fence(files, path) + 1
+        numbered = replace(holder, fence=fence, took_over=str(before) if before else "")
+        files.write(_fence_path(path), f"{numbered.fence}\n".encode(), 0o600)
+        files.write(path, numbered.content(), 0o600)
+    except BaseException:
+        # Nobody renews it from here, and nobody else frees it.
+        with suppress(OSError, TowlineError):
+            free(files, path, holder)
+        raise
     return numbered
 
 

@@ -10,7 +10,7 @@ import pytest
 from fakes import FakeSite
 
 from towline.config.redaction import KNOWN
-from towline.environments import holding, lead_lock, unlocking
+from towline.environments import holding, lead_lock, lead_move, unlocking
 from towline.environments.provisioning import note_provisioning
 from towline.environments.site import Fleet
 from towline.errors import HostLost, Locked, UsageError
@@ -258,6 +258,37 @@ def test_a_disk_that_is_full_does_not_keep_a_lock(tmp_path, monkeypatch):
     assert unlocking.force_unlock(site, holder, say=said.append)
     assert not site.state.lock.exists()
     assert "No space left" in said[0]
+
+
+def test_a_lock_that_was_taken_and_got_no_number_is_free(tmp_path, monkeypatch):
+    """The disk is full right after the takeover: what was done must be said."""
+    site, said = FakeSite(tmp_path / "state"), []
+    holder, write = left_behind(site, "deploy 1.0.1"), LocalFiles.write
+
+    def full(self, path, *rest):
+        if path.name == "fence":
+            raise OSError(28, "No space left on device")
+        write(self, path, *rest)
+
+    monkeypatch.setattr(LocalFiles, "write", full)
+    assert unlocking.force_unlock(site, holder, say=said.append)
+    assert not site.state.lock.exists()
+    assert "No space left" in said[0]
+    with pytest.raises(OSError, match="No space"), lead_lock.held([site], "deploy 1.0.2"):
+        pass
+    assert not site.state.lock.exists()
+
+
+def test_where_another_host_leads_no_lock_is_taken_from_its_holder(tmp_path):
+    one, two = (FakeSite(tmp_path / name, host_name=name) for name in ("web1", "web2"))
+    one.remote = two.remote = True
+    with lead_lock.held([one, two], "deploy 1.0.0"):
+        pass
+    lead_move.move(Fleet((one, two)), two)
+    holder = left_behind(one, "deploy 1.0.1")
+    with pytest.raises(lead_lock.LeadMoved, match="moved to web2"):
+        unlocking.force_unlock(one, holder)
+    assert lock.read(FILES, one.state.lock) == holder
 
 
 def test_hosts_that_are_provisioned_are_noted_where_there_is_a_journal(tmp_path):
