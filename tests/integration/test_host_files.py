@@ -385,7 +385,10 @@ def test_a_host_behind_another_is_reached_by_a_jump(lab, tmp_path):
     host = RemoteHost(parse("behind"), ssh_config=str(config))
     assert host.run(["hostname"]).out.strip() == second
     assert host.docker().ping()
+    jump = host.link._connection.gateway
+    assert jump.is_connected
     host.close()
+    assert not jump.is_connected
     known.write_text((lab.folder / "known_hosts").read_text())
     with pytest.raises(UsageError, match="is not known"):
         RemoteHost(parse("behind"), ssh_config=str(config)).run(["hostname"])

@@ -143,10 +143,10 @@ class Link:
         return self.address.login(*command, user=user, ssh_config=self.ssh_config)
 
     def close(self) -> None:
-        """Close the connection; the next use opens another."""
+        """Close the connection, and those that it jumps by; the next use opens others."""
         with self._lock:
             if self._connection is not None:
-                self._connection.close()
+                _close(self._connection)
             self._connection = self._sftp = None
 
     def _open(self) -> Transport:
@@ -156,13 +156,18 @@ class Link:
             if transport.is_active():
                 return transport
         self._connection = self._sftp = None
-        connection = self._connect()
+        connection = self._prepared()
+        try:
+            self._connect(connection)
+        except BaseException:
+            _close(connection)
+            raise
         self._connection = connection
         opened: Transport = connection.transport
         threading.Thread(target=_watch, args=(opened,), daemon=True).start()
         return opened
 
-    def _connect(self) -> Connection:
+    def _connect(self, connection: Connection) -> None:
         from paramiko import SSHException
         from paramiko.ssh_exception import (
             AuthenticationException,
@@ -171,7 +176,6 @@ class Link:
             PasswordRequiredException,
         )
 
-        connection = self._prepared()
         where = self.address.short
         try:
             connection.open()
@@ -195,7 +199,6 @@ class Link:
             raise HostLost(
                 f"{where} cannot be reached: {why}", remedy=f"try `{self.login()}`"
             ) from None
-        return connection
 
     def _prepared(self) -> Connection:
         from fabric import Config, Connection
@@ -238,6 +241,15 @@ def exports(env: Mapping[str, str]) -> bytes:
     """Shell commands that set variables, quoted."""
     lines = (f"export {name}={shlex.quote(value)}\n" for name, value in env.items())
     return "".join(lines).encode()
+
+
+def _close(connection: Connection) -> None:
+    """Close a connection; Fabric leaves those open that it jumps by."""
+    hop: Any = connection
+    # A command as a proxy is no connection.
+    while hop is not None and hasattr(hop, "gateway"):
+        hop.close()
+        hop = hop.gateway
 
 
 def _watch(transport: Transport) -> None:
