@@ -1,13 +1,19 @@
 """Which file holds an environment's variables, and what they are."""
 
 import os
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from towline.config.envfile import read_env
 from towline.config.loading import Project
 from towline.config.redaction import KNOWN
+from towline.config.secrets import is_secret_name, is_token
 from towline.errors import UsageError
+
+_SHORTEST = 8
+_PATH_NAME = re.compile(r"^(OLD)?PWD$|^HOME$|(^|_)(PATH|SOCK|FILE|DIR)$", re.IGNORECASE)
 
 
 def env_file(project: Project, name: str) -> Path | None:
@@ -48,8 +54,28 @@ def learn_process(environ: Mapping[str, str] = os.environ) -> None:
 
     They need not be the project's: tests that a promotion runs inherit them, and may print them.
     """
-    # A path is none, whatever its variable is called: PWD, SSH_KEY_FILE.
-    KNOWN.learn({name: text for name, text in environ.items() if not text.startswith(("/", "~"))})
+    for name, text in environ.items():
+        # Without a name that says so, only what is inside of a value counts: passwords in URLs.
+        KNOWN.learn({name if _is_own_secret(name, text) else "": text})
+
+
+def _is_own_secret(name: str, text: str) -> bool:
+    """Whether a variable of this process is a secret.
+
+    Its names are not ours: of AUTH_PROVIDER=github every `github` would be masked.
+    """
+    if _PATH_NAME.search(name) or _is_path(text):
+        return False
+    if is_secret_name(name, at_end=True):
+        return len(text) >= _SHORTEST
+    return is_secret_name(name) and is_token(text)
+
+
+def _is_path(text: str) -> bool:
+    # A token may begin with `/` too, as base64 does.
+    with suppress(OSError, RuntimeError, ValueError):
+        return text.startswith(("/", "~")) and Path(text).expanduser().exists()
+    return False
 
 
 def read_values(

@@ -56,8 +56,13 @@ _NEXT_URL = re.compile(r"[,;\s]+(?=[a-z][a-z0-9+.-]*://)", re.I)
 _SETTING = re.compile(r"(?P<name>[A-Za-z][\w-]*)\s*=\s*(?P<value>'[^']*'|\"[^\"]*\"|[^&;\s]+)")
 
 
-def is_secret_name(name: str) -> bool:
-    """Whether a variable's name says that its value is secret: `API_TOKEN`, `dbPassword2`."""
+def is_secret_name(name: str, *, at_end: bool = False) -> bool:
+    """Whether a variable's name says that its value is secret: `API_TOKEN`, `dbPassword2`.
+
+    Args:
+        name: The name.
+        at_end: Whether its last word must say so: `AUTH_PROVIDER` is none then.
+    """
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
     parts = (part.rstrip("0123456789") for part in re.split(r"[_\W]+", spaced.lower()))
     words = [word for word in parts if word]
@@ -68,8 +73,9 @@ def is_secret_name(name: str) -> bool:
         return False
     if _PUBLIC & set(words) and not _NEVER_PUBLIC & set(words):
         return False
-    found = _WORDS & set(words) or words[-1] in _LAST
-    return bool(found) or any(_ENDS.search(word) for word in words)
+    saying = words[-1:] if at_end else words
+    found = _WORDS & set(saying) or words[-1] in _LAST
+    return bool(found) or any(_ENDS.search(word) for word in saying)
 
 
 def is_token(text: str) -> bool:

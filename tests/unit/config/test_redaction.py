@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towline.config.redaction import MASK, Redactor
+from towline.config.environments import learn_process
+from towline.config.redaction import KNOWN, MASK, Redactor
 from towline.config.secrets import is_secret_name, missing_or_placeholder, placeholder
 
 secrets = st.text(
@@ -233,3 +234,44 @@ def test_what_is_learnt_while_others_are_masked_is_masked_afterwards():
     redactor = Overtaken({"TOKEN": "s3cret-value"})
     assert redactor.redact("s3cret-value") == MASK
     assert redactor.redact("an0ther-value") == MASK
+
+
+@pytest.fixture
+def known():
+    KNOWN.forget()
+    yield KNOWN
+    KNOWN.forget()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CI_DEPLOY_TOKEN", "/9j4AAQSkZJRg+AB"),
+        ("DB_PASSWORD", "~tilde-and-words"),
+        ("API_KEY", "/" + "k3y" * 200),
+        ("SLACK_WEBHOOK_URL", "https://chat.example/in/abcdef"),
+        ("SECRET_KEY_BASE", "0123456789abcdef"),
+    ],
+)
+def test_a_secret_of_this_process_is_masked_whatever_it_begins_with(known, name, value):
+    learn_process({name: value})
+    assert known.redact(f"it is {value}!") == f"it is {MASK}!"
+
+
+def test_a_password_in_a_url_of_this_process_is_masked(known):
+    learn_process({"AUTH_BACKEND": "ldap://me:tr0ub4dor@ldap.example"})
+    assert "tr0ub4dor" not in known.redact("said: tr0ub4dor")
+
+
+def test_settings_and_paths_of_this_process_are_shown(known, tmp_path, monkeypatch):
+    (tmp_path / "id_ed25519").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = {
+        "AUTH_PROVIDER": "github", "KEY_SOURCE": "vault-production", "PASSWORD": "letmein",
+        "PWD": "/gone/shop1", "OLDPWD": "/gone/shop2", "SSH_AUTH_SOCK": "/gone/agent.12345",
+        "SECRETS_DIR": "/gone/secrets1", "SSH_KEY": str(tmp_path / "id_ed25519"),
+        "DEPLOY_KEY": "~/id_ed25519",
+    }  # fmt: skip
+    learn_process(settings)
+    for value in settings.values():
+        assert known.redact(f"it is {value}!") == f"it is {value}!"
