@@ -260,8 +260,9 @@ def test_towline_deletes_only_what_it_made(life):
     said = project.inv("down", "--yes", "--volumes", "--images").ok()
     assert f"remove image {name}-api:1.3.0" in said.out
     tags = "docker image ls --format '{{.Tag}}' " + f"{name}-api"
-    for here in (False, True):
-        assert not {"1.0.0", "1.1.0", "1.2.0", "1.3.0"} & set(theirs.run(tags, here=here).split())
+    assert not {"1.0.0", "1.1.0", "1.2.0", "1.3.0"} & set(theirs.run(tags).split())
+    # This machine forgets what is pruned; others may run here what is taken down there.
+    assert {"1.0.0", "1.3.0"} & set(theirs.run(tags, here=True).split()) == {"1.3.0"}
     assert f"{ours}_uploads" not in theirs.run("docker volume ls -q")
     theirs.assert_untouched()
 
