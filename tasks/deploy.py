@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -200,7 +201,7 @@ class _Ending:
     allow_restart: bool
 
     def settle(self, fleet: Fleet, *, dry: bool) -> None:
-        """Bring it to an end, one way or the other."""
+        """Bring it to an end, one way or the other; what is deployed then is the output."""
         from towline.errors import UsageError
         from towline.rollout import interrupted, operations
 
@@ -210,22 +211,29 @@ class _Ending:
             return
         if self.resume:
             interrupted.refuse_to_deploy_after(fleet, self.version)
-            _resume(fleet, json=False, allow_restart=self.allow_restart)
+            _resume(fleet, json=False, allow_restart=self.allow_restart, say=terminal.tell)
         else:
             back = operations.abort(fleet)
-            carry_out(approve(back, allow_restart=self.allow_restart), json=False)
+            approved = approve(back, allow_restart=self.allow_restart)
+            carry_out(approved, json=False, say=terminal.tell)
 
 
-def _resume(fleet: Fleet, json: bool, *, allow_restart: bool) -> None:
+def _resume(
+    fleet: Fleet,
+    json: bool,
+    *,
+    allow_restart: bool,
+    say: Callable[[str], None] = terminal.say,
+) -> None:
     from towline.rollout import interrupted, operations
 
     left = interrupted.require(fleet)
     operation = operations.resume(fleet)
     if operation.plan.nothing_to_do:
         interrupted.close(fleet, left, say=terminal.tell)
-        show(operation.plan, json)
+        show(operation.plan, json, say=say)
     else:
-        carry_out(approve(operation, allow_restart=allow_restart), json)
+        carry_out(approve(operation, allow_restart=allow_restart), json, say=say)
 
 
 ns = Collection("deploy", run, plan_, resume_, abort_)

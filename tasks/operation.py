@@ -6,6 +6,7 @@ What is not agreed to cannot be carried out: `carry_out` only takes what `approv
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,13 +24,13 @@ class Approved:
     operation: Operation
 
 
-def show(plan: Planned, json: bool) -> None:
+def show(plan: Planned, json: bool, *, say: Callable[[str], None] = terminal.say) -> None:
     """Print a plan, whatever it is a plan of."""
     if json:
         terminal.say_json(plan.schema, plan.data())
     else:
         for line in plan.lines():
-            terminal.say(line)
+            say(line)
 
 
 def approve(
@@ -65,8 +66,21 @@ def approve(
     return Approved(operation)
 
 
-def carry_out(approved: Approved, json: bool, *, wait: float = 0.0) -> None:
-    """Carry a plan out, showing each step, and say what serves now."""
+def carry_out(
+    approved: Approved,
+    json: bool,
+    *,
+    wait: float = 0.0,
+    say: Callable[[str], None] = terminal.say,
+) -> None:
+    """Carry a plan out, showing each step, and say what serves now.
+
+    Args:
+        approved: What was agreed to.
+        json: Whether the outcome is printed as JSON.
+        wait: How long to wait for others to end.
+        say: How the outcome is told; `terminal.tell` where more is to follow.
+    """
     operation = approved.operation
     plan = operation.plan
     terminal.tell(f"{plan.kind} {plan.project} {plan.release} to {plan.environment}")
@@ -80,7 +94,7 @@ def carry_out(approved: Approved, json: bool, *, wait: float = 0.0) -> None:
     width = max(map(len, moved), default=0)
     for host, amount in moved.items():
         terminal.tell(f"  moved    {host:<{width}}  {amount}")
-    terminal.say(_outcome(operation))
+    say(_outcome(operation))
 
 
 def _outcome(operation: Operation) -> str:

@@ -162,7 +162,8 @@ def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody can be asked here.", remedy=f"add {option}")
-    output.write(f"{question} [y/N] ", sys.stdout)
+    # Standard output is for what the command is asked for, such as JSON.
+    output.write(f"{question} [y/N] ", sys.stderr)
     try:
         answer = input()
     except EOFError:

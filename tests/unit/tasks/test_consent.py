@@ -8,9 +8,10 @@ import pytest
 from towline.engines.acts import Act, Effect
 from towline.environments.site import Fleet
 from towline.errors import UsageError
-from towline.rollout import operations
+from towline.rollout import interrupted, operations
 from towline.state.releases import Status
 from towline.tasks import ns, seam
+from towline.tasks.deploy import _Ending
 from towline.tasks.operation import approve, carry_out
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rollout"))
@@ -74,6 +75,31 @@ def test_what_was_agreed_to_is_carried_out_and_told(rollback, monkeypatch, capsy
     said = capsys.readouterr()
     assert SAID in said.err
     assert said.out == "1.0.0 is live in prod\n"
+
+
+@pytest.mark.parametrize("way", ["abort", "resume"])
+def test_what_ends_before_a_deploy_leaves_standard_output_to_it(rollback, monkeypatch, capsys, way):
+    """With --json, nothing but the JSON of the deploy may stand there."""
+    monkeypatch.setattr(type(rollback), "moved", lambda _: {})
+    for name in ("found", "require"):
+        monkeypatch.setattr(interrupted, name, lambda _: "what was interrupted")
+    monkeypatch.setattr(interrupted, "refuse_to_deploy_after", lambda *_: None)
+    monkeypatch.setattr(operations, way, lambda _: rollback)
+    end = _Ending(way == "resume", way == "abort", "", allow_restart=True)
+    end.settle(Fleet((rollback.site,)), dry=False)
+    assert "settle 1.0.0" in rollback.site.engine.calls
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.endswith("1.0.0 is live in prod\n")
+
+
+def test_a_question_leaves_standard_output_to_the_result(rollback, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    approve(rollback, allow_restart=False)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.endswith("Rollback all the same? [y/N] ")
 
 
 def test_where_nothing_is_felt_or_nobody_wants_to_be_asked_nobody_is(rollback):
