@@ -18,7 +18,6 @@ from towline.config.envfile import read_env
 from towline.config.environments import example_file
 from towline.config.loading import Project
 from towline.config.secrets import is_secret_name
-from towline.errors import UsageError
 from towline.promotion.images import document, images
 from towline.promotion.sbom import bill_of_materials, packages
 from towline.promotion.targets import targets
@@ -87,16 +86,9 @@ def variables(project: Project) -> set[str]:
 
 def _services(project: Project) -> dict[str, Services]:
     """Environment -> its services, as they are written: no variable is filled in."""
-    import yaml
-
     found: dict[str, Services] = {}
     for files, names in variants(project).items():
-        try:
-            services = merged_services(files)
-        except yaml.YAMLError as error:
-            said = " ".join(str(error).split())
-            where = ", ".join(map(str, files))
-            raise UsageError(f"{where}: a compose file is not valid YAML: {said}") from None
+        services = merged_services(files)
         found |= {name: services for name in names if services}
     return found
 

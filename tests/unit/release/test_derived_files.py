@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from project_files import git, write
 
-from towline.config.compose_files import merged_services
+from towline.config.compose_files import merged_services, read_compose, require_whole_extensions
 from towline.config.loading import load
 from towline.errors import TowlineError, UsageError
 from towline.promotion import images, manifest, requirements, targets
@@ -270,6 +270,64 @@ def test_a_service_that_is_no_mapping_is_left_to_compose(tmp_path):
     file = tmp_path / "compose.yml"
     file.write_text("services: {web: 'nginx:1.27', api: {image: x}}\n")
     assert merged_services([file]) == {"api": {"image": "x"}}
+
+
+BASE = "services: {web: {image: a, build: ., x-towline: {role: app, port: 80}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("override", "changed"),
+    [
+        ("services: {web: }\n", {}),
+        ("services:\n", {}),
+        ("services: {web: {image: , build: }}\n", {}),
+        ("services: {web: {x-towline: }}\n", {"x-towline": ...}),
+        ("services: {web: !reset null}\n", None),
+        ("services: {web: {image: b, build: !reset null}}\n", {"image": "b", "build": None}),
+        ("services: {web: {x-towline: {role: job}}}\n", {"x-towline": {"role": "job"}}),
+        ("services: {web: {image: b}}\n---\nservices: {web: {build: x}}\n",
+         {"image": "b", "build": "x"}),
+        ("services: {web: {image: b}}\n---\nservices: {web: }\n", {"image": "b"}),
+    ],
+)  # fmt: skip
+def test_services_are_merged_as_compose_does(tmp_path, override, changed):
+    """Nothing below a name changes nothing; `!reset` takes away; documents are like files."""
+    base, other = tmp_path / "base.yml", tmp_path / "other.yml"
+    base.write_text(BASE)
+    other.write_text(override)
+    whole = {"image": "a", "build": ".", "x-towline": {"role": "app", "port": 80}}
+    wanted = {key: value for key, value in (whole | (changed or {})).items() if value is not None}
+    wanted = {key: None if value is ... else value for key, value in wanted.items()}
+    expected = {} if changed is None else {"web": wanted}
+    assert merged_services([base, other]) == expected
+    base.write_text(f"{BASE}---\n{override}")
+    assert merged_services([base]) == expected
+    assert read_compose(base).get("services", {}) == expected
+
+
+@pytest.mark.parametrize(("given", "lost"), [("{role: app}", "port"), ("", "port, role")])
+def test_an_extension_that_loses_keys_is_found_in_a_second_document(tmp_path, given, lost):
+    file = tmp_path / "base.yml"
+    file.write_text(f"{BASE}---\nservices: {{web: {{x-towline: {given} }}}}\n")
+    with pytest.raises(UsageError, match=rf"service web: .* lacks {lost}$"):
+        require_whole_extensions([file])
+
+
+@pytest.mark.parametrize("text", ["a: [\n", "a: 2026-13-45\n", "a: 1\n--- b\n: - c: ]", "a: \0"])
+def test_a_compose_file_that_is_not_yaml_is_told_by_whoever_reads_it(tmp_path, text):
+    file = tmp_path / "base.yml"
+    file.write_text(text)
+    for reads in (merged_services, require_whole_extensions):
+        with pytest.raises(UsageError, match=r"base.yml: this compose file is not valid YAML"):
+            reads([file])
+
+
+def test_an_alias_that_contains_itself_is_told(tmp_path):
+    file = tmp_path / "base.yml"
+    file.write_text("services: {web: &web {image: a, build: *web}}\n")
+    for reads in (read_compose, lambda file: merged_services([file])):
+        with pytest.raises(UsageError, match="contains itself"):
+            reads(file)
 
 
 def test_what_environments_add_and_change_is_derived_too(root):

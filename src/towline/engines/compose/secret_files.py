@@ -5,11 +5,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from towline.config.compose_files import read_compose, variants
 from towline.config.loading import Project
 from towline.config.redaction import KNOWN
+from towline.errors import UsageError
 
 
 def learn_secrets(
@@ -40,6 +39,6 @@ def learn_declared(project: Project) -> None:
     for files in variants(project):
         for file in files:
             # A file that cannot be read is for whoever needs it.
-            with suppress(OSError, ValueError, yaml.YAMLError):
+            with suppress(OSError, ValueError, UsageError):
                 # Compose takes relative paths from the folder of the first file.
                 learn_secrets(read_compose(file), {}, files[0].parent)
