@@ -53,7 +53,9 @@ def early(tmp_path_factory):
          str(folder / "installed"), str(wheel), *needs],
         check=True, capture_output=True,
     )  # fmt: skip
-    return {"PYTHONPATH": str(folder / "installed")}
+    # What is measured is the coverage of this version.
+    unmeasured = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+    return {"PYTHONPATH": str(folder / "installed"), **unmeasured}
 
 
 @pytest.fixture

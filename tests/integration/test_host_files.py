@@ -332,7 +332,7 @@ def test_a_full_disk_is_told_and_spoils_nothing(remote, small):
     with pytest.raises(OSError, match="is its disk full"):
         files.create(small / "lock", large)
     assert not files.exists(small / "lock")
-    with pytest.raises(TowlineError, match="the disk of .* is full"):
+    with pytest.raises(TowlineError, match=r"the disk of .* is full"):
         files.install(small / "1.0.0", {"large": (large, 0o644)}, {})
     assert "1.0.0" not in files.names(small)
 
