@@ -21,6 +21,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LAB = ROOT / ".towline" / "lab.env"
 
 
+# For a process whose coverage is not to be measured: it is slower, and loads modules of its own.
+UNMEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+
+
 @dataclass(frozen=True)
 class Done:
     """The outcome of one `inv` call."""

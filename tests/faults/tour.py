@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from projects import Project
+from projects import UNMEASURED, Project
 
 KILLER = Path(__file__).parent / "killer.py"
 NEVER = 999
@@ -50,7 +50,7 @@ class Tour:
 
     def __post_init__(self):
         # Who is killed writes no coverage, and the others would only be slower for it.
-        self.project.environ |= {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+        self.project.environ |= UNMEASURED
 
     def points(self, name: str, stride: int) -> list[tuple[str, int]]:
         """Each so-manieth place where an operation can be killed; it is carried out once.

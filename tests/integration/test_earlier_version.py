@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from projects import ROOT, docker, remove
+from projects import ROOT, UNMEASURED, docker, remove
 from toy import release, toy
 
 # `chore(release): v0.6.0`; no tag travels with a branch.
@@ -54,8 +54,7 @@ def early(tmp_path_factory):
         check=True, capture_output=True,
     )  # fmt: skip
     # What is measured is the coverage of this version.
-    unmeasured = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
-    return {"PYTHONPATH": str(folder / "installed"), **unmeasured}
+    return {"PYTHONPATH": str(folder / "installed"), **UNMEASURED}
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from projects import UNMEASURED
+
 PROJECT = {
     "tasks.py": "from towline.tasks import ns\n",
     "towline.yaml": "project: shop\nsource: app\nversions: {first: 0.1.0}\n"
@@ -51,11 +53,9 @@ def loaded(root, *words):
 
 def after(root, code, *words):
     """The top-level modules that Python has loaded after running some code."""
-    # What measures the coverage of a process loads modules of its own.
-    environ = {name: text for name, text in os.environ.items() if not name.startswith("COVERAGE_")}
     done = subprocess.run(
         [sys.executable, "-c", code + TELL, *words],
-        cwd=root, env=environ, capture_output=True, text=True, check=False,
+        cwd=root, env={**os.environ, **UNMEASURED}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return set(done.stderr.splitlines()[-1].split())
