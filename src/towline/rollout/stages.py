@@ -10,7 +10,10 @@ from enum import StrEnum
 from typing import Any
 
 from towline.config import deploy_sections
+from towline.rollout.gates.bake import Bake
 from towline.rollout.gates.base import Gate
+from towline.rollout.gates.health import Health
+from towline.rollout.gates.smoke import Smoke
 
 # Service -> containers.
 Counts = Mapping[str, int]
@@ -111,6 +114,18 @@ class StrategySettings:
 
     rollout: deploy_sections.Rollout = field(default_factory=deploy_sections.Rollout)
     smoke: deploy_sections.Smoke = field(default_factory=deploy_sections.Smoke)
+
+    @property
+    def before_traffic(self) -> tuple[Gate, ...]:
+        """What a new release passes before anybody gets it."""
+        return Health(self.rollout.health_timeout), Smoke(self.smoke)
+
+    @property
+    def under_traffic(self) -> tuple[Gate, ...]:
+        """What it passes with all traffic; no bake where no time is given for it."""
+        rollout = self.rollout
+        bake = (Bake(rollout.bake_time, rollout.max_failures),) if rollout.bake_time else ()
+        return Health(rollout.health_timeout), *bake
 
 
 @dataclass(frozen=True)

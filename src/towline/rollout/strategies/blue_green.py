@@ -1,16 +1,10 @@
 """Start the new release beside the old, prove it, switch all traffic, then stop the old."""
 
-from towline.rollout.gates.bake import Bake
-from towline.rollout.gates.health import Health
-from towline.rollout.gates.smoke import Smoke
 from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings, Workers
 from towline.rollout.steps import table
 
 
 def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
-    rollout = settings.rollout
-    health = Health(rollout.health_timeout)
-    bake = (Bake(rollout.bake_time, rollout.max_failures),) if rollout.bake_time else ()
     return [
         Stage(
             table.START,
@@ -18,7 +12,7 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
             new=replicas.new,
             old=replicas.old,
             share=0,
-            gates=(health, Smoke(settings.smoke)),
+            gates=settings.before_traffic,
         ),
         Stage(
             table.SWITCH,
@@ -27,7 +21,7 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
             old=replicas.old,
             share=100,
             workers=Workers.NEW,
-            gates=(health, *bake),
+            gates=settings.under_traffic,
         ),
         Stage(
             table.FINISH,

@@ -1,16 +1,10 @@
 """Stop the old release, then start the new one: a short outage, but never two at once."""
 
-from towline.rollout.gates.bake import Bake
-from towline.rollout.gates.health import Health
-from towline.rollout.gates.smoke import Smoke
 from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings, Workers
 from towline.rollout.steps import table
 
 
 def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
-    rollout = settings.rollout
-    health = Health(rollout.health_timeout)
-    bake = (Bake(rollout.bake_time, rollout.max_failures),) if rollout.bake_time else ()
     return [
         Stage(
             table.STOP,
@@ -27,7 +21,7 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
             old={},
             share=0,
             workers=Workers.NEW,
-            gates=(health, Smoke(settings.smoke)),
+            gates=settings.before_traffic,
         ),
         Stage(
             table.SWITCH,
@@ -36,7 +30,7 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
             old={},
             share=100,
             workers=Workers.NEW,
-            gates=(health, *bake),
+            gates=settings.under_traffic,
         ),
     ]
 
