@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from towline.engines.compose import registration
+from towline.engines.compose.images import DockerImages
 from towline.engines.compose.ownership import CONTENT, REPOSITORY, own_tags
 
 TAGS = {"1.0.0", "1.0.0-abc"}
@@ -51,3 +52,16 @@ def test_a_volume_with_the_name_of_our_note_is_no_note(labels):
     labels = {"towline.state": "/var/lib/towline/shop/prod"}
     registration.forget(host, "shop", "prod")
     assert removed == ["towline.shop.prod"]
+
+
+@pytest.mark.parametrize("written", ["acme/shop:1.4.2", "docker.io/acme/shop:1.4.2"])
+def test_an_image_is_pinned_in_the_repository_that_was_asked_for(written):
+    digest = "@sha256:" + "a" * 64
+    found = {
+        "Id": "sha256:1",
+        "Config": {},
+        "RepoDigests": [f"a/copy{digest}", f"acme/shop{digest}"],
+    }
+    api = SimpleNamespace(inspect_image=lambda reference: found)
+    host = SimpleNamespace(docker=lambda: SimpleNamespace(api=api))
+    assert DockerImages(host).find(written).pinned == f"acme/shop{digest}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from towline.engines.compose.ownership import is_built, own_tags
+from towline.engines.compose.ownership import is_built, own_tags, place
 from towline.engines.image_store import Authentication, ImageStore
 from towline.engines.world import Image
 from towline.errors import UsageError
@@ -46,7 +46,7 @@ class DockerImages:
         except ImageNotFound:
             return None
         digests = found.get("RepoDigests") or []
-        own = [item for item in digests if item.startswith(f"{repository(reference)}@")]
+        own = [item for item in digests if place(item) == place(reference)]
         return Image(
             id=found["Id"],
             pinned=[*own, *digests, found["Id"]][0],

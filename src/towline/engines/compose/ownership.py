@@ -66,15 +66,15 @@ def own_tags(
     if not is_built(labels):
         return []
     given = (labels or {}).get(REPOSITORY)
-    if given is None and len({_place(name) for name in names}) > 1:
+    if given is None and len({place(name) for name in names}) > 1:
         # Of a Towline before 0.7, and nobody can tell which repository is the project's.
         return []
-    wanted = None if given is None else _place(given)
-    return [name for name in names if split(name).tag in tags and wanted in (None, _place(name))]
+    wanted = None if given is None else place(given)
+    return [name for name in names if split(name).tag in tags and wanted in (None, place(name))]
 
 
-def _place(name: str) -> tuple[str, str]:
-    """The repository of a name: engines shorten `docker.io/acme/shop` to `acme/shop`."""
+def place(name: str) -> tuple[str, str]:
+    """Registry and path: engines shorten `docker.io/acme/shop` to `acme/shop`."""
     parts = split(name)
     return parts.registry, parts.path
 
