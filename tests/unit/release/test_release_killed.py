@@ -210,6 +210,8 @@ def test_git_is_killed_while_it_stages(root, with_us):
             carry_out(root, planned)
     assert lock.exists()
     flag.unlink()
+    # The filter that Git started inherits the lock, and ends a moment after it.
+    wait_for(lambda: not is_held(root))
     again(root)
     check_released(root)
 
