@@ -55,9 +55,8 @@ def outcome() -> Iterator[None]:
         terminal.tell("interrupted")
         raise Exit(code=130) from None
     except Exception as error:
-        # The engine went away, or the disk is full: the words of the error are enough.
-        known = isinstance(error, OSError) or type(error).__module__.startswith("docker.")
-        if not known or verbose():
+        # A file that cannot be read, or a full disk: the words of the error are enough.
+        if not isinstance(error, OSError) or verbose():
             _trace(error)
         terminal.complain(f"{type(error).__name__}: {error}", (), "")
         raise Exit(code=1) from None

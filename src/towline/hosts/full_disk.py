@@ -1,5 +1,9 @@
-"""A full disk, told as such: whatever met it, in whatever words, on the machine that has it."""
+"""A full disk, told as such: whatever met it, in whatever words, on the machine that has it.
 
+Only programs and engines are understood by their words, where their answers come in: `line`.
+"""
+
+import errno
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,14 +12,17 @@ from towline.hosts.base import Host
 
 # The kernel's words (ENOSPC, EDQUOT), which programs and engines pass on.
 _SAID = ("no space left on device", "disk quota exceeded")
-# All that SFTP says; see `SftpFiles`.
-_ASKED = "is its disk full?"
+_CODES = (errno.ENOSPC, errno.EDQUOT)
 # What is written in one piece and is no image.
 _ROOM = 1 << 20
 
 
+class NotWritten(OSError):
+    """A host does not write a file, and does not say why: SFTP has no word for a full disk."""
+
+
 def line(text: str) -> str:
-    """The first line of a text that speaks of a full disk; empty when none does."""
+    """The first line of an answer that speaks of a full disk; empty when none does."""
     found = (item.strip() for item in text.splitlines() if any(w in item.lower() for w in _SAID))
     return next(found, "")
 
@@ -44,12 +51,9 @@ def found(error: Exception, host: Host, folder: Path) -> DiskFull | None:
     """
     if isinstance(error, DiskFull):
         return error
-    # Not the details: what a container printed says nothing about the host.
-    said = error.message if isinstance(error, TowlineError) else ""
-    said = said or str(getattr(error, "explanation", None) or error)
-    if line(said):
-        return full(host.name, line(said))
-    if _ASKED in said:
+    if isinstance(error, OSError) and error.errno in _CODES:
+        return full(host.name, str(error))
+    if isinstance(error, NotWritten):
         with suppress(OSError, TowlineError):
             if host.files.free_bytes(folder) < _ROOM:
                 return full(host.name, f"nothing can be written to {folder}")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from towline.errors import UsageError
+from towline.errors import HostKeyRejected, UsageError
 
 if TYPE_CHECKING:
     from paramiko import PKey, SSHClient
@@ -73,10 +73,10 @@ def _entries(lines: Iterable[str], marker: str) -> Iterator[tuple[list[str], PKe
             yield list(entry.hostnames), entry.key
 
 
-def changed(hostname: str, got: PKey, expected: PKey) -> UsageError:
+def changed(hostname: str, got: PKey, expected: PKey) -> HostKeyRejected:
     """What to say when a host shows another key than it used to."""
     host, port = _parts(hostname)
-    return UsageError(
+    return HostKeyRejected(
         f"the host key of {host}:{port} has changed: known is {_shown(expected)}, "
         f"the host shows {_shown(got)}; nothing was sent to it",
         remedy="if the host was set up anew, forget its old key and accept the new one: "
@@ -102,14 +102,14 @@ class _Refuse:
     def missing_host_key(self, _client: Any, hostname: str, key: PKey) -> None:
         host, port = _parts(hostname)
         if key.asbytes() in self.revoked:
-            raise UsageError(
+            raise HostKeyRejected(
                 f"the host key of {host}:{port} was revoked: it shows {_shown(key)}; nothing was "
                 "sent to it",
                 remedy="known_hosts revokes it (@revoked): give the host a new key; if it has one, "
                 "someone may be listening in",
             )
         hint = " (certificates of a @cert-authority are not supported)" * self.has_authority
-        raise UsageError(
+        raise HostKeyRejected(
             f"the host key of {host}:{port} is not known: it shows {_shown(key)}{hint}",
             remedy="compare that with the host's own (ssh-keygen -lf "
             f"/etc/ssh/ssh_host_{_kind(key)}_key.pub there); if they are the same: "

@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from towline.errors import HostLost, TowlineError, UsageError
+from towline.errors import (
+    AuthenticationFailed,
+    ConnectionLost,
+    HostUnreachable,
+    TowlineError,
+    UsageError,
+)
 from towline.hosts.address import Address
 from towline.hosts.base import Result
 from towline.hosts.host_keys import DEFAULT_FILES, be_strict, changed
@@ -63,8 +69,9 @@ class Link:
         """The SSH transport; channels of any kind are opened on it.
 
         Raises:
-            UsageError: When the host key is not trusted, or no key of ours is accepted.
-            TowlineError: When the host cannot be reached.
+            HostKeyRejected: When the host key is not trusted.
+            AuthenticationFailed: When no key of ours is accepted.
+            HostUnreachable: When the host cannot be reached.
         """
         with self._lock:
             return self._open()
@@ -102,7 +109,8 @@ class Link:
             plain: Run it as whoever logs in, even where others run through sudo.
 
         Raises:
-            TowlineError: When it does not end in time, or the connection is lost.
+            TowlineError: When it does not end in time.
+            ConnectionLost: When the connection breaks meanwhile.
         """
         words = [*(["sudo", "-n"] if self.sudo and not plain else []), *argv]
         if env:
@@ -126,14 +134,14 @@ class Link:
         try:
             channel = self.transport().open_session(timeout=CONNECT_SECONDS)
             channel.exec_command(command)
-        except SSHException as error:
+        except (SSHException, EOFError, OSError) as error:
             raise self.lost(error) from None
         return channel
 
-    def lost(self, error: Exception) -> HostLost:
+    def lost(self, error: Exception) -> ConnectionLost:
         """What to say when the connection broke."""
         why = str(error) or type(error).__name__
-        return HostLost(
+        return ConnectionLost(
             f"the connection to {self.address.short} was lost: {why}",
             remedy="run the command again: it starts from what serves there",
         )
@@ -182,13 +190,13 @@ class Link:
         except BadHostKeyException as error:
             raise changed(error.hostname, error.key, error.expected_key) from None
         except (AuthenticationException, PasswordRequiredException) as error:
-            raise UsageError(
+            raise AuthenticationFailed(
                 f"{connection.user}@{where}: no key was accepted ({error})",
                 remedy=f"try `{self.login(user=connection.user)}`; an encrypted key needs "
                 "ssh-agent: ssh-add",
             ) from None
         except (NoValidConnectionsError, socket.gaierror, TimeoutError, OSError) as error:
-            raise HostLost(
+            raise HostUnreachable(
                 f"{where} cannot be reached: {_reason(error)}",
                 remedy=f"try `{self.login()}`; see `hosts` in towline.yaml",
             ) from None
@@ -196,7 +204,7 @@ class Link:
             # Paramiko's words for a server that says nothing.
             silent = "No existing session" in str(error) or "banner" in str(error)
             why = f"no answer within {CONNECT_SECONDS} s" if silent else str(error)
-            raise HostLost(
+            raise HostUnreachable(
                 f"{where} cannot be reached: {why}", remedy=f"try `{self.login()}`"
             ) from None
 

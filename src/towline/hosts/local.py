@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from towline.errors import NoEngine, TowlineError, UsageError
 from towline.hosts import child
 from towline.hosts.base import Result
+from towline.hosts.engine_client import translated
 from towline.hosts.local_folder import LocalFolder, narrow
 from towline.hosts.local_made import give, make_folder
 from towline.hosts.sdk import load_docker
@@ -291,7 +292,7 @@ class LocalHost:
                 f"no Docker engine answers on {self.name}: {_reason(error)}",
                 remedy="start it (`sudo systemctl start docker`), or install Docker Engine",
             ) from None
-        return client
+        return translated(client, self.name)
 
     def compose_version(self) -> str:
         """See `Host.compose_version`."""
@@ -332,12 +333,18 @@ class LocalHost:
         return True
 
 
+_REASONS: dict[type[BaseException], str] = {
+    FileNotFoundError: "its socket does not exist",
+    PermissionError: "permission denied on its socket (are you in the docker group?)",
+    ConnectionRefusedError: "its socket refuses connections",
+}
+
+
 def _reason(error: Exception) -> str:
-    text = str(error)
-    if "FileNotFoundError" in text or "No such file" in text:
-        return "its socket does not exist"
-    if "PermissionError" in text or "Permission denied" in text:
-        return "permission denied on its socket (are you in the docker group?)"
-    if "ConnectionRefused" in text or "Connection refused" in text:
-        return "its socket refuses connections"
-    return text.splitlines()[0]
+    cause: BaseException | None = error
+    # The SDK wraps what its HTTP library wraps.
+    while cause is not None:
+        if type(cause) in _REASONS:
+            return _REASONS[type(cause)]
+        cause = cause.__cause__ or cause.__context__
+    return str(error).splitlines()[0]

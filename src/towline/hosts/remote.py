@@ -13,6 +13,7 @@ from towline.config.redaction import excerpt
 from towline.errors import NoEngine, TowlineError, UsageError
 from towline.hosts.address import Address
 from towline.hosts.base import Result
+from towline.hosts.engine_client import translated
 from towline.hosts.facts import SCRIPT, Facts, understood
 from towline.hosts.forward import Forward, allowed
 from towline.hosts.link import Link
@@ -110,7 +111,7 @@ class RemoteHost:
         from requests import RequestException
 
         try:
-            return dial.docker_client(self._dial, _TIMEOUT)
+            return translated(dial.docker_client(self._dial, _TIMEOUT), self.name)
         except (DockerException, RequestException, EOFError) as error:
             why = self._why(error)
             remedy = (

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from towline.errors import TowlineError
+from towline.hosts.full_disk import NotWritten
 from towline.hosts.install import install
 from towline.hosts.link import Link
 from towline.hosts.sftp_folder import SftpFolder
@@ -226,7 +227,7 @@ class SftpFiles:
         try:
             with self._turn:
                 yield self._link.sftp()
-        except (EOFError, SSHException) as error:
+        except (EOFError, SSHException, ConnectionError, TimeoutError) as error:
             raise self._link.lost(error) from None
         except OSError as error:
             if str(error) == "Socket is closed":
@@ -234,7 +235,7 @@ class SftpFiles:
             if str(error) == "Failure":
                 # All that the protocol says of a full disk, and of a few things more.
                 where = self._link.address.short
-                raise OSError(f"{where} does not write a file: is its disk full?") from None
+                raise NotWritten(f"{where} does not write a file: is its disk full?") from None
             raise
 
     def _written(self, client: SFTPClient, path: Path, data: bytes, mode: int) -> str:

@@ -21,7 +21,7 @@ def wait_for(host: Host, limit: float) -> None:
         limit: Seconds.
 
     Raises:
-        Exception: What it said last, when it does not answer within the limit.
+        TowlineError: What it said last, when it does not answer within the limit.
     """
     ends = time.monotonic() + limit
     while True:
@@ -29,9 +29,8 @@ def wait_for(host: Host, limit: float) -> None:
         host.forget()
         try:
             host.docker().ping()
-        except Exception as error:
-            # What a connection says that breaks is one of many things; all of them may pass.
-            if time.monotonic() > ends or not may_pass(error):
+        except (OSError, TowlineError):
+            if time.monotonic() > ends:
                 raise
             time.sleep(_POLL)
         else:
@@ -71,18 +70,9 @@ def insist(act: Callable[[], T], wait: Callable[[float], None], limit: float) ->
 
 def may_pass(error: Exception) -> bool:
     """Whether it may be a connection that is cut, an engine that is starting, and no bug."""
-    return isinstance(error, OSError | TowlineError) or cut(error) or _origin(error) == {"docker"}
+    return isinstance(error, OSError | TowlineError)
 
 
 def cut(error: Exception) -> bool:
     """Whether it is what a connection says that breaks."""
-    return isinstance(error, EOFError | ConnectionError | HostLost) or bool(
-        _origin(error) & {"requests", "urllib3", "paramiko"}
-    )
-
-
-def _origin(error: Exception) -> set[str]:
-    """The packages that make an error, but for Python's own."""
-    names = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    # The SDK's errors are those of its HTTP library too, also when an engine only said no.
-    return {"docker"} if "docker" in names else names
+    return isinstance(error, HostLost)

@@ -115,7 +115,7 @@ class Archives:
 
         Raises:
             TowlineError: When this machine has no room for it.
-            docker.errors.APIError: When the engine refuses.
+            EngineRefused: When the engine refuses.
         """
         saving = self._saved[reference]
         with saving.lock:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from towline.errors import NoSuchObject
+
 if TYPE_CHECKING:
     from docker import APIClient
 
@@ -72,11 +74,9 @@ def layer_sizes(history: Sequence[Mapping[str, Any]]) -> list[int]:
 
 
 def _layers(engine: APIClient, image: str) -> tuple[str, ...]:
-    from docker.errors import ImageNotFound
-
     try:
         return tuple(engine.inspect_image(image)["RootFS"].get("Layers") or ())
-    except ImageNotFound:
+    except NoSuchObject:
         return ()  # removed since it was listed
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from towline.errors import UsageError
+from towline.errors import EngineDiskFull, NoSuchObject, UsageError
+from towline.hosts.base import Host
+from towline.hosts.engine_client import refused
 from towline.images.archives import Archives
 from towline.images.layers import Layers
 
@@ -30,19 +32,20 @@ class Shipped:
     sent: int = 0
 
 
-def ship(archives: Archives, target: APIClient, reference: str, there: Layers) -> Shipped:
+def ship(archives: Archives, host: Host, reference: str, there: Layers) -> Shipped:
     """Bring an image over; nothing is sent when it is there already.
 
     Args:
         archives: The images of the engine that has it, which expect it.
-        target: The engine that is to have it.
+        host: The host whose engine is to have it.
         reference: Name of the image.
-        there: The layers that the target has.
+        there: The layers that it has.
 
     Raises:
         UsageError: When it is built for another kind of machine.
-        docker.errors.APIError: When an engine refuses.
+        EngineRefused: When an engine refuses.
     """
+    target: APIClient = host.docker().api
     image = archives.source.inspect_image(reference)
     layers = list(image["RootFS"].get("Layers") or [])
     _refuse_other_machine(reference, image, target.info())
@@ -53,6 +56,8 @@ def ship(archives: Archives, target: APIClient, reference: str, there: Layers) -
     # The answer is a stream of messages; a refusal is one of them.
     for message in target.load_image(thin.chunks()):
         if "error" in message:
+            if isinstance(why := refused(host.name, message["error"]), EngineDiskFull):
+                raise why
             raise UsageError(
                 f"{reference} cannot be loaded: {message['error']}",
                 remedy="use a registry: name the image with its address",
@@ -61,11 +66,9 @@ def ship(archives: Archives, target: APIClient, reference: str, there: Layers) -
 
 
 def _same(target: APIClient, reference: str, image: str) -> bool:
-    from docker.errors import ImageNotFound
-
     try:
         return bool(target.inspect_image(reference)["Id"] == image)
-    except ImageNotFound:
+    except NoSuchObject:
         return False
 
 

@@ -6,8 +6,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from towline.errors import TowlineError, UsageError
+from towline.errors import (
+    EngineDiskFull,
+    EngineRefused,
+    EngineUnreachable,
+    TowlineError,
+    UsageError,
+)
 from towline.hosts.base import Host
+from towline.hosts.engine_client import refused
 from towline.images.registry import Listing, denied, repository, split
 
 if TYPE_CHECKING:
@@ -32,7 +39,6 @@ def digest(host: Host, reference: str, auth: Authentication) -> str:
         TowlineError: When the host cannot reach it.
     """
     from docker.auth import encode_header, get_config_header, resolve_repository_name
-    from requests import RequestException
 
     api = host.docker().api
     registry = resolve_repository_name(reference)[0]
@@ -43,8 +49,8 @@ def digest(host: Host, reference: str, auth: Authentication) -> str:
         # Not by the SDK's own call: an engine waits longer for a registry than people do.
         answer = api.get(url, headers=headers, timeout=_ASKED)
         said = answer.json()
-    except (RequestException, ValueError) as error:
-        raise _explained(host, reference, str(error), auth) from None
+    except (EngineUnreachable, ValueError) as error:
+        raise _explained(host, reference, str(error.__cause__ or error), auth) from None
     if answer.ok:
         return str(said["Descriptor"]["digest"])
     if _UNKNOWN.search(said["message"]):
@@ -117,15 +123,13 @@ class _Refused(Exception):
 
 
 def _messages(ask: Callable[[APIClient], Any], host: Host) -> Iterator[dict[str, Any]]:
-    from docker.errors import APIError
-
     try:
         for message in ask(host.docker().api):
             if "error" in message:
                 raise _Refused(message["error"])
             yield message
-    except APIError as error:
-        raise _Refused(str(error.explanation or error)) from None
+    except EngineRefused as error:
+        raise _Refused(error.explanation) from None
 
 
 def _by_itself(host: Host, reference: str) -> bool:
@@ -138,9 +142,12 @@ def _layers(listing: Listing | None) -> tuple[Any, ...]:
 
 def _explained(host: Host, reference: str, said: str, auth: Authentication) -> TowlineError:
     registry = split(reference).registry
+    # An engine has no codes for what a registry said: its words are all there is.
+    if isinstance(full := refused(host.name, said), EngineDiskFull):
+        return full
     if _NO_ENTRY.search(said):
-        refused: UsageError = denied(registry, known=auth is not None)
-        return refused
+        closed: UsageError = denied(registry, known=auth is not None)
+        return closed
     if _UNKNOWN.search(said):
         return TowlineError(
             f"{registry} has no image {reference}", remedy="check its name, or push it"

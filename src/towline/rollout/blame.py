@@ -29,7 +29,7 @@ def is_infrastructure(part: HostRollout, error: Exception, since: float) -> bool
     if (
         isinstance(error, GateUndecided)
         or cut(error)
-        or _is_of_the_system(error)
+        or isinstance(error, OSError)
         or fullness(part, error)
     ):
         return True
@@ -42,8 +42,3 @@ def is_infrastructure(part: HostRollout, error: Exception, since: float) -> bool
 def fullness(part: HostRollout, error: Exception) -> DiskFull | None:
     """The same error as one of a full disk; None when it is none."""
     return full_disk.found(error, part.site.host, part.site.state.root)
-
-
-def _is_of_the_system(error: Exception) -> bool:
-    """Whether it is an error of a file or a socket; the engine's refusals are OSErrors too."""
-    return isinstance(error, OSError) and type(error).__module__ in ("builtins", "socket")

@@ -12,7 +12,6 @@ from typing import NoReturn
 
 from towline.environments.fence import if_possible
 from towline.errors import NeedsPerson, RolledBack, TowlineError
-from towline.hosts.waiting import cut
 from towline.rollout.blame import fullness, is_infrastructure
 from towline.rollout.events import Events
 from towline.rollout.host_rollout import HostRollout
@@ -211,10 +210,4 @@ def _words(part: HostRollout, error: Exception) -> tuple[str, str, list[str]]:
     if isinstance(error, TowlineError):
         details = [redact(line) for line in error.details]
         return redact(error.message), redact(error.remedy), details
-    if cut(error):
-        host = part.site.host.name
-        return f"the connection to the engine of {host} broke ({type(error).__name__})", "", []
-    explained = getattr(error, "explanation", None)
-    if explained and type(error).__module__.startswith("docker."):
-        return redact(f"the engine of {part.site.host.name} refused: {explained}"), "", []
     return redact(f"{type(error).__name__}: {error}"), "", []

@@ -1,7 +1,6 @@
 """Which layers an engine has, and how big the others are."""
 
-from docker.errors import ImageNotFound
-
+from towline.errors import NoSuchObject
 from towline.images.layers import Layers, layer_sizes
 
 
@@ -19,7 +18,7 @@ class Engine:
         self.asked.append(image)
         layers = self.found[image]
         if layers == "gone":
-            raise ImageNotFound(image)
+            raise NoSuchObject(image)
         return {"RootFS": {"Layers": layers}, "Size": 90}
 
     def history(self, image):

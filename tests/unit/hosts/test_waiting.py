@@ -4,9 +4,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from docker.errors import APIError
 
-from towline.errors import TowlineError, UsageError
+from towline.errors import ConnectionLost, EngineRefused, EngineUnreachable, NoEngine, TowlineError
 from towline.hosts import waiting
 from towline.hosts.waiting import insist, wait_for
 
@@ -29,8 +28,8 @@ class Host:
 
 
 @pytest.mark.parametrize(
-    "error", [EOFError(), ConnectionResetError(), TowlineError("lost"), APIError("down"),
-              UsageError("no engine answers")],
+    "error", [ConnectionLost("cut"), ConnectionResetError(), EngineUnreachable("away"),
+              EngineRefused("it is starting"), NoEngine("none answers")],
 )  # fmt: skip
 def test_a_cut_passes(error):
     host = Host(error, error)
@@ -39,15 +38,15 @@ def test_a_cut_passes(error):
 
 
 def test_after_the_limit_it_says_why():
-    host = Host(*[EOFError("cut")] * 99)
+    host = Host(*[ConnectionLost("cut")] * 99)
     started = time.monotonic()
-    with pytest.raises(EOFError, match="cut"):
+    with pytest.raises(ConnectionLost, match="cut"):
         wait_for(host, 0.25)
     assert time.monotonic() - started < 2
 
 
 def test_a_bug_is_not_waited_for():
-    host = Host(ValueError("a bug"), EOFError())
+    host = Host(ValueError("a bug"), ConnectionLost("cut"))
     with pytest.raises(ValueError, match="a bug"):
         wait_for(host, 5)
 
@@ -69,7 +68,11 @@ class Tries:
 
 def test_what_a_restarting_engine_undid_is_done_again(monkeypatch):
     monkeypatch.setattr(waiting, "_PAUSE", 0.01)
-    tries = Tries(TowlineError("the router is not running"), *[EOFError()] * 4, TowlineError("x"))
+    tries = Tries(
+        TowlineError("the router is not running"),
+        *[EngineUnreachable("away")] * 4,
+        TowlineError("x"),
+    )
     assert insist(tries, tries.wait, 5) == "done"
     assert tries.waits == 7
 
@@ -83,6 +86,6 @@ def test_what_does_not_pass_is_told_soon(monkeypatch):
 
 
 def test_a_connection_that_is_cut_for_ever_has_a_limit():
-    tries = Tries(*[EOFError("cut")] * 9999)
-    with pytest.raises(EOFError, match="cut"):
+    tries = Tries(*[ConnectionLost("cut")] * 9999)
+    with pytest.raises(ConnectionLost, match="cut"):
         insist(tries, tries.wait, 0.3)

@@ -4,7 +4,6 @@ import errno
 from types import SimpleNamespace
 
 import pytest
-from docker.errors import APIError
 from fakes import FakeSite
 from test_executor import deploy_plan, run
 from test_interrupted import deploy_lane, rollback_lane
@@ -12,8 +11,11 @@ from test_interrupted import deploy_lane, rollback_lane
 from towline.engines.compose.engine import ComposeEngine
 from towline.errors import DiskFull, RolledBack, TowlineError
 from towline.hosts.base import Result
+from towline.hosts.engine_client import refused
+from towline.hosts.full_disk import NotWritten, full
 from towline.hosts.install import install
 from towline.hosts.local import LocalHost
+from towline.images.transfer import _explained
 from towline.progress import Silent
 from towline.rollout.executor import Executor
 from towline.state.releases import Status
@@ -30,9 +32,9 @@ def site(tmp_path):
 NO_SPACE = "write /var/lib/docker/x: no space left on device"
 FULL = {
     "a file": OSError(errno.ENOSPC, "No space left on device"),
-    "an engine": APIError("500 Server Error", explanation=NO_SPACE),
-    "a pull": TowlineError(f"lab1 cannot pull api:2: {NO_SPACE}", remedy="log in there"),
-    "compose": TowlineError(f"docker compose failed: {NO_SPACE}"),
+    "an engine": refused("lab1", NO_SPACE, 500),
+    "a pull": _explained(SimpleNamespace(name="lab1"), "docker.io/api:2", NO_SPACE, None),
+    "compose": full("lab1", NO_SPACE),
     "a quota": OSError(errno.EDQUOT, "Disk quota exceeded"),
 }
 
@@ -59,7 +61,7 @@ def test_a_full_disk_is_told_with_its_host_and_what_to_type(site, what):
 @pytest.mark.parametrize(("free", "is_full"), [(4096, True), (1 << 30, False)])
 def test_what_sftp_does_not_say_is_asked(site, monkeypatch, free, is_full):
     """The protocol knows one word for a full disk and for much else."""
-    said = OSError("lab1 does not write a file: is its disk full?")
+    said = NotWritten("lab1 does not write a file: is its disk full?")
     monkeypatch.setattr(site.host.files, "free_bytes", lambda _: free, raising=False)
 
     def broken(*_):

@@ -11,7 +11,7 @@ from test_executor import deploy_plan
 from towline.engines.base import Engine
 from towline.environments import fence
 from towline.environments.fence import ENGINE_ACTS, ENGINE_LOOKS, Fence, fenced, if_possible
-from towline.errors import RolledBack, TowlineError
+from towline.errors import ConnectionLost, EngineRefused, RolledBack
 from towline.hosts.base import Files
 from towline.hosts.guard import FILES_LOOK, guarded_host
 from towline.hosts.local import LocalFiles, LocalHost
@@ -246,7 +246,7 @@ def test_an_engine_is_looked_at_without_a_lock():
 
 
 def test_what_is_optional_is_no_reason_to_stop_but_a_lost_lock_is():
-    for error in (OSError("full"), TowlineError("no"), EOFError()):
+    for error in (OSError("full"), ConnectionLost("no"), EngineRefused("no")):
         with if_possible():
             raise error
     for error in (lock.Fenced("lost"), ZeroDivisionError()):

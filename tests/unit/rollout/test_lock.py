@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from towline import process_identity
-from towline.errors import Locked, TowlineError, UsageError
+from towline.errors import ConnectionLost, Locked, TowlineError, UsageError
 from towline.hosts.local import LocalFiles
 from towline.state import lock
 from towline.state.actor import Actor
@@ -381,7 +381,7 @@ LOST = [
     ConnectionResetError("reset"),
     TowlineError("lab1 cannot be reached"),
     UsageError("no key was accepted"),
-    EOFError(),
+    ConnectionLost("the connection to lab1 was lost"),
     TimeoutError("timed out"),
     OSError("Socket is closed"),
 ]

@@ -7,7 +7,16 @@ from fakes import FakeSite
 from test_executor import deploy_plan, run, site
 from test_fleet import parts, sites
 
-from towline.errors import HostLost, NeedsPerson, NoEngine, RolledBack, TowlineError
+from towline.errors import (
+    ConnectionLost,
+    EngineUnreachable,
+    HostLost,
+    HostUnreachable,
+    NeedsPerson,
+    NoEngine,
+    RolledBack,
+    TowlineError,
+)
 from towline.progress import Silent
 from towline.rollout import blame
 from towline.rollout.executor import Executor
@@ -240,10 +249,11 @@ def test_in_batches_a_finish_that_fails_before_the_others_switched_goes_back(sit
 
 
 LOST = [
-    HostLost("web1 cannot be reached"),
+    HostUnreachable("web1 cannot be reached"),
+    ConnectionLost("the connection to web1 was lost"),
     NoEngine("no Docker engine answers on web1"),
+    EngineUnreachable("the connection to the engine of web1 broke"),
     ConnectionResetError("reset"),
-    EOFError(),
     OSError(28, "No space left on device"),
 ]
 

@@ -20,7 +20,7 @@ from towline.config.redaction import KNOWN
 from towline.config.services import Role
 from towline.engines.compose.compose_file import ComposeFile
 from towline.engines.world import COLOURS
-from towline.errors import TowlineError
+from towline.errors import EngineRefused, TowlineError
 from towline.findings import Finding, Severity
 from towline.hosts import full_disk
 from towline.hosts.base import Folder, Host
@@ -89,11 +89,9 @@ def _ok(message: str) -> Finding:
 
 
 def _has(host: Host, image: str) -> bool:
-    from docker.errors import APIError
-
     try:
         host.docker().api.inspect_image(image)
-    except APIError:
+    except EngineRefused:
         return False
     return True
 
@@ -110,8 +108,6 @@ def _asked(
     api: APIClient, definition: Mapping[str, Any], file: ComposeFile, archive: _Archive
 ) -> tuple[int, list[str]]:
     """Exit code and lines of `nginx -t` in a container of its own."""
-    from docker.errors import APIError
-
     names = [*file.services, *(f"{name}-{slot}" for name in file.services for slot in COLOURS)]
     made = api.create_container(
         definition["image"],
@@ -130,10 +126,10 @@ def _asked(
         api.start(made["Id"])
         code = int(api.wait(made["Id"], timeout=_SECONDS)["StatusCode"])
         said = api.logs(made["Id"]).decode("utf-8", "replace").splitlines()
-    except APIError as error:
-        return -1, [str(error.explanation)]
+    except EngineRefused as error:
+        return -1, [error.explanation]
     finally:
-        with suppress(APIError):
+        with suppress(EngineRefused):
             api.remove_container(made["Id"], force=True, v=True)
     return code, said
 

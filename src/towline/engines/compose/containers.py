@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from towline.errors import EngineRefused, NoSuchObject
+
 if TYPE_CHECKING:
     from docker import APIClient
 
@@ -25,13 +27,11 @@ def unix_time(said: str) -> float:
 
 def stop(api: APIClient, container: str) -> None:
     """Stop a container by its own signal, and kill it only after its own grace period."""
-    from docker.errors import NotFound
-
     try:
         grace = api.inspect_container(container)["Config"].get("StopTimeout")
         # The client waits for as long as it is told, and by itself only for a minute or two.
         api.stop(container, timeout=_GRACE if grace is None else grace)
-    except NotFound:
+    except NoSuchObject:
         return
 
 
@@ -51,13 +51,11 @@ def restart(api: APIClient, container: str, grace: int | None = None) -> None:
 
 def remove(api: APIClient, container: str) -> None:
     """Stop a container, then remove it; its volumes stay."""
-    from docker.errors import APIError
-
     stop(api, container)
     try:
         api.remove_container(container, force=True)
-    except APIError as error:
-        if error.status_code not in (404, 409):  # gone, or going already
+    except EngineRefused as error:
+        if error.status not in (404, 409):  # gone, or going already
             raise
 
 
@@ -87,15 +85,13 @@ def retire(api: APIClient, container: str) -> None:
 
 def set_policy(api: APIClient, container: str, policy: Mapping[str, Any]) -> None:
     """Give a container a restart policy, unless it has it already."""
-    from docker.errors import NotFound
-
     try:
         found = api.inspect_container(container)["HostConfig"]["RestartPolicy"]
         same = (found.get("Name") or "no") == policy["Name"]
         if same and found.get("MaximumRetryCount", 0) == policy["MaximumRetryCount"]:
             return
         api.update_container(container, restart_policy=dict(policy))
-    except NotFound:
+    except NoSuchObject:
         return
 
 

@@ -24,7 +24,7 @@ from towline.engines.compose.files import persistent_file, read_model, slot_file
 from towline.engines.compose.persistent import Persistent, Rendered, reload_signals
 from towline.engines.compose.router import Router
 from towline.engines.world import Container, World
-from towline.errors import TowlineError
+from towline.errors import EngineRefused, NoSuchObject, TowlineError
 from towline.hosts import full_disk
 from towline.hosts.base import Result, in_turn
 from towline.hosts.waiting import wait_for
@@ -255,11 +255,9 @@ class ComposeEngine(Described):
 
     def trouble(self, container: Container) -> str:
         """See `Engine.trouble`."""
-        from docker.errors import NotFound
-
         try:
             found = self._api.inspect_container(container.id)
-        except NotFound:
+        except NoSuchObject:
             return "is gone"
         state, restarts = found["State"], found["RestartCount"]
         if state["OOMKilled"]:
@@ -273,12 +271,10 @@ class ComposeEngine(Described):
 
     def logs(self, container: Container, lines: int, age: float | None = None) -> list[str]:
         """See `Engine.logs`."""
-        from docker.errors import APIError
-
         try:
             since = None if age is None else containers.now(self._api) - age
             raw: bytes = self._api.logs(container.id, tail=lines, since=since)
-        except APIError as error:
+        except EngineRefused as error:
             return [f"(no logs: {error.explanation})"]
         return raw.decode("utf-8", "replace").splitlines()
 

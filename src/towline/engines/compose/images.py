@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from towline.engines.compose.ownership import is_built, own_tags, place
 from towline.engines.image_store import Authentication, ImageStore
 from towline.engines.world import Image
-from towline.errors import UsageError
+from towline.errors import EngineRefused, NoSuchObject, UsageError
 from towline.hosts.base import Host
 from towline.images import transfer
 from towline.images.archives import Archives
@@ -39,11 +39,9 @@ class DockerImages:
 
     def find(self, reference: str) -> Image | None:
         """An image by its name; None when it is not there."""
-        from docker.errors import ImageNotFound
-
         try:
             found = self._api.inspect_image(reference)
-        except ImageNotFound:
+        except NoSuchObject:
             return None
         digests = found.get("RepoDigests") or []
         own = [item for item in digests if place(item) == place(reference)]
@@ -62,11 +60,9 @@ class DockerImages:
 
     def names(self, image: str) -> list[str]:
         """The names of an image, or the one that was asked for; empty when it is not there."""
-        from docker.errors import ImageNotFound
-
         try:
             return list(self._api.inspect_image(image).get("RepoTags") or [image])
-        except ImageNotFound:
+        except NoSuchObject:
             return []
 
     def platform(self) -> str:
@@ -89,11 +85,9 @@ class DockerImages:
 
     def own_names(self, reference: str, tags: Collection[str]) -> list[str]:
         """What Towline calls an image that it built; see `ImageStore.own_names`."""
-        from docker.errors import ImageNotFound
-
         try:
             found = self._api.inspect_image(reference)
-        except ImageNotFound:
+        except NoSuchObject:
             return []
         labels, named = found["Config"].get("Labels"), found["RepoTags"] or []
         if named or not is_built(labels):
@@ -102,15 +96,13 @@ class DockerImages:
 
     def remove(self, reference: str, tags: Collection[str]) -> list[str]:
         """Take these tags from an image that Towline built; see `ImageStore.remove`."""
-        from docker.errors import APIError
-
         removed = []
         for name in self.own_names(reference, tags):
             try:
                 self._api.remove_image(name)
                 removed.append(name)
-            except APIError as error:
-                if error.status_code not in (404, 409):  # gone, or in use
+            except EngineRefused as error:
+                if error.status not in (404, 409):  # gone, or in use
                     raise
         return removed
 
@@ -128,7 +120,7 @@ class DockerImages:
 
     def receive(self, source: ImageStore, reference: str) -> Shipped:
         """Bring an image over from another machine, but for the layers that are here."""
-        return ship(_docker(source)._archives, self._api, reference, self.layers)
+        return ship(_docker(source)._archives, self.host, reference, self.layers)
 
     def done(self, reference: str) -> None:
         """Say that one host has an image."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from towline.engines.world import Container
+from towline.errors import EngineRefused
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -34,8 +35,6 @@ def detached(api: APIClient, containers: Iterable[Container], root: Path) -> lis
 
 
 def _is_detached(api: APIClient, container: Container, root: Path) -> bool:
-    from docker.errors import APIError
-
     try:
         found: dict[str, Any] = api.inspect_container(container.id)
         targets = {
@@ -44,7 +43,7 @@ def _is_detached(api: APIClient, container: Container, root: Path) -> bool:
             if Path(mount.get("Source") or "/").is_relative_to(root)
         }
         return bool(targets) and bool(targets & _deleted(api, container))
-    except APIError:
+    except EngineRefused:
         # It stopped meanwhile; then it is mounted anew when it starts.
         return False
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from towline.errors import NoSuchObject
 from towline.hosts.base import Host
 
 if TYPE_CHECKING:
@@ -42,12 +43,10 @@ def register(host: Host, project: str, environment: str, root: Path) -> Path:
 
 def forget(host: Host, project: str, environment: str) -> None:
     """Take the note away: the folder is gone, or nothing of the environment is left."""
-    from docker.errors import NotFound
-
     api = host.docker().api
     # A volume of that name without our label is somebody else's, with who knows what in it.
     if _labelled(api, project, environment):
-        with suppress(NotFound):
+        with suppress(NoSuchObject):
             api.remove_volume(_volume(project, environment))
 
 
@@ -59,11 +58,9 @@ def _volume(project: str, environment: str) -> str:
 
 
 def _labelled(api: APIClient, project: str, environment: str) -> Path | None:
-    from docker.errors import NotFound
-
     try:
         found = api.inspect_volume(_volume(project, environment))
-    except NotFound:
+    except NoSuchObject:
         return None
     folder = (found.get("Labels") or {}).get(_LABEL)
     return Path(folder) if folder else None

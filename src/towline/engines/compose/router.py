@@ -21,7 +21,7 @@ from towline.engines.compose import containers, live, signals
 from towline.engines.compose.files import persistent_file, read_model
 from towline.engines.compose.render import mounts
 from towline.engines.world import Container, World
-from towline.errors import TowlineError
+from towline.errors import HostLost, TowlineError
 from towline.hosts import full_disk
 from towline.hosts.base import Host
 from towline.routing import nginx
@@ -237,6 +237,8 @@ class Router:
         try:
             # Started with another configuration file, nginx does not find its own process.
             signals.send(self._api, container.id, "SIGHUP", ())
+        except HostLost:
+            raise
         except TowlineError:
             said = [_STAMP.sub("", line) for line in output.splitlines() if line.strip()]
             raise TowlineError(

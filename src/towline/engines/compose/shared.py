@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from towline.engines.compose.names import SHARED
 from towline.engines.compose.ownership import Owner, refuse_foreign
+from towline.errors import EngineRefused
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -48,8 +49,6 @@ def ours(api: APIClient, owner: Owner, kind: Kind) -> list[str]:
 
 def remove(api: APIClient, owner: Owner, kind: Kind) -> list[str]:
     """Remove them; returns those that somebody else still uses, and why, a line each."""
-    from docker.errors import APIError
-
     left = []
     for name in ours(api, owner, kind):
         try:
@@ -57,10 +56,10 @@ def remove(api: APIClient, owner: Owner, kind: Kind) -> list[str]:
                 api.remove_network(name)
             else:
                 api.remove_volume(name)
-        except APIError as error:
-            if error.status_code == 404:
+        except EngineRefused as error:
+            if error.status == 404:
                 continue
-            if error.status_code not in (403, 409):
+            if error.status not in (403, 409):
                 raise
             left.append(f"{kind.removesuffix('s')} {name} is left: {error.explanation}")
     return left

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from towline.errors import TowlineError
+from towline.errors import EngineRefused, TowlineError
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -27,16 +27,14 @@ def execute(api: APIClient, container: str, argv: list[str]) -> tuple[int, str]:
     Raises:
         TowlineError: When the container does not run.
     """
-    from docker.errors import APIError
-
     try:
         created = api.exec_create(container, argv)
         output: bytes = api.exec_start(created["Id"])
         code = api.exec_inspect(created["Id"])["ExitCode"]
-    except APIError as error:
-        if error.status_code in (404, 409):
+    except EngineRefused as error:
+        if error.status in (404, 409):
             raise TowlineError(f"the container does not run: {error.explanation}") from None
-        return 127, str(error.explanation)
+        return 127, error.explanation
     return code, output.decode("utf-8", "replace")
 
 
@@ -67,8 +65,6 @@ def send(api: APIClient, container: str, signal: str, images: Iterable[str]) -> 
 
 def _from_beside(api: APIClient, container: str, name: str, image: str) -> bool:
     """Send it from a container of another image that shares the process numbers."""
-    from docker.errors import APIError
-
     host = api.create_host_config(
         pid_mode=f"container:{container}", network_mode="none", cap_drop=["ALL"], cap_add=["KILL"]
     )
@@ -77,12 +73,12 @@ def _from_beside(api: APIClient, container: str, name: str, image: str) -> bool:
             image, entrypoint=["sh", "-c", _SCRIPT.format(name=name)], command=[], user="0",
             host_config=host,
         )  # fmt: skip
-    except APIError:
+    except EngineRefused:
         return False
     try:
         api.start(made["Id"])
         return bool(api.wait(made["Id"])["StatusCode"] == 0)
-    except APIError:
+    except EngineRefused:
         return False
     finally:
         api.remove_container(made["Id"], force=True, v=True)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from towline.errors import EngineRefused, TowlineError
+
 if TYPE_CHECKING:
     from docker import APIClient
 
@@ -20,8 +22,6 @@ def user_id(api: APIClient, definition: Mapping[str, Any]) -> int | None:
     What the file does not say, the image does; a name is looked up in the image's /etc/passwd,
     without running anything.
     """
-    from docker.errors import APIError
-
     image = str(definition.get("image") or "")
     user = str(definition.get("user") or "").split(":")[0]
     if user.isdigit():
@@ -32,7 +32,7 @@ def user_id(api: APIClient, definition: Mapping[str, Any]) -> int | None:
         if not user:
             return 0
         return int(user) if user.isdigit() else _by_name(_passwd(api, image), user)
-    except (APIError, OSError, tarfile.TarError, KeyError):
+    except (EngineRefused, OSError, tarfile.TarError, KeyError):
         return None
 
 
@@ -53,7 +53,7 @@ def _passwd(api: APIClient, image: str) -> str:
             found = archive.extractfile(archive.getmembers()[0])
             return found.read(_PASSWD_LIMIT).decode("utf-8", "replace") if found else ""
     finally:
-        with suppress(OSError):
+        with suppress(TowlineError):
             api.remove_container(container, v=True, force=True)
 
 
