@@ -111,9 +111,9 @@ def test_root_leaves_nothing_of_its_own_in_the_folder_of_another_user(lab, root_
     container, state = lab.hosts[0].container, StateFolder(root_there)
     docker("exec", container, "install", "-d", "-o", "deploy", str(state.root))
     docker("exec", container, "touch", f"{state.root}/theirs")
-    host = RemoteHost(parse("root@lab1"), ssh_config=str(lab.ssh_config))
+    opened = RemoteHost(parse("root@lab1"), ssh_config=str(lab.ssh_config))
     try:
-        place.leave_to_owner(host, state)
+        host = place.leave_to_owner(opened, state)
         is_root = host.is_root()
         files = host.files
         files.write(state.root / "a/b", b"")
@@ -124,7 +124,7 @@ def test_root_leaves_nothing_of_its_own_in_the_folder_of_another_user(lab, root_
         files.folder(state.live).overwrite(Path("conf/key"), b"", 0o600, 70)
         files.install(state.releases / "1.0.0", {"tree/x": (b"", 0o644)}, {})
     finally:
-        host.close()
+        opened.close()
     found = docker("exec", container, "find", str(state.root), "-printf", "%P %U\\n").splitlines()
     owners = dict(line.split(" ") for line in found)
     assert (owners.pop("theirs"), owners.pop("live/conf/key")) == ("0", "70")
@@ -235,9 +235,9 @@ def test_what_is_known_does_not_travel(remote, root_there):
     large = {**TREE, "tree/large": (os.urandom(200_000), 0o644)}
     assert files.install(old, large, {}) > 200_000
     known = {name: old / name for name in large if name != "env"}
-    commands = remote.link.commands
+    commands = remote.link.moved.commands
     assert files.install(new, {**large, "env": (b"A=2\n", 0o600)}, known) < 20_000
-    assert remote.link.commands == commands + 1
+    assert remote.link.moved.commands == commands + 1
     assert files.read(new / "tree/large") == large["tree/large"][0]
     assert files.read(new / "env") == b"A=2\n"
     assert files.read(old / "env") == b"A=1\n"

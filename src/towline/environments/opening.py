@@ -24,6 +24,7 @@ from towline.hosts.address import parse as parse_address
 from towline.hosts.base import Host
 from towline.hosts.local import LocalHost
 from towline.hosts.remote import RemoteHost
+from towline.hosts.transfers import Moved
 from towline.images.registries import Registries
 from towline.state.releases import StateFolder
 
@@ -65,7 +66,7 @@ class Opening:
             self._engine(here, root), name, root,
             configured=configured, only_look=self.only_look,
         )  # fmt: skip
-        place.leave_to_owner(here, state)
+        here = place.leave_to_owner(here, state)
         return Site(project, name, here, state, here, registries=self._registries())
 
     def remote(self, address: Address, registries: Registries) -> Site:
@@ -73,8 +74,10 @@ class Opening:
         project, name = self.project, self.name
         environment = project.environment(name)
         config = environment.ssh_config
+        moved = Moved()
         host = RemoteHost(
             address,
+            moved=moved,
             ssh_config=str(project.root / Path(config).expanduser()) if config else "",
             sudo=environment.sudo,
         )
@@ -86,9 +89,8 @@ class Opening:
             self._engine(host, root), name, root,
             configured=bool(environment.state), only_look=self.only_look,
         )  # fmt: skip
-        place.leave_to_owner(host, state)
         return Site(
-            project, name, host, state,
+            project, name, place.leave_to_owner(host, state), state, moved=moved,
             registries=registries, memo=self.memo, fence=self.fence,
         )  # fmt: skip
 

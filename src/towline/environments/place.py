@@ -5,12 +5,15 @@ from __future__ import annotations
 import uuid
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from towline.engines.base import Engine
 from towline.environments.site import Site
 from towline.errors import Locked, TowlineError, UsageError
 from towline.hosts.base import Files, Host
 from towline.state.releases import StateFolder
+
+H = TypeVar("H", bound=Host)
 
 
 def find(
@@ -53,7 +56,7 @@ def find(
     return StateFolder(there)
 
 
-def leave_to_owner(host: Host, state: StateFolder) -> None:
+def leave_to_owner(host: H, state: StateFolder) -> H:
     """Root who works in another user's state folder leaves files of that user's there.
 
     Else that user could not write there again. Whoever deploys is a user of the engine, and so
@@ -62,7 +65,8 @@ def leave_to_owner(host: Host, state: StateFolder) -> None:
     if host.user_id() == 0:
         entry = host.files.folder(state.root).entry(Path())
         if entry and entry.owner:
-            host.give_to(entry.owner)
+            return host.owned_by(entry.owner)
+    return host
 
 
 def claim(site: Site) -> None:

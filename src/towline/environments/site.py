@@ -13,7 +13,6 @@ from towline.config.environments import read_values
 from towline.config.loading import Project
 from towline.config.models import Environment
 from towline.config.redaction import KNOWN, Redactor
-from towline.config.units import format_size
 from towline.engines.base import Engine
 from towline.engines.bundle import Bundle, Draft, Source
 from towline.engines.factory import make_engine
@@ -26,6 +25,7 @@ from towline.hosts.base import Files, Host
 from towline.hosts.guard import guarded_files, guarded_host
 from towline.hosts.local import LocalHost
 from towline.hosts.once import once
+from towline.hosts.transfers import Moved
 from towline.hosts.waiting import may_pass
 from towline.images.registries import Registries
 from towline.images.registry import Listing
@@ -36,23 +36,6 @@ from towline.state.releases import Release, ReleaseStore, StateFolder
 T = TypeVar("T")
 
 
-@dataclass
-class Moved:
-    """Bytes that travelled to a host: from registries, as image layers over SSH, as files."""
-
-    pulled: int = 0
-    sent: int = 0
-    files: int = 0
-
-    def __str__(self) -> str:
-        parts = [
-            f"{format_size(self.pulled)} from registries" if self.pulled else "",
-            f"{format_size(self.sent)} of layers over SSH" if self.sent else "",
-            f"{format_size(self.files)} of files" if self.files else "",
-        ]
-        return ", ".join(filter(None, parts)) or "nothing"
-
-
 @dataclass(frozen=True)
 class Site:
     """One environment of a project, on one of its hosts.
@@ -60,7 +43,7 @@ class Site:
     Attributes:
         here: This machine, where the Compose file is resolved and images are built.
         registries: Where images come from; the hosts of an environment share it.
-        moved: What travelled to the host so far.
+        moved: What travelled to the host so far; the host counts its commands there.
         memo: What was found out for all hosts; they share it.
         fence: Asked before anything of the environment is changed; its hosts share it.
     """

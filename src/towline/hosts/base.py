@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -250,11 +250,6 @@ class Host(Protocol):
         """Its files."""
         ...
 
-    @property
-    def commands(self) -> int:
-        """How many commands were sent to it; none on this machine."""
-        ...
-
     def run(
         self,
         argv: Sequence[str],
@@ -302,8 +297,8 @@ class Host(Protocol):
         """Whether Towline works there as root, whoever owns what it writes."""
         ...
 
-    def give_to(self, owner: int) -> None:
-        """Have what root writes there from now on belong to another user."""
+    def owned_by(self, owner: int) -> Self:
+        """The same host, where what root writes belongs to another user."""
         ...
 
     def port_free(self, address: str, port: int) -> bool:

@@ -22,6 +22,7 @@ from towline.errors import (
 from towline.hosts.address import Address
 from towline.hosts.base import Result
 from towline.hosts.host_keys import DEFAULT_FILES, be_strict, changed
+from towline.hosts.transfers import Moved
 
 if TYPE_CHECKING:
     from fabric import Connection
@@ -50,13 +51,13 @@ class Link:
         address: Where the host is.
         ssh_config: An SSH configuration file to use; empty for the user's own.
         sudo: Run commands and the engine's client through `sudo -n`.
-        commands: How many commands were run; benchmarks print it.
+        moved: Counts the commands that were run.
     """
 
     address: Address
     ssh_config: str = ""
     sudo: bool = False
-    commands: int = 0
+    moved: Moved = field(default_factory=Moved)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _connection: Connection | None = field(default=None, repr=False)
     _sftp: SFTPClient | None = field(default=None, repr=False)
@@ -116,7 +117,7 @@ class Link:
         if env:
             words = ["sh", "-c", _WITH_ENVIRONMENT, "towline", *words]
             stdin = exports(env)
-        self.commands += 1
+        self.moved.commands += 1
         try:
             channel = self.channel(quoted(words))
             return _finish(channel, tuple(argv), stdin, timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import logging
 import os
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from towline.errors import NoEngine, TowlineError, UsageError
 from towline.hosts import child
@@ -240,7 +241,6 @@ class LocalHost:
     """This machine."""
 
     name = "localhost"
-    commands = 0
 
     def __init__(self) -> None:
         self.files = LocalFiles()
@@ -314,9 +314,11 @@ class LocalHost:
         """See `Host.is_root`."""
         return os.getuid() == 0
 
-    def give_to(self, owner: int) -> None:
-        """See `Host.give_to`."""
-        self.files.owner = owner
+    def owned_by(self, owner: int) -> Self:
+        """See `Host.owned_by`."""
+        other = copy.copy(self)
+        other.files = LocalFiles(owner)
+        return other
 
     def port_free(self, address: str, port: int) -> bool:
         """See `Host.port_free`."""

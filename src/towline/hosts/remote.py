@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from towline.config.redaction import excerpt
 from towline.errors import NoEngine, TowlineError, UsageError
@@ -20,6 +21,7 @@ from towline.hosts.link import Link
 from towline.hosts.once import once
 from towline.hosts.sdk import load_docker_over_ssh
 from towline.hosts.sftp_files import SftpFiles
+from towline.hosts.transfers import Moved
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -30,10 +32,24 @@ _TIMEOUT = 120.0
 
 
 class RemoteHost:
-    """A machine behind SSH."""
+    """A machine behind SSH.
 
-    def __init__(self, address: Address, *, ssh_config: str = "", sudo: bool = False) -> None:
-        self.link = Link(address, ssh_config, sudo)
+    Args:
+        address: Where it is.
+        ssh_config: An SSH configuration file to use; empty for the user's own.
+        sudo: Whether commands run through `sudo -n`.
+        moved: Counts the commands that are run there.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        ssh_config: str = "",
+        sudo: bool = False,
+        moved: Moved | None = None,
+    ) -> None:
+        self.link = Link(address, ssh_config, sudo, Moved() if moved is None else moved)
         self.files = SftpFiles(self.link)
         self._forwards: dict[int, Forward] = {}
         self._client: tuple[Transport, DockerClient] | None = None
@@ -43,11 +59,6 @@ class RemoteHost:
     def name(self) -> str:
         """How people call it."""
         return self.link.address.short
-
-    @property
-    def commands(self) -> int:
-        """See `Host.commands`."""
-        return self.link.commands
 
     @once
     def facts(self) -> Facts:
@@ -153,9 +164,11 @@ class RemoteHost:
         """See `Host.is_root`."""
         return self.facts.uid == 0
 
-    def give_to(self, owner: int) -> None:
-        """See `Host.give_to`."""
-        self.files.owner = owner
+    def owned_by(self, owner: int) -> Self:
+        """See `Host.owned_by`; both use one connection."""
+        other = copy.copy(self)
+        other.files = self.files.owned_by(owner)
+        return other
 
     def port_free(self, address: str, port: int) -> bool:  # noqa: ARG002
         """See `Host.port_free`; a port counts as taken when something listened on it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import secrets
 import stat
@@ -36,13 +37,21 @@ class SftpFiles:
         owner: Who owns what root writes there; None for whoever logs in.
     """
 
+    owner: int | None = None
+
     def __init__(self, link: Link) -> None:
         self._link = link
-        self.owner: int | None = None
         # Paramiko's client gives an answer to whichever thread reads next: one at a time.
         self._turn = threading.RLock()
         # When the host was asked for the time, and what it said.
         self._clock = (-_CLOCK_SECONDS, 0)
+
+    def owned_by(self, owner: int) -> SftpFiles:
+        """The same files, where what root writes belongs to another user."""
+        # They share the channel, and so whose turn it is.
+        other = copy.copy(self)
+        other.owner = owner
+        return other
 
     def read(self, path: Path) -> bytes:
         """See `Files.read`."""

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from towline.errors import NeedsPerson, TowlineError
 from towline.hosts.waiting import cut
-from towline.rollout.host_rollout import HostRollout
+from towline.rollout.host_rollout import HostRollout, Tick
 from towline.rollout.parallel import HostFailed, on_all
 from towline.rollout.unreachable import unreachable, works_without
 from towline.state.lock import Fenced
@@ -45,7 +45,7 @@ class Closing:
     def ask(self) -> None:
         """Ask on each host whether users get the release."""
 
-        def ask(part: HostRollout) -> str:
+        def ask(part: HostRollout, _: Tick) -> str:
             try:
                 why = part.unserved()
             except Fenced:

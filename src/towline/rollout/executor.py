@@ -6,7 +6,7 @@ On several hosts each step is one step: it is done when every host has done it. 
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from towline.environments import lead_lock
 from towline.environments.fence import if_possible, now
@@ -14,7 +14,7 @@ from towline.errors import TowlineError
 from towline.progress import Progress
 from towline.rollout.closing import Closing
 from towline.rollout.events import Begun, Ended, Events, Listener, Terminal, find_listeners
-from towline.rollout.host_rollout import HostRollout
+from towline.rollout.host_rollout import HostRollout, Tick
 from towline.rollout.interrupts import Interrupt, Interrupted, deferred
 from towline.rollout.parallel import HostFailed, Retreat, annotate, on_all, summarize
 from towline.rollout.plan import PlannedStep
@@ -53,6 +53,7 @@ class Executor:
     operation: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     _interrupt: Interrupt = field(default_factory=Interrupt)
     _since: float = field(default_factory=now)
+    _touched: set[str] = field(default_factory=set)
     _switched: set[str] = field(default_factory=set)
     _closing: Closing = field(init=False)
     _events: Events = field(init=False)
@@ -60,8 +61,9 @@ class Executor:
     def __post_init__(self) -> None:
         """Whoever listens has no say in what is done."""
         self._events = Events([Terminal(self.progress), *self.listeners])
-        for part in self.parts:
-            part.say, part.since = self._events.say, self._since
+        self.parts = tuple(
+            replace(part, say=self._events.say, since=self._since) for part in self.parts
+        )
         self._closing = Closing(self.parts)
 
     @property
@@ -196,9 +198,16 @@ class Executor:
         ):
             at_once = 1 if row.scope is Scope.ONE_BY_ONE else self._lead.site.rollout.concurrency
             is_closing = self._is_closing(name)
+
+            def act(part: HostRollout, tick: Tick) -> str:
+                tick()
+                if row.phase is not Phase.PREPARE and not row.reverts_itself:
+                    self._touched.add(part.name)
+                return part.perform(part.step(name) or step, tick)
+
             notes = on_all(
                 parts,
-                lambda part: part.perform(part.step(name) or step),
+                act,
                 at_once=at_once,
                 tick=self._tick,
                 together=not is_closing,
@@ -216,7 +225,8 @@ class Executor:
     def _retreat(self, parts: Sequence[HostRollout]) -> Retreat:
         """Where one host fails, users of the others do not wait until all have noticed."""
         busy = {part.name for part in parts}
-        before = [part for part in self.parts if part.touched and part.name not in busy]
+        idle = self._touched - busy
+        before = [part for part in self.parts if part.name in idle]
         return Retreat(HostRollout.stand_in, before)
 
     def _is_closing(self, name: str) -> bool:
@@ -240,7 +250,7 @@ class Executor:
             self._closing.leave(name, failure)
             return
         # Users must be served as before.
-        recovery = Recovery(self.parts, self.operation, self._events, self._since)
+        recovery = Recovery(self.parts, self._touched, self.operation, self._events, self._since)
         recovery.go_back(name, failure)
 
     def _end(self) -> None:
@@ -257,7 +267,7 @@ class Executor:
         self._closing.refuse()
 
     def _check(self) -> None:
-        def check(part: HostRollout) -> str:
+        def check(part: HostRollout, _: Tick) -> str:
             part.still_as_planned()
             # What is to be masked is read while the host answers: errors are told without it.
             part.site.redactor  # noqa: B018

@@ -21,7 +21,6 @@ from towline.rollout.retention import prune
 from towline.rollout.schedules import restore
 from towline.rollout.serving import restart_router
 from towline.rollout.steps import table
-from towline.rollout.steps.table import Phase
 from towline.rollout.transition import Transition
 from towline.state.lock import silent
 from towline.state.releases import Release, Status
@@ -41,16 +40,15 @@ def _never() -> None:
     """Nobody can stop what goes back."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class HostRollout:
     """One host in an operation.
 
     Attributes:
-        preparations: Actions for the steps of phase `prepare`; what takes long in one asks `tick`.
+        preparations: Actions for the steps of phase `prepare`; what takes long in one asks the
+            `tick` that it gets.
         reason: Why a person rolls back; kept with the release that is left.
-        tick: Called in every wait; raises when the operation is to stop.
         say: Tells people what it waits for.
-        touched: Whether anything on the host may have changed.
         since: When the operation began, by `fence.now`.
         renewed: What of the host's own files to renew; all that differ when not given.
     """
@@ -59,9 +57,7 @@ class HostRollout:
     plan: Plan
     preparations: Mapping[str, Action] = field(default_factory=dict)
     reason: str = ""
-    tick: Callable[[], None] = _never
     say: Callable[[str], None] = silent
-    touched: bool = False
     since: float = field(default_factory=now)
     renewed: Renewal | None = None
 
@@ -79,25 +75,27 @@ class HostRollout:
         """A step of its plan."""
         return next((step for step in self.plan.steps if step.name == name), None)
 
-    def perform(self, step: PlannedStep) -> str:
-        """Carry a step out; returns its figures."""
-        actions: dict[str, Callable[[], str]] = {
+    def perform(self, step: PlannedStep, tick: Tick = _never) -> str:
+        """Carry a step out; returns its figures.
+
+        Args:
+            step: The step.
+            tick: Called in every wait; raises when the operation is to stop.
+        """
+        actions: dict[str, Action] = {
             table.RECONCILE: self._reconcile,
-            table.REATTACH: self._reattach,
+            table.REATTACH: lambda _: self._reattach(),
             table.MIGRATE: self._migrate,
             table.RENEW: self._renew,
-            table.FINALIZE: self._finalize,
-            table.RESTORE: self.restore,
+            table.FINALIZE: lambda _: self._finalize(),
+            table.RESTORE: lambda _: self.restore(),
         }
         row = table.find_step(step.name)
-        self.tick()
-        if row.phase is not Phase.PREPARE and not row.reverts_itself:
-            self.touched = True
         if step.name in self.preparations:
-            return self.preparations[step.name](self.tick)
+            return self.preparations[step.name](tick)
         if step.stage is not None:
-            return self._transition(self.tick).to(step.stage)
-        return row.act(self) if row.act else actions[step.name]()
+            return self._transition(tick).to(step.stage)
+        return row.act(self, tick) if row.act else actions[step.name](tick)
 
     def still_as_planned(self) -> None:
         """The plan was made before the lock was taken; someone may have been faster.
@@ -230,37 +228,37 @@ class HostRollout:
             raise TowlineError(f"release {self.plan.release} is not kept on {self.name}")
         return release
 
-    def _context(self, release: Release, slot: str, tick: Callable[[], None]) -> GateContext:
+    def _context(self, release: Release, slot: str, tick: Tick) -> GateContext:
         folder = self.site.project.deploy_tree
         return GateContext(
             self.engine, release, slot, folder, tick, say=self._tell, since=self.since
         )
 
-    def _persistent_health(self, release: Release) -> str:
+    def _persistent_health(self, release: Release, tick: Tick) -> str:
         """Wait until backing services and the router are healthy."""
         roles = (Role.BACKING, Role.ROUTER)
         if not release.named(*roles):
             return ""
         health = Health(self.site.rollout.health_timeout, roles)
-        return pass_gate(health, self._context(release, "", self.tick))
+        return pass_gate(health, self._context(release, "", tick))
 
     def _tell(self, text: str) -> None:
         self.say(f"{self.name}: {text}" if self.site.remote else text)
 
-    def _reconcile(self) -> str:
+    def _reconcile(self, tick: Tick) -> str:
         release, renewed = self._release, renewal.Services()
         if self.plan.kind == "deploy":
             renewed = renewal.place(self.site, release, renewal.find(self.site, release))
         own(self.site, release)
         done = self._reconcile_to(release, renewed)
-        figures = self._persistent_health(self._release)
+        figures = self._persistent_health(self._release, tick)
         return "; ".join(filter(None, [*done, figures]))
 
     def _reconcile_to(self, release: Release, renewed: renewal.Services) -> list[str]:
         engine = self.engine
         return engine.reconcile(release, renewed) if renewed else engine.reconcile(release)
 
-    def _renew(self) -> str:
+    def _renew(self, tick: Tick) -> str:
         """Renew certificates and secrets of the live release, or leave all as it was."""
         site, release = self.site, self._release
         found = self.renewed or renewal.find(site, release)
@@ -269,7 +267,7 @@ class HostRollout:
             services.setdefault(release.router, [])
         try:
             done = self.engine.renew(release, services)
-            figures = self._persistent_health(release)
+            figures = self._persistent_health(release, tick)
         except Exception:
             back = renewal.revert(site)
             # Why it failed is told, and not what else did.
@@ -284,18 +282,18 @@ class HostRollout:
         detached = self.site.engine.detached(self.site.engine.observe())
         return self.site.engine.reattach(detached) if detached else "done already"
 
-    def _migrate(self) -> str:
+    def _migrate(self, tick: Tick) -> str:
         release = self._release
         names = release.named(Role.JOB)
         for name in names:
-            self._run_job(release, name)
+            self._run_job(release, name, tick)
         return f"{', '.join(names)} done"
 
-    def _run_job(self, release: Release, name: str) -> None:
+    def _run_job(self, release: Release, name: str, tick: Tick) -> None:
         given = release.settings(name).timeout
         limit = self.site.rollout.job_timeout if given is None else given
         try:
-            self.engine.run_job(release, self.plan.colour, name, timeout=limit, tick=self.tick)
+            self.engine.run_job(release, self.plan.colour, name, timeout=limit, tick=tick)
         except JobFailed as error:
             raise self._with_log(release, name, error) from None
 
@@ -318,7 +316,7 @@ class HostRollout:
             store.mark(plan.old, Status.BAD, self.reason or "rolled back")
         return "; ".join(prune(self.site, self._release, self.site.rollout.keep))
 
-    def _transition(self, tick: Callable[[], None]) -> Transition:
+    def _transition(self, tick: Tick) -> Transition:
         plan, site = self.plan, self.site
         new = site.store.get(plan.release)
         old = (plan.old, plan.old_colour) if plan.old and plan.old_colour else None

@@ -98,7 +98,7 @@ class Operation:
     def moved(self) -> dict[str, str]:
         """What travelled to each host that is another machine, and by how many commands."""
         return {
-            part.name: f"{part.site.moved}; {_commands(part.site)}"
+            part.name: f"{part.site.moved}; {_commands(part.site.moved.commands)}"
             for part in self.parts
             if part.site.remote
         }
@@ -320,8 +320,7 @@ def _left_out(fleet: Fleet) -> tuple[str, ...]:
     return tuple(item.host for item in fleet.away)
 
 
-def _commands(site: Site) -> str:
-    count = site.host.commands
+def _commands(count: int) -> str:
     return f"{count} command" if count == 1 else f"{count} commands"
 
 

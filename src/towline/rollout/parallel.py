@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from towline.errors import TowlineError
 from towline.hosts.waiting import cut
 from towline.progress import StepNote
-from towline.rollout.host_rollout import HostRollout
+from towline.rollout.host_rollout import HostRollout, Tick
 from towline.state.lock import Fenced
 
 
@@ -51,7 +51,7 @@ class Retreat:
 
 def on_all(
     parts: Sequence[HostRollout],
-    act: Callable[[HostRollout], str],
+    act: Callable[[HostRollout, Tick], str],
     *,
     at_once: int = 10,
     tick: Callable[[], None] | None = None,
@@ -65,7 +65,7 @@ def on_all(
 
     Args:
         parts: The hosts.
-        act: What to do.
+        act: What to do; what takes long calls the function that it gets.
         at_once: Hosts that work at the same time.
         tick: Asked in every wait of a host; raises when the operation is to stop.
         together: Whether the others stop when one fails.
@@ -83,9 +83,8 @@ def on_all(
             tick()
 
     def work(part: HostRollout) -> str | Exception:
-        part.tick = guarded
         try:
-            return act(part)
+            return act(part, guarded)
         except Exception as error:
             if together:
                 stop.set()

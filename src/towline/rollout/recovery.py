@@ -5,7 +5,7 @@ its figures, the last log lines and the next command to type are said in one err
 the failed release are kept beside it, and it is marked bad.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
@@ -14,7 +14,7 @@ from towline.environments.fence import if_possible
 from towline.errors import NeedsPerson, RolledBack, TowlineError
 from towline.rollout.blame import fullness, is_infrastructure
 from towline.rollout.events import Events
-from towline.rollout.host_rollout import HostRollout
+from towline.rollout.host_rollout import HostRollout, Tick
 from towline.rollout.interrupts import Interrupted
 from towline.rollout.parallel import HostFailed, annotate, on_all, summarize
 from towline.rollout.plan import Plan
@@ -42,9 +42,14 @@ class _Told:
 
 @dataclass(frozen=True)
 class Recovery:
-    """The way back from one failed operation, which began at `since` (by `fence.now`)."""
+    """The way back from one failed operation, which began at `since` (by `fence.now`).
+
+    Attributes:
+        touched: Names of the hosts on which something may have changed.
+    """
 
     parts: Sequence[HostRollout]
+    touched: Collection[str]
     operation: str
     events: Events
     since: float
@@ -63,7 +68,7 @@ class Recovery:
             TowlineError: Nothing was touched, or nothing served before.
         """
         error = failure.error
-        touched = [part for part in self.parts if part.touched]
+        touched = [part for part in self.parts if part.name in self.touched]
         said = self._told(step, failure, touched=bool(touched))
         if not touched:
             self._end({"error": said.reason})
@@ -149,7 +154,7 @@ class Recovery:
             with if_possible():
                 journal.write(self.operation, "intent", RESTORE)
             # One that cannot go back must not keep the others from it.
-            notes = on_all(touched, HostRollout.restore, tick=None)
+            notes = on_all(touched, lambda part, _: part.restore())
             annotate(note, touched, notes)
         with if_possible():
             data = {"ok": True, "note": summarize(touched, notes)}
@@ -179,7 +184,7 @@ class Recovery:
         """Save the logs of every host; what is shown are the lines of the one that failed."""
         printed: dict[str, list[str]] = {}
 
-        def keep(part: HostRollout) -> str:
+        def keep(part: HostRollout, _: Tick) -> str:
             with if_possible():
                 printed[part.name] = part.keep_logs()
             return ""

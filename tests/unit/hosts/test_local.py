@@ -160,8 +160,7 @@ def test_root_leaves_nothing_of_its_own_in_the_folder_of_another_user(tmp_path):
     os.chown(state, 4321, 4321)
     theirs = state / "theirs"
     theirs.write_text("")
-    host = LocalHost()
-    place.leave_to_owner(host, StateFolder(state))
+    host = place.leave_to_owner(LocalHost(), StateFolder(state))
     assert host.user_id() == 4321
     assert host.is_root()
     files = host.files
@@ -179,6 +178,5 @@ def test_root_leaves_nothing_of_its_own_in_the_folder_of_another_user(tmp_path):
     assert set(owners.values()) == {4321}
     # In a folder of root's, or one that is not there yet, root is who owns things.
     for other in (tmp_path, tmp_path / "nowhere"):
-        host = LocalHost()
-        place.leave_to_owner(host, StateFolder(other))
+        host = place.leave_to_owner(LocalHost(), StateFolder(other))
         assert host.user_id() == 0

@@ -14,6 +14,7 @@ from towline.environments.fence import Fence
 from towline.errors import TowlineError
 from towline.hosts.guard import guarded_files
 from towline.hosts.local import LocalHost
+from towline.hosts.transfers import Moved
 from towline.promotion import manifest as manifests
 from towline.promotion.tree import MANIFEST_FILE
 from towline.state.journal import Journal
@@ -170,6 +171,7 @@ class FakeSite:
     fence: Fence = field(default_factory=Fence)
 
     def __post_init__(self):
+        self.moved = Moved()
         self.host = LocalHost()
         self.host.name = self.host_name
         self.remote = False

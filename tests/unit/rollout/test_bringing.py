@@ -11,7 +11,7 @@ from towline.engines.acts import Act, Effect
 from towline.engines.compose.drafts import Drafts
 from towline.engines.compose.names import Names
 from towline.engines.compose.ownership import Owner
-from towline.environments.site import Away, Fleet, Moved
+from towline.environments.site import Away, Fleet
 from towline.errors import UsageError
 from towline.progress import Silent
 from towline.rollout import bringing, operations
@@ -32,7 +32,6 @@ def sites(tmp_path, monkeypatch):
     for name in ("web1", "web2", "web3"):
         site = FakeSite(tmp_path / name, host_name=name)
         site.remote = True
-        site.moved = Moved()
         found.append(site)
     for site in found[:2]:
         old = site.keep("1.0.0", status=Status.GOOD)

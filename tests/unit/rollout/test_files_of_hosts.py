@@ -147,7 +147,7 @@ def test_who_could_not_read_a_file_is_told_before_it_is_written(site):
 def test_root_gives_a_file_to_its_reader_in_the_folder_of_another_user(site):
     """Else root would be told to deploy as root."""
     file = host_files.HostFile(b"", 0o600, ("nginx", "db"))
-    site.host.give_to(4321)
+    site.host = site.host.owned_by(4321)
     assert host_files.owner_of(site, site.kept, Path("key"), file) == 101
     site.engine.reader = lambda wanted, service: None
     assert host_files.owner_of(site, site.kept, Path("key"), file) == 4321

@@ -47,11 +47,6 @@ class OnHost(Protocol):
         ...
 
     @property
-    def tick(self) -> Callable[[], None]:
-        """Asked in every wait; raises when the operation is to stop."""
-        ...
-
-    @property
     def engine(self) -> Engine:
         """The engine of the host; each act asks first whether the lock is still held."""
         ...
@@ -70,7 +65,8 @@ class Step:
         before: The row that it stands before; of added steps.
         plan: From the plan's inputs and the deploy's to what the plan shows, or None where the step
             has nothing to do; of added steps.
-        act: What it does on a host, and returns the figures of; of added steps.
+        act: What it does on a host, and returns the figures of; of added steps. What takes long
+            calls the function that it gets: it raises when the operation is to stop.
     """
 
     name: str
@@ -80,7 +76,7 @@ class Step:
     old_names: tuple[str, ...] = ()
     before: str = ""
     plan: Callable[[Any, Any], Any] | None = None
-    act: Callable[[OnHost], str] | None = None
+    act: Callable[[OnHost, Callable[[], None]], str] | None = None
 
 
 BUILD, PUSH, PULL, SHIP, PREPARE = "build", "push", "pull", "ship", "prepare"

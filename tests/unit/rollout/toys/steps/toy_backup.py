@@ -10,7 +10,8 @@ def _plan(scene, candidate):
     return PlannedStep("backup", f"save the data before {candidate.id}", ("pg_dump > file",))
 
 
-def _back_up(host):
+def _back_up(host, tick):
+    tick()
     host.engine.observe()
     host.site.engine.calls.append("backup")
     return f"2 MB for {host.plan.release}"

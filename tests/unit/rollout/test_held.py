@@ -1,0 +1,47 @@
+"""What holds an environment, a host or a rollout in hand is a value: nothing changes it."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from towline.environments.opening import Opening
+from towline.environments.site import Away, Fleet, Observed, Site
+from towline.hosts.address import parse
+from towline.hosts.local import LocalHost
+from towline.hosts.remote import RemoteHost
+from towline.hosts.transfers import Moved
+from towline.rollout.host_rollout import HostRollout
+
+
+@pytest.mark.parametrize("kind", [Site, Fleet, Observed, Away, Opening, HostRollout])
+def test_it_cannot_be_changed(kind):
+    assert kind.__dataclass_params__.frozen
+    field = dataclasses.fields(kind)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(object.__new__(kind), field, None)
+
+
+@pytest.mark.parametrize("host", [LocalHost(), RemoteHost(parse("deploy@web1"))])
+def test_a_host_for_another_owner_is_another_host(host):
+    theirs = host.owned_by(4321)
+    assert theirs.files.owner == 4321
+    assert host.files.owner is None
+    assert theirs.name == host.name
+    folder = theirs.files.folder(Path("/srv"))
+    assert folder._owner == 4321
+
+
+def test_hosts_of_two_owners_use_one_connection():
+    host = RemoteHost(parse("deploy@web1"))
+    theirs = host.owned_by(4321)
+    assert theirs.link is host.link
+    assert theirs.files._turn is host.files._turn
+    assert theirs._forwards is host._forwards
+
+
+def test_commands_are_counted_where_the_other_statistics_are():
+    moved = Moved()
+    assert RemoteHost(parse("deploy@web1"), moved=moved).link.moved is moved
+    moved.commands += 1
+    assert str(moved) == "nothing"
