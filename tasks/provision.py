@@ -141,7 +141,7 @@ def _takeback(found: list[Surveyed], *, force: bool) -> list[Prepared]:
 def _show(planned: list[Prepared]) -> None:
     for item in planned:
         facts = item.host.facts
-        terminal.say(f"{item.host.name} ({facts.system}, as {facts.login})")
+        terminal.say(f"{item.host.name} ({facts.system}, as {facts.host.user})")
         for number, step in enumerate(item.steps, 1):
             terminal.say(f"  {number}. {step.title}")
         if not item.steps:

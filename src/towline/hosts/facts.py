@@ -1,4 +1,7 @@
-"""What is known of a host after one question: who we are there, and what is installed."""
+"""What is known of a host after one question: who we are there, and what is installed.
+
+Whoever deploys and whoever provisions ask this one question; provisioning asks more beside it.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ _SOCKET = re.compile(r"^ *\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A 
 
 
 @dataclass(frozen=True)
-class Facts:
+class HostFacts:
     """What is known of a host after one question.
 
     Attributes:
@@ -40,20 +43,22 @@ class Facts:
         home: Its home folder.
         docker: What `docker --version` says; empty when it is not installed.
         compose: Version of Compose; empty when it is not installed.
+        has_state: Whether the system's folder for state is there, and the user may write there.
         state_root: Where environments keep their state.
         listening: TCP ports that something listens on.
     """
 
-    uid: int
-    user: str
-    home: Path
-    docker: str
-    compose: str
-    state_root: Path
+    uid: int = 0
+    user: str = "root"
+    home: Path = Path("/root")
+    docker: str = ""
+    compose: str = ""
+    has_state: bool = False
+    state_root: Path = _SYSTEM_STATE
     listening: frozenset[int] = frozenset()
 
 
-def understood(answer: str) -> Facts:
+def understood(answer: str) -> HostFacts:
     """The facts in what a host answered to `SCRIPT`.
 
     Raises:
@@ -69,14 +74,17 @@ def understood(answer: str) -> Facts:
         raise ValueError(f"its user has the number {uid[:40]!r}")
     if not PurePosixPath(home).is_absolute():
         raise ValueError(f"the home folder of its user is {home[:80]!r}")
+    version = found["compose"]
     # `inv provision` makes the system's folder for whoever deploys.
-    is_system = int(uid) == 0 or found["system"] == "yes"
-    return Facts(
+    has_state = found["system"] == "yes"
+    is_system = int(uid) == 0 or has_state
+    return HostFacts(
         uid=int(uid),
         user=user or uid,
         home=Path(home),
         docker=found["docker"],
-        compose=found["compose"] if re.match(r"v?\d", found["compose"]) else "",
+        compose=version.removeprefix("v") if re.match(r"v?\d", version) else "",
+        has_state=has_state,
         state_root=_SYSTEM_STATE if is_system else Path(home) / ".local/state/towline",
         listening=frozenset(int(port, 16) for port in _SOCKET.findall(answer)),
     )

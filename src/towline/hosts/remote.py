@@ -15,7 +15,7 @@ from towline.errors import NoEngine, TowlineError, UsageError
 from towline.hosts.address import Address
 from towline.hosts.base import Result
 from towline.hosts.engine_client import translated
-from towline.hosts.facts import SCRIPT, Facts, understood
+from towline.hosts.facts import SCRIPT, HostFacts, understood
 from towline.hosts.forward import Forward, allowed
 from towline.hosts.link import Link
 from towline.hosts.once import once
@@ -61,7 +61,7 @@ class RemoteHost:
         return self.link.address.short
 
     @once
-    def facts(self) -> Facts:
+    def facts(self) -> HostFacts:
         """Who we are there and what is installed; asked once.
 
         Raises:

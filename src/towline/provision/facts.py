@@ -1,4 +1,7 @@
-"""What is known of a host before it is prepared or checked: one command, one answer."""
+"""What is known of a host before it is prepared or checked: one command, one answer.
+
+It answers the question of `hosts/facts.py` in the same command.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from towline.config.redaction import excerpt
 from towline.errors import TowlineError
+from towline.hosts import facts as host_facts
+from towline.hosts.facts import HostFacts
 from towline.provision.record import Record
 from towline.provision.record import read as read_record
 from towline.provision.root import ask
@@ -57,7 +62,7 @@ class Facts:
     """One host.
 
     Attributes:
-        login: Who we are there.
+        host: What every deploy asks a host, too: who we are there, Docker's client and Compose.
         rights: How we act as root: `root`, `sudo`, or empty when we cannot.
         identity: `ID` of os-release; `version`, `codename` and `system` are further lines of it.
         arch: As dpkg calls it.
@@ -71,8 +76,6 @@ class Facts:
         home: That user's home; empty when there is no such user.
         groups: The user's groups.
         keys: Lines of the user's authorized_keys; None when they cannot be read.
-        docker: Path of the engine's client.
-        compose: Version of Compose.
         buildx: Version of buildx.
         engine: The engine, asked with all rights that we have.
         own: The engine, asked as the login.
@@ -81,13 +84,11 @@ class Facts:
         volumes: How many volumes there are.
         daemon: Text of daemon.json; None when there is none, `?` when it cannot be read.
         folder: Who owns the state folder; empty when there is none.
-        writable: Whether the login may write there.
         environments: PROJECT/ENV whose state lies there.
         record: What Towline made there.
         untrusted: Path of a record that somebody else than root could write; it is ignored.
         disk_images: Free bytes for images; `disk_state` for state.
         memory: Bytes of memory.
-        listening: TCP ports that something listens on.
         skew: Seconds that its clock is ahead of ours.
         synchronised: Whether something keeps its clock right.
         ufw: `active`, `inactive`, or empty when it is not installed.
@@ -96,7 +97,7 @@ class Facts:
         reboot: Whether an update waits for a restart.
     """
 
-    login: str = "root"
+    host: HostFacts = field(default_factory=HostFacts)
     rights: str = "root"
     identity: str = ""
     version: str = ""
@@ -113,8 +114,6 @@ class Facts:
     home: str = ""
     groups: frozenset[str] = frozenset()
     keys: tuple[str, ...] | None = ()
-    docker: str = ""
-    compose: str = ""
     buildx: str = ""
     engine: Engine = Engine()
     own: Engine = Engine()
@@ -123,14 +122,12 @@ class Facts:
     volumes: int = 0
     daemon: str | None = None
     folder: str = ""
-    writable: bool = False
     environments: tuple[str, ...] = ()
     record: Record = field(default_factory=Record)
     untrusted: str = ""
     disk_images: int = 0
     disk_state: int = 0
     memory: int = 0
-    listening: frozenset[int] = frozenset()
     skew: float = 0.0
     synchronised: bool = False
     ufw: str = ""
@@ -159,7 +156,7 @@ def gather(link: Link, user: str, packages: Sequence[str] = ()) -> Facts:
     names = " ".join(dict.fromkeys((*KNOWN, *packages)))
     script = f"user={shlex.quote(user)} packages={shlex.quote(names)}\n"
     began = time.time()
-    answer = ask(link, script + _SCRIPT.read_text())
+    answer = ask(link, f"{script}{_SCRIPT.read_text()}\n{host_facts.SCRIPT}\n")
     ended = time.time()
     said = dict(line.partition(" ")[::2] for line in answer.out.splitlines())
     if said.get("end") != "yes" or not said.get("time", "").isdigit():
@@ -171,7 +168,7 @@ def gather(link: Link, user: str, packages: Sequence[str] = ()) -> Facts:
     there = int(said["time"])
     skew = max(there - ended, 0.0) or min(there + 1 - began, 0.0)
     try:
-        return understood(said, user, skew)
+        return understood(said, user, skew, host_facts.understood(answer.out))
     except ValueError:
         # Numbers or base64 that are none: something else printed in between.
         raise TowlineError(
@@ -180,8 +177,16 @@ def gather(link: Link, user: str, packages: Sequence[str] = ()) -> Facts:
         ) from None
 
 
-def understood(said: Mapping[str, str], user: str, skew: float = 0.0) -> Facts:
+def understood(
+    said: Mapping[str, str], user: str, skew: float = 0.0, host: HostFacts | None = None
+) -> Facts:
     """Facts from the lines of an answer: name -> value.
+
+    Args:
+        said: The lines.
+        user: Whom the host is for.
+        skew: Seconds that its clock is ahead of ours.
+        host: What it answered to the question that every deploy asks.
 
     Raises:
         TowlineError: When the record there is damaged.
@@ -192,7 +197,7 @@ def understood(said: Mapping[str, str], user: str, skew: float = 0.0) -> Facts:
 
     record, keys, daemon = (_text(get(name)) for name in ("record", "keys", "daemon"))
     return Facts(
-        login=get("login"),
+        host=host or HostFacts(),
         rights=get("rights"),
         identity=get("id"),
         version=get("version"),
@@ -209,8 +214,6 @@ def understood(said: Mapping[str, str], user: str, skew: float = 0.0) -> Facts:
         home=get("home"),
         groups=frozenset(get("groups").split()),
         keys=None if keys == UNREADABLE else tuple((keys or "").splitlines()),
-        docker=get("docker"),
-        compose=get("compose").removeprefix("v"),
         buildx=get("buildx"),
         engine=_engine(get("engine"), get("engine-error")),
         own=_engine(get("own"), get("own-error")),
@@ -219,14 +222,12 @@ def understood(said: Mapping[str, str], user: str, skew: float = 0.0) -> Facts:
         volumes=_number(get("volumes")),
         daemon=daemon,
         folder=get("folder"),
-        writable=get("writable") == "yes",
         environments=tuple(_lines(get("environments"))),
         record=read_record(record) if record and record != UNREADABLE else Record(),
         untrusted=get("untrusted"),
         disk_images=_number(get("disk-images")) * 1024,
         disk_state=_number(get("disk-state")) * 1024,
         memory=_number(get("memory")) * 1024,
-        listening=frozenset(int(word, 16) for word in get("listening").split()),
         skew=skew,
         synchronised=get("synchronised") == "yes",
         ufw=get("ufw").removeprefix("Status: "),

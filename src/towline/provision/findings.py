@@ -37,7 +37,7 @@ def examine(facts: Facts, environment: str, disk_free: int) -> list[Finding]:
 
 def _system(facts: Facts) -> Iterator[Finding]:
     if find(facts.identity, facts.version):
-        yield Finding("system", Severity.OK, f"{facts.system}, as {facts.login}")
+        yield Finding("system", Severity.OK, f"{facts.system}, as {facts.host.user}")
     else:
         yield Finding(
             "system",
@@ -48,20 +48,20 @@ def _system(facts: Facts) -> Iterator[Finding]:
 
 
 def _engine(facts: Facts, prepare: str) -> Iterator[Finding]:
-    if not facts.docker:
+    if not facts.host.docker:
         yield Finding("engine", Severity.ERROR, "Docker is not installed", prepare)
         return
     if facts.engine.version and not facts.own.version:
         yield Finding(
             "engine",
             Severity.ERROR,
-            f"{facts.login} may not use the engine: {facts.own.error}",
+            f"{facts.host.user} may not use the engine: {facts.own.error}",
             f"put the user into the group docker ({prepare}), or set `sudo: true` for the "
             "environment",
         )
     elif not facts.own.version:
         yield Finding("engine", Severity.ERROR, f"no engine answers: {facts.engine.error}", prepare)
-    yield from judge_versions(Capacity(facts.own.version, facts.compose), prepare)
+    yield from judge_versions(Capacity(facts.own.version, facts.host.compose), prepare)
     if facts.init == "systemd" and not facts.enabled:
         yield Finding(
             "engine", Severity.WARNING, "the engine does not start with the host", prepare
@@ -69,13 +69,13 @@ def _engine(facts: Facts, prepare: str) -> Iterator[Finding]:
 
 
 def _state(facts: Facts, prepare: str) -> Iterator[Finding]:
-    if facts.writable:
-        yield Finding("state", Severity.OK, f"{facts.login} may write {STATE}")
+    if facts.host.has_state:
+        yield Finding("state", Severity.OK, f"{facts.host.user} may write {STATE}")
     else:
         yield Finding(
             "state",
             Severity.WARNING,
-            f"{facts.login} may not write {STATE}; state goes to its home folder",
+            f"{facts.host.user} may not write {STATE}; state goes to its home folder",
             prepare,
         )
 

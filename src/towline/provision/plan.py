@@ -114,7 +114,7 @@ def need_root(facts: Facts) -> None:
     """Refuse to go on without the rights of root."""
     if not facts.rights:
         raise UsageError(
-            f"{facts.login} may not act as root there",
+            f"{facts.host.user} may not act as root there",
             remedy="log in as one who may: --login root; or allow sudo without a password",
         )
 
@@ -169,8 +169,8 @@ def _packages(facts: Facts, wanted: Wanted, system: System) -> Iterator[Step]:
     parts = system.packages(wanted.source)
     there = {
         "engine": bool(facts.engine.version) or _any(facts, parts.get("engine", ())),
-        "client": bool(facts.docker),
-        "compose": facts.compose.startswith(("2.", "3.", "4.", "5.")),
+        "client": bool(facts.host.docker),
+        "compose": facts.host.compose.startswith(("2.", "3.", "4.", "5.")),
         "buildx": bool(facts.buildx),
     }
     missing = [part for part, has in there.items() if not has]

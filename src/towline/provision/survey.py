@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from towline.config.loading import Project
-from towline.errors import UsageError
+from towline.errors import AuthenticationFailed, UsageError
 from towline.findings import Finding, Severity
 from towline.hosts.address import Address, parse
 from towline.hosts.link import Link
@@ -157,7 +157,7 @@ def on_each(items: Sequence[T], act: Callable[[T], R], at_once: int) -> list[R]:
 
 def _with_login(error: UsageError, address: Address, environment: str, *, login: str) -> UsageError:
     """Before a host is prepared, the user who is to deploy is not there."""
-    if login or "no key was accepted" not in error.message:
+    if login or not isinstance(error, AuthenticationFailed):
         return error
     return UsageError(
         error.message,

@@ -40,7 +40,7 @@ def takeback(facts: Facts, *, force: bool = False) -> list[Step]:
             f"{running} there, and would stop with the engine, which is removed too",
             remedy="`docker ps` there lists them; stop what is no longer needed, or add --force",
         )
-    if record.user_made and facts.login == record.user:
+    if record.user_made and facts.host.user == record.user:
         raise UsageError(
             f"{record.user} cannot remove the user {record.user}",
             remedy="log in as another: --login root",

@@ -11,6 +11,8 @@ import pytest
 
 from towline.errors import TowlineError, UsageError
 from towline.findings import Severity
+from towline.hosts import facts as host_facts
+from towline.hosts.facts import HostFacts
 from towline.provision import facts as facts_of_hosts
 from towline.provision.apply import _INSTALLED
 from towline.provision.facts import Container, Engine, Facts, understood
@@ -20,6 +22,12 @@ from towline.provision.record import Record
 from towline.provision.takeback import left, takeback
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKZ me@laptop"
+
+
+def _host(compose="2.29.1", *, has_state=True):
+    return HostFacts(docker="Docker version 27.1", compose=compose, has_state=has_state)
+
+
 BARE = Facts(identity="debian", version="12", codename="bookworm", system="Debian 12",
              arch="amd64", init="systemd", memory=4 * 10**9, disk_images=10**10,
              disk_state=10**10)  # fmt: skip
@@ -29,9 +37,10 @@ PACKAGES = ["docker-ce", "containerd.io", "docker-ce-cli", "docker-compose-plugi
 READY = replace(
     BARE,
     packages=frozenset({"docker-ce", "containerd.io", "docker-ce-cli", "ca-certificates"}),
-    docker="/usr/bin/docker", compose="2.29.1", buildx="0.16", engine=Engine("27.1", "local"),
-    own=Engine("27.1", "local"), enabled=True, repository="/etc/apt/sources.list.d/docker.list",
-    daemon='{"log-driver": "local"}', folder="deploy", writable=True, home="/home/deploy",
+    host=_host(),
+    buildx="0.16", engine=Engine("27.1", "local"), own=Engine("27.1", "local"), enabled=True,
+    repository="/etc/apt/sources.list.d/docker.list",
+    daemon='{"log-driver": "local"}', folder="deploy", home="/home/deploy",
     groups=frozenset({"deploy", "docker"}), keys=(KEY,), synchronised=True, upgrades=True,
     ufw="active",
 )  # fmt: skip
@@ -80,9 +89,9 @@ def test_docker_s_key_is_asked_for_only_where_it_is_needed():
         ({"daemon": None}, {}, ["rotate the logs of containers"]),
         ({"daemon": None, "engine": Engine("27", "json-file", 3)}, {},
          ["rotate the logs of containers, from the engine's next start on: containers run"]),
-        ({"compose": ""}, {}, ["install docker-compose-plugin"]),
-        ({"compose": "1.29.2"}, {}, ["install docker-compose-plugin"]),
-        ({"compose": "", "apparmor": True}, {}, ["install docker-compose-plugin, apparmor"]),
+        ({"host": _host("")}, {}, ["install docker-compose-plugin"]),
+        ({"host": _host("1.29.2")}, {}, ["install docker-compose-plugin"]),
+        ({"host": _host(""), "apparmor": True}, {}, ["install docker-compose-plugin, apparmor"]),
         ({"engine": Engine(error="it is down")}, {},
          ["start the engine, and whenever the host starts"]),
         ({"groups": frozenset({"deploy"})}, {}, ["let deploy use the engine (group docker)"]),
@@ -118,7 +127,7 @@ def test_the_distribution_s_own_packages(identity, version, names):
     [
         ({"identity": "alpine", "system": "Alpine 3.20"}, {}, "Alpine 3.20 is not one"),
         ({"version": "10", "system": ""}, {}, "its system is not one"),
-        ({"rights": "", "login": "guest"}, {}, "guest may not act as root"),
+        ({"rights": "", "host": HostFacts(user="guest")}, {}, "guest may not act as root"),
         ({"interrupted": "docker.io is half-installed"}, {}, "package manager was interrupted"),
         ({}, {"user": "Deploy Me"}, "is no name of a user"),
         ({}, {"source": "distro"}, "Debian 12's own packages have no Compose"),
@@ -266,7 +275,7 @@ def test_a_host_in_use_is_not_taken_apart(deployed):
 
 def test_nobody_removes_the_ground_they_stand_on():
     with pytest.raises(UsageError, match="deploy cannot remove the user deploy"):
-        takeback(replace(READY, record=FULL, login="deploy"))
+        takeback(replace(READY, record=FULL, host=HostFacts(user="deploy")))
     with pytest.raises(UsageError, match="may not act as root"):
         takeback(replace(READY, record=FULL, rights=""))
 
@@ -282,15 +291,15 @@ def test_what_stays_is_said():
     ("change", "check", "severity", "said"),
     [
         ({}, "engine", Severity.OK, "Docker engine 27.1"),
-        ({"docker": ""}, "engine", Severity.ERROR, "not installed"),
+        ({"host": HostFacts()}, "engine", Severity.ERROR, "not installed"),
         ({"own": Engine(error="permission denied")}, "engine", Severity.ERROR, "may not use"),
         ({"own": Engine(), "engine": Engine(error="down")}, "engine", Severity.ERROR, "down"),
         ({"own": Engine("19.03")}, "engine", Severity.ERROR, "older than 20.10"),
-        ({"compose": ""}, "compose", Severity.ERROR, "not installed"),
-        ({"compose": "2.3"}, "compose", Severity.ERROR, "older than 2.20"),
+        ({"host": _host("")}, "compose", Severity.ERROR, "not installed"),
+        ({"host": _host("2.3")}, "compose", Severity.ERROR, "older than 2.20"),
         ({"enabled": False}, "engine", Severity.WARNING, "does not start with the host"),
         ({"identity": "arch"}, "system", Severity.WARNING, "is not one that Towline prepares"),
-        ({"writable": False}, "state", Severity.WARNING, "goes to its home folder"),
+        ({"host": _host(has_state=False)}, "state", Severity.WARNING, "goes to its home folder"),
         ({"disk_state": 1}, "disk", Severity.ERROR, "wanted"),
         ({"memory": 5}, "memory", Severity.WARNING, "of memory"),
         ({"daemon": None}, "logs", Severity.WARNING, "until the disk is full"),
@@ -317,12 +326,44 @@ def test_a_ready_host_has_no_finding_that_matters():
 
 def test_an_answer_without_anything_is_a_bare_host():
     facts = understood({}, "deploy")
-    assert (facts.docker, facts.daemon, facts.deployed, facts.record) == ("", None, (), Record())
+    assert (facts.host.docker, facts.daemon, facts.deployed, facts.record) == (
+        "",
+        None,
+        (),
+        Record(),
+    )
 
 
-@pytest.mark.parametrize("line", ["listening zz", "containers abc", "keys =abc"])
-def test_garbled_facts_of_a_host_are_one_message(monkeypatch, line):
-    answer = SimpleNamespace(out=f"time 1\n{line}\nend yes\n", err="")
+DEPLOYS_ASK = "".join(
+    f"towline-fact {name} {value}\n"
+    for name, value in {
+        "uid": "1000", "user": "deploy", "home": "/home/deploy", "docker": "Docker version 28.0.1",
+        "compose": "v2.33.1", "system": "yes",
+    }.items()
+)  # fmt: skip
+
+
+def test_what_every_deploy_asks_is_asked_in_the_same_command(monkeypatch):
+    asked = []
+
+    def ask(_, script):
+        asked.append(script)
+        return SimpleNamespace(out=f"time 1\nrights sudo\nend yes\n{DEPLOYS_ASK}", err="")
+
+    monkeypatch.setattr(facts_of_hosts, "ask", ask)
+    facts = facts_of_hosts.gather(SimpleNamespace(), "deploy")
+    assert facts.rights == "sudo"
+    assert (facts.host.user, facts.host.compose, facts.host.has_state) == ("deploy", "2.33.1", True)
+    assert len(asked) == 1
+    assert host_facts.SCRIPT in asked[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "host"),
+    [("containers abc", DEPLOYS_ASK), ("keys =abc", DEPLOYS_ASK), ("login deploy", "")],
+)
+def test_garbled_facts_of_a_host_are_one_message(monkeypatch, line, host):
+    answer = SimpleNamespace(out=f"time 1\n{line}\nend yes\n{host}", err="")
     monkeypatch.setattr(facts_of_hosts, "ask", lambda *_: answer)
     link = SimpleNamespace(address=SimpleNamespace(short="web1"))
     with pytest.raises(TowlineError, match="web1 does not answer as expected"):

@@ -8,6 +8,7 @@ from towline.checks.preflight import stop_on_errors
 from towline.errors import CheckFailed
 from towline.findings import Finding, Severity
 from towline.hosts.capacity import Capacity, Space, judge_space, judge_versions
+from towline.hosts.facts import HostFacts
 from towline.provision.facts import Engine, Facts
 from towline.provision.findings import examine
 from towline.tasks import check
@@ -67,6 +68,6 @@ def test_checks_of_one_host_and_of_a_fleet_say_the_same():
         ("compose", "Compose version 2 is not installed"),
         ("disk", "10 B free for state in /x, 1.0 kB wanted"),
     ]
-    host = Facts(docker="/usr/bin/docker", own=Engine("19.03.1"), disk_state=10)
+    host = Facts(host=HostFacts(docker="Docker version 19"), own=Engine("19.03.1"), disk_state=10)
     there = {item.message for item in examine(host, "prod", 1000)}
     assert {item.message.replace(" in /x", "") for item in said} <= there
