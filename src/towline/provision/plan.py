@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from towline.errors import UsageError
 from towline.provision import daemon
+from towline.provision.docker_key import docker_key
 from towline.provision.facts import UNREADABLE, Facts
 from towline.provision.public_keys import identity
 from towline.provision.record import STATE, USER, Record
@@ -48,13 +49,11 @@ class Wanted:
         user: Who deploys there.
         keys: Public keys that this user accepts.
         source: Where the engine comes from.
-        docker_key: Docker's own key, armoured, where the engine comes from its repository.
     """
 
     user: str
     keys: tuple[str, ...] = ()
     source: Source = "docker"
-    docker_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,14 +65,12 @@ class Step:
         script: Lines for root's `sh`.
         note: What it makes; it is on the host's record before the step begins.
         packages: A question to apt; what it would install is noted too.
-        needs_key: Whether it cannot be done before Docker's key was fetched.
     """
 
     title: str
     script: str
     note: Record = field(default_factory=Record)
     packages: str = ""
-    needs_key: bool = False
 
 
 def plan(facts: Facts, wanted: Wanted) -> list[Step]:
@@ -187,7 +184,7 @@ def _packages(facts: Facts, wanted: Wanted, system: System) -> Iterator[Step]:
         names.append("apparmor")
     update = f"{APT} update --quiet"
     if wanted.source == "docker" and not facts.repository:
-        yield _repository(facts, wanted)
+        yield _repository(facts)
     if "ca-certificates" not in facts.packages:
         names.append("ca-certificates")
     listed = shlex.join(names)
@@ -202,17 +199,16 @@ def _any(facts: Facts, names: tuple[str, ...]) -> bool:
     return any(name in facts.packages for name in names)
 
 
-def _repository(facts: Facts, wanted: Wanted) -> Step:
+def _repository(facts: Facts) -> Step:
     address = f"https://download.docker.com/linux/{facts.identity}"
     line = f"deb [arch={facts.arch} signed-by={KEYRING}] {address} {facts.codename} stable\n"
-    files = {KEYRING: wanted.docker_key, SOURCES: line}
+    files = {KEYRING: docker_key(), SOURCES: line}
     script = ["install -d -m 0755 /etc/apt/keyrings"]
     for path, text in files.items():
         script += write_file(path, text, "0644")
     digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()}
     title = f"add {address} to apt's sources"
-    needs_key = not wanted.docker_key
-    return Step(title, "\n".join(script), Record(files=digests), needs_key=needs_key)
+    return Step(title, "\n".join(script), Record(files=digests))
 
 
 def _user(facts: Facts, wanted: Wanted) -> Iterator[Step]:

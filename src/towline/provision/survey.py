@@ -17,7 +17,6 @@ from towline.hosts.link import Link
 from towline.progress import Progress
 from towline.provision import findings
 from towline.provision.apply import apply
-from towline.provision.docker_key import fetch
 from towline.provision.facts import Facts, gather
 from towline.provision.plan import ROOT, Step, Wanted, plan
 from towline.provision.public_keys import from_files, of_operator
@@ -108,22 +107,16 @@ def prepare(
 
     Raises:
         UsageError: When one of them cannot be prepared; it is named.
-        TowlineError: When Docker's key cannot be had.
     """
     keys: tuple[str, ...] = ()
     if any(host.facts.user != ROOT for host in hosts):
         addresses = [host.link.address for host in hosts]
         keys = from_files(key_files) if key_files else of_operator(addresses, config)
-    fetched: dict[str, str] = {}
     prepared = []
     for host in hosts:
         facts = host.facts
         wanted = Wanted(facts.user, keys, source)
         steps = named(host, partial(plan, facts, wanted))
-        if any(step.needs_key for step in steps):
-            if facts.identity not in fetched:
-                fetched[facts.identity] = fetch(facts.identity)
-            steps = plan(facts, replace(wanted, docker_key=fetched[facts.identity]))
         prepared.append(Prepared(host, steps))
     return prepared
 

@@ -1,7 +1,7 @@
-"""What provisioning reads and writes: keys, daemon.json, its record, OpenPGP."""
+"""What provisioning reads and writes: keys, daemon.json, its record."""
 
 import base64
-import contextlib
+import hashlib
 import json
 import subprocess
 
@@ -11,89 +11,28 @@ from hypothesis import strategies as st
 
 from towline.errors import TowlineError, UsageError
 from towline.provision import daemon
-from towline.provision.docker_key import FINGERPRINT, believed
-from towline.provision.openpgp import fingerprints
+from towline.provision.docker_key import docker_key
 from towline.provision.public_keys import from_files, identity, of_operator
 from towline.provision.record import Record, read
 from towline.provision.root import write_file
 
-# Made by GnuPG 2.2 for this test; the fingerprints are what it says of them.
-ED25519 = """-----BEGIN PGP PUBLIC KEY BLOCK-----
-
-mDMEawEpexYJKwYBBAHaRw8BAQdAtggTaD5CToKRKU9uRHyky1wH6Grk3Xv/peJG
-EKZVYH+0FFRlc3QgPHRAZXhhbXBsZS5vcmc+iJAEExYIADgWIQTTqbLWE8lXM5Q6
-muLTumvjzn+5awUCawEpewIbAwULCQgHAgYVCgkICwIEFgIDAQIeAQIXgAAKCRDT
-umvjzn+5az1JAP0fX2LvHhQRVJHwk4wmc0n8hTV3KBzlfjNQTDSDayNJjAEAl5dp
-RAxTW9pq9hYSfc8UI2TCb5f63TORz1cJux4WSwY=
-=hmcG
------END PGP PUBLIC KEY BLOCK-----
-"""
-RSA = """-----BEGIN PGP PUBLIC KEY BLOCK-----
-
-mI0EawEpewEEAMv8Rs4CCJHhIj6DMMKnc8KfhhDHvu9FTnBAy1sNgwAm+z1njSMA
-msSv3wAzFzMUXxqpjVerPHG5RSq6x7+LfeDql+kZnLY8ZevtXp+7cKT5uCoW88Xk
-PYUQ75rrmXXsRq8+ek8vndckjiRAW30N5BX0Tbc8XuI/Gs2Xc/o7tO1vABEBAAG0
-E1JTQSA8ckBleGFtcGxlLm9yZz6IzgQTAQoAOBYhBCFF0AgerIgq9geT3zzatEtS
-V0N7BQJrASl7AhsDBQsJCAcCBhUKCQgLAgQWAgMBAh4BAheAAAoJEDzatEtSV0N7
-/6wEAKD87d0lVfEXne5EDP/Rp/S3sunGumKOpPu07K2AfrFrryilhEErhlRgjXjp
-1A4vaitV6Q6nqa2meUpuh54ATAQi2z4ojnQw4Nke729LsukjXeje95UdNoNu75bX
-0LxTOwY3kPuBxidBXIS3BX60JOXDoQS5k+ky29bZhChq7nHI
-=lpB/
------END PGP PUBLIC KEY BLOCK-----
-"""
+BLOCK = "PGP PUBLIC KEY BLOCK"
 
 
-@pytest.mark.parametrize(
-    ("armoured", "expected"),
-    [
-        (ED25519, ["D3A9B2D613C95733943A9AE2D3BA6BE3CE7FB96B"]),
-        (RSA, ["2145D0081EAC882AF60793DF3CDAB44B5257437B"]),
-        (ED25519.replace("BLOCK-----\n\n", "BLOCK-----\nVersion: GnuPG v2\n\n", 1),
-         ["D3A9B2D613C95733943A9AE2D3BA6BE3CE7FB96B"]),
-    ],
-)  # fmt: skip
-def test_fingerprints_are_those_of_gnupg(armoured, expected):
-    assert fingerprints(armoured) == expected
-
-
-def test_a_second_key_in_a_file_shows():
-    """apt trusts all keys of a file."""
-    both = base64.b64encode(_binary(ED25519) + _binary(RSA)).decode()
-    text = f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{both}\n-----END PGP PUBLIC KEY BLOCK-----"
-    assert len(fingerprints(text)) == 2
-
-
-def _binary(armoured):
-    lines = armoured.strip().splitlines()[2:-2]
-    return base64.b64decode("".join(lines))
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "<html>", ED25519 + RSA, ED25519.replace("mDME", "!!!!"),
-     ED25519.replace("mDMEawE", "AAAA"), ED25519.replace("umvjzn", "")],
-)  # fmt: skip
-def test_what_is_no_key_is_refused(text):
-    try:
-        found = fingerprints(text)
-    except ValueError:
-        return
-    assert found != ["D3A9B2D613C95733943A9AE2D3BA6BE3CE7FB96B"] or "umvjzn" not in text
-
-
-@given(st.binary(max_size=200))
-def test_no_bytes_make_it_fall(data):
-    text = base64.b64encode(data).decode()
-    block = f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{text}\n-----END PGP PUBLIC KEY BLOCK-----"
-    with contextlib.suppress(ValueError):
-        assert FINGERPRINT not in fingerprints(block)
-
-
-@pytest.mark.parametrize("text", [ED25519, "<html>a proxy's page</html>"])
-def test_another_key_is_not_believed(text):
-    with pytest.raises(TowlineError, match="is not Docker's key") as caught:
-        believed(text)
-    assert FINGERPRINT in caught.value.details[0]
+def test_docker_s_key_is_the_one_that_it_publishes():
+    """Its fingerprint is made from its first packet, as RFC 4880 (12.2) says; apt trusts all."""
+    lines = docker_key().strip().splitlines()
+    assert (lines[0], lines[-1]) == (f"-----BEGIN {BLOCK}-----", f"-----END {BLOCK}-----")
+    assert lines.count(lines[0]) == 1
+    data = base64.b64decode("".join(lines[2:-2]))
+    # An old packet (0x80) of tag 6, with a length of two bytes.
+    assert data[0] == 0x80 | 6 << 2 | 1
+    length = int.from_bytes(data[1:3], "big")
+    body = b"\x99" + data[1 : 3 + length]
+    fingerprint = hashlib.sha1(body, usedforsecurity=False).hexdigest().upper()
+    assert fingerprint == "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
+    digest = "1500c1f56fa9e26b9b8f42452a553675796ade0807cdce11975eb98170b3a570"
+    assert hashlib.sha256(docker_key().encode()).hexdigest() == digest
 
 
 KEYS = {

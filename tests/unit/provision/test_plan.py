@@ -15,6 +15,7 @@ from towline.hosts import facts as host_facts
 from towline.hosts.facts import HostFacts
 from towline.provision import facts as facts_of_hosts
 from towline.provision.apply import _INSTALLED
+from towline.provision.docker_key import docker_key
 from towline.provision.facts import Container, Engine, Facts, understood
 from towline.provision.findings import examine
 from towline.provision.plan import KEYRING, SOURCES, Wanted, notes, plan
@@ -31,7 +32,7 @@ def _host(compose="2.29.1", *, has_state=True):
 BARE = Facts(identity="debian", version="12", codename="bookworm", system="Debian 12",
              arch="amd64", init="systemd", memory=4 * 10**9, disk_images=10**10,
              disk_state=10**10)  # fmt: skip
-WANTED = Wanted("deploy", (KEY,), "docker", "the key\n")
+WANTED = Wanted("deploy", (KEY,), "docker")
 PACKAGES = ["docker-ce", "containerd.io", "docker-ce-cli", "docker-compose-plugin",
             "docker-buildx-plugin", "ca-certificates"]  # fmt: skip
 READY = replace(
@@ -65,7 +66,7 @@ def test_a_bare_host_needs_everything_in_this_order():
     ]
     source = steps[2]
     assert set(source.note.files) == {KEYRING, SOURCES}
-    assert source.note.files[KEYRING] == hashlib.sha256(b"the key\n").hexdigest()
+    assert source.note.files[KEYRING] == hashlib.sha256(docker_key().encode()).hexdigest()
     # Each step's note is what the way back is planned from.
     assert steps[5].note == Record(user="deploy", user_made=True)
     assert "--simulate" in steps[3].packages
@@ -73,13 +74,6 @@ def test_a_bare_host_needs_everything_in_this_order():
 
 def test_a_host_that_is_ready_needs_nothing():
     assert plan(READY, WANTED) == []
-
-
-def test_docker_s_key_is_asked_for_only_where_it_is_needed():
-    without = replace(WANTED, docker_key="")
-    assert [step.needs_key for step in plan(BARE, without)].count(True) == 1
-    assert not any(step.needs_key for step in plan(READY, without))
-    assert not any(step.needs_key for step in plan(BARE, WANTED))
 
 
 @pytest.mark.parametrize(
