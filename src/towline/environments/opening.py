@@ -19,8 +19,7 @@ from towline.environments.fence import Fence
 from towline.environments.memo import Memo
 from towline.environments.site import Away, Fleet, Site, name_without
 from towline.errors import TowlineError, UsageError
-from towline.hosts.address import Address
-from towline.hosts.address import parse as parse_address
+from towline.hosts.address import Address, parse_all
 from towline.hosts.base import Host
 from towline.hosts.local import LocalHost
 from towline.hosts.remote import RemoteHost
@@ -58,7 +57,7 @@ class Opening:
         """The environment on this machine."""
         project, name, here = self.project, self.name, LocalHost()
         own = project.environment(name).state
-        root = _state_root() / project.settings.project / name
+        root = place.own_root() / project.settings.project / name
         if own:
             root = project.root / Path(own).expanduser()
         configured = bool(own or os.environ.get("TOWLINE_STATE"))
@@ -204,13 +203,7 @@ def addresses(project: Project, name: str) -> list[Address]:
     Raises:
         UsageError: When one is named twice, or is no address.
     """
-    parsed = [parse_address(address) for address in project.environment(name).hosts]
-    twice = {str(item) for item in parsed if parsed.count(item) > 1}
-    if twice:
-        raise UsageError(
-            f"environments.{name}.hosts names {min(twice)} twice", remedy="name each host once"
-        )
-    return parsed
+    return parse_all(project.environment(name).hosts, f"environments.{name}.hosts")
 
 
 def _lead(opening: Opening) -> Site:
@@ -229,12 +222,3 @@ def _unreachable(
     if not alone and not isinstance(error, UsageError):
         name_without(error, environment, address.short)
     return error
-
-
-def _state_root() -> Path:
-    if os.environ.get("TOWLINE_STATE"):
-        return Path(os.environ["TOWLINE_STATE"]).expanduser().resolve()
-    if os.geteuid() == 0:
-        return Path("/var/lib/towline")
-    data = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(data).expanduser() / "towline"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -54,6 +55,16 @@ def find(
             remedy=f"log in as the owner of {there}, or as root",
         )
     return StateFolder(there)
+
+
+def own_root() -> Path:
+    """Where this user's environments on this machine have their state: PROJECT/ENV below it."""
+    if os.environ.get("TOWLINE_STATE"):
+        return Path(os.environ["TOWLINE_STATE"]).expanduser().resolve()
+    if os.geteuid() == 0:
+        return Path("/var/lib/towline")
+    data = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(data).expanduser() / "towline"
 
 
 def leave_to_owner(host: H, state: StateFolder) -> H:

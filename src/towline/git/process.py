@@ -9,8 +9,10 @@ can neither make a commit from an index of ours nor let the child inherit a lock
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +21,10 @@ from towline.errors import TowlineError
 
 # Messages are read by `repository` and shown to people: in one language, whatever theirs is.
 _ENGLISH = {"LC_ALL": "C", "LANGUAGE": "C"}
+
+
+class GitTimedOut(TowlineError):
+    """Git did not end in time; it was ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ def run_git(
     env: Mapping[str, str] | None = None,
     stdin: BinaryIO | None = None,
     inherits: Sequence[int] = (),
+    timeout: float | None = None,
 ) -> Answer:
     """Run Git and wait for its end.
 
@@ -63,17 +70,42 @@ def run_git(
         env: Variables on top of the environment.
         stdin: What it reads; nothing by default.
         inherits: Open files that it keeps, also when this process is killed.
+        timeout: Seconds after which it is ended; None to wait for as long as it takes.
+
+    Raises:
+        GitTimedOut: When it does not end in time.
+        FileNotFoundError: When Git is not installed.
     """
-    done = subprocess.run(
+    variables = {**os.environ, **_ENGLISH, **(env or {})}
+    with subprocess.Popen(
         ["git", *words],
         cwd=folder,
-        env={**os.environ, **_ENGLISH, **(env or {})},
+        env=variables,
         stdin=stdin or subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         pass_fds=inherits,
-        check=False,
-    )
-    return Answer(done.returncode, done.stdout, done.stderr)
+        # What it starts, such as ssh, is ended with it.
+        start_new_session=timeout is not None,
+    ) as process:
+        try:
+            out, errors = process.communicate(timeout=timeout)
+        except BaseException as error:
+            _kill(process, group=timeout is not None)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise GitTimedOut(
+                    f"git {_verb(words)} did not end within {timeout:.0f} s"
+                ) from None
+            raise
+    return Answer(process.returncode, out, errors)
+
+
+def _kill(process: subprocess.Popen[bytes], *, group: bool) -> None:
+    with suppress(ProcessLookupError):
+        if group:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
 
 
 def failed(words: Sequence[str], answer: Answer) -> TowlineError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -79,6 +80,23 @@ def parse(text: str) -> Address:
         remedy="write ssh://USER@HOST:PORT, or a name of your SSH configuration; "
         "use keys, not passwords",
     )
+
+
+def parse_all(texts: Sequence[str], key: str) -> list[Address]:
+    """The addresses of several hosts, each of which is named once.
+
+    Args:
+        texts: As they are written.
+        key: Where they are written, for messages.
+
+    Raises:
+        UsageError: When one is named twice, or is no address.
+    """
+    parsed = [parse(text) for text in texts]
+    twice = {str(item) for item in parsed if parsed.count(item) > 1}
+    if twice:
+        raise UsageError(f"{key} names {min(twice)} twice", remedy="name each host once")
+    return parsed
 
 
 def _cased(written: str, host: str) -> str:

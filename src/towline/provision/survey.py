@@ -12,7 +12,7 @@ from typing import TypeVar
 from towline.config.loading import Project
 from towline.errors import AuthenticationFailed, UsageError
 from towline.findings import Finding, Severity
-from towline.hosts.address import Address, parse
+from towline.hosts.address import Address, parse_all
 from towline.hosts.link import Link
 from towline.progress import Progress
 from towline.provision import findings
@@ -79,7 +79,8 @@ def survey(
             raise _with_login(error, address, environment, login=login) from None
 
     concurrency = project.environment(environment).rollout.concurrency
-    return on_each([parse(text) for text in hosts], ask, concurrency)
+    addresses = parse_all(hosts, f"environments.{environment}.hosts")
+    return on_each(addresses, ask, concurrency)
 
 
 def ssh_config(project: Project, environment: str) -> str:

@@ -110,7 +110,7 @@ def _remove_images(site: Site) -> list[str]:
     except (OSError, TowlineError) as error:
         return [f"images are left: {error}"]
     # Other environments may run on this machine what it built for that host.
-    retention.remove_images(site, releases, named, here=False)
+    retention.remove_images(site, releases, named)
     return [f"image {name} is left: something else uses it" for name in _images(site)]
 
 

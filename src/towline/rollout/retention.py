@@ -1,7 +1,9 @@
 """Which releases are kept, and forgetting the others with their images."""
 
 from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 
+from towline.environments import place
 from towline.environments.site import Site
 from towline.errors import TowlineError
 from towline.state.releases import Release, ReleaseStore, StateFolder, Status
@@ -28,7 +30,7 @@ def prune(site: Site, serving: Release, keep: int) -> list[str]:
 
     What another environment keeps counts too, wherever it lies beside this one. An image that a
     container uses is left in any case: the engine refuses to remove it, and is not forced. This
-    machine forgets what it built for another host, too.
+    machine forgets what it built for another host, too, but for what its own environments keep.
 
     Returns:
         What was done, a phrase each.
@@ -47,7 +49,9 @@ def prune(site: Site, serving: Release, keep: int) -> list[str]:
     except (OSError, TowlineError) as error:
         # Nobody knows what that environment needs to go back to.
         return [*done, f"left their images: {error}"]
-    remove_images(site, gone, named, here=True)
+    remove_images(site, gone, named)
+    if site.remote:
+        done += _forget_here(site, gone, named)
     return done
 
 
@@ -62,16 +66,13 @@ def image_names(site: Site, releases: Iterable[Release], named: Collection[str])
     return sorted(found)
 
 
-def remove_images(
-    site: Site, releases: Iterable[Release], named: Collection[str], *, here: bool
-) -> list[str]:
+def remove_images(site: Site, releases: Iterable[Release], named: Collection[str]) -> list[str]:
     """Remove the images that were built for releases, on their host.
 
     Args:
         site: The environment.
         releases: The releases.
         named: Images that stay whoever built them.
-        here: Whether this machine forgets what it built for another host, too.
 
     Returns:
         The names and ids that were removed on the host.
@@ -80,9 +81,35 @@ def remove_images(
     for release in releases:
         for image in sorted(set(release.images.values()) - set(named)):
             done += site.engine.images.remove(image, _tags(release))
-            if here and site.remote:
-                site.builder.images.remove(image, _tags(release))
     return done
+
+
+def _forget_here(site: Site, releases: Iterable[Release], named: Collection[str]) -> list[str]:
+    """Remove from this machine what it built for another host and keeps for none of its own.
+
+    Every host that retains a release has its images itself: none needs those of this machine.
+
+    Returns:
+        Why it did not, a phrase.
+    """
+    try:
+        kept = {*named, *_named(*_stores_here(site))}
+    except (OSError, TowlineError) as error:
+        return [f"left their images on this machine: {error}"]
+    for release in releases:
+        for image in sorted(set(release.images.values()) - kept):
+            site.builder.images.remove(image, _tags(release))
+    return []
+
+
+def _stores_here(site: Site) -> Iterator[ReleaseStore]:
+    """The releases of the environments on this machine: this user's, and this project's."""
+    files, root, settings = site.here.files, place.own_root(), site.project.settings
+    found = {root / one / name for one in files.names(root) for name in files.names(root / one)}
+    for environment in settings.environments.values():
+        if environment.state and not environment.hosts:
+            found.add(site.project.root / Path(environment.state).expanduser())
+    return (ReleaseStore(files, StateFolder(folder)) for folder in sorted(found))
 
 
 def images_of_others(site: Site) -> set[str]:

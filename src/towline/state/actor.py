@@ -2,14 +2,15 @@
 
 import os
 import socket
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from towline.config.redaction import KNOWN
+from towline.git.process import GitTimedOut, run_git
 from towline.git.repository import user_name
 
 _LONGEST = 200
@@ -147,18 +148,12 @@ def _address(url: str) -> str:
 def _git_user(folder: str) -> tuple[str, str]:
     """Name and e-mail address as configured; Git would make some up where nothing is."""
     try:
-        said = subprocess.run(
-            ["git", "config", "-z", "--get-regexp", r"^user\.(name|email)$"],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=5,
-            check=False,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
+        answer = run_git(
+            Path(folder), "config", "-z", "--get-regexp", r"^user\.(name|email)$", timeout=5
+        )
+    except (OSError, GitTimedOut):
         return "", ""
+    said = answer.data.decode("utf-8", "replace")
     # The last one counts: the repository's own follow the user's.
     found = dict(item.partition("\n")[::2] for item in said.split("\0"))
     return found.get("user.name", ""), found.get("user.email", "")

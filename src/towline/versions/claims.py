@@ -6,7 +6,6 @@ A clone without its tags, or a tag on another branch, must not lead to a version
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import TypeAlias
 
 from semver import Version
@@ -14,6 +13,7 @@ from semver import Version
 from towline.errors import UsageError
 from towline.git.changes import taken_back
 from towline.git.log import Commit, History
+from towline.git.process import GitTimedOut, run_git
 from towline.git.publishing import quiet_environment
 from towline.git.remote import redacted
 from towline.git.repository import Repository
@@ -100,23 +100,17 @@ def ask_remote(repository: Repository, form: TagForm, version: str, name: str) -
     if not repository.remote(name):
         return ""
     try:
-        done = subprocess.run(
-            ["git", "ls-remote", "--tags", "--refs", "--", name],
-            cwd=repository.root,
+        answer = run_git(
+            repository.root,
+            "ls-remote", "--tags", "--refs", "--", name,
             env=quiet_environment(repository),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
             timeout=_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        )  # fmt: skip
+    except GitTimedOut:
         return f"{name} did not answer within {_SECONDS} s"
-    if done.returncode:
-        said = redacted(done.stderr.strip()).splitlines()
-        return f"{name} could not be asked for its tags: {said[0] if said else 'no reason given'}"
-    there = [line.partition("refs/tags/")[2] for line in done.stdout.splitlines()]
+    if answer.code:
+        return f"{name} could not be asked for its tags: {redacted(answer.reasons[0])}"
+    there = [line.partition("refs/tags/")[2] for line in answer.text.splitlines()]
     _refuse_unknown(form, repository, there, version, name)
     return ""
 

@@ -2,12 +2,15 @@
 
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from project_files import git, write
 
+import towline.git
 from towline.errors import TowlineError
 from towline.git.log import Reading, read
+from towline.git.process import GitTimedOut, run_git
 from towline.git.repository import open_repository
 
 
@@ -67,3 +70,14 @@ def test_since_looks_through_merges_and_old_clocks(project, monkeypatch):
         found = {item.sha for item in history.since(sha)}
         assert found == set(git(root, "rev-list", f"{sha}..HEAD").split())
     assert len(history.since("")) == len(history) == 6
+
+
+def test_git_is_started_in_one_place():
+    source = Path(towline.git.__file__).parents[1]
+    starts = {path for path in source.rglob("*.py") if '["git"' in path.read_text()}
+    assert starts == {source / "git" / "process.py"}
+
+
+def test_a_git_that_takes_too_long_is_ended(tmp_path):
+    with pytest.raises(GitTimedOut, match=r"git wait did not end within 0 s"):
+        run_git(tmp_path, "-c", "alias.wait=!sleep 60", "wait", timeout=0.01)

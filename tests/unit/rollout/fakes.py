@@ -174,6 +174,7 @@ class FakeSite:
         self.moved = Moved()
         self.host = LocalHost()
         self.host.name = self.host_name
+        self.here = LocalHost()
         self.remote = False
         self.state = StateFolder(self.folder)
         self.engine.state = self.state

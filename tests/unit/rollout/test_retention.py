@@ -79,11 +79,40 @@ def test_where_another_cannot_be_read_images_are_left_and_that_is_said(site, gon
     assert gone == []
 
 
-def test_down_leaves_the_images_of_the_machine_that_built_them(site, gone):
-    """It announced those on the host alone, and others here may run the very same ones."""
-    here = []
+@pytest.fixture
+def here(site, monkeypatch, tmp_path):
+    """The images that this machine, which is not the host, removed."""
+    monkeypatch.setenv("TOWLINE_STATE", str(tmp_path / "own"))
+    removed = []
     site.remote, site.builder = True, FakeEngine()
-    site.builder.images.remove = lambda image, tags: here.append(image) or []
+    site.builder.images.remove = lambda image, tags: removed.append(image) or []
+    return removed
+
+
+def test_this_machine_keeps_what_its_own_environments_can_go_back_to(site, gone, here, tmp_path):
+    other(tmp_path, "own/shop/local")
+    assert prune_to_three(site) == ["removed 1.0.0, 1.1.0"]
+    assert (gone, here) == (["image0", "image1"], ["image1"])
+
+
+def test_so_it_does_with_a_state_folder_of_its_own(site, gone, here, tmp_path):
+    folder = other(tmp_path, "elsewhere", images=("image1",))
+    local = site.project.environment("local").model_copy(update={"state": str(folder)})
+    site.project.settings.environments["local"] = local
+    prune_to_three(site)
+    assert (gone, here) == (["image0", "image1"], ["image0"])
+
+
+def test_where_its_own_cannot_be_read_it_keeps_all_and_says_so(site, gone, here, tmp_path):
+    folder = other(tmp_path, "own/news/prod")
+    (folder / "releases/1.0.0/release.json").write_text("{")
+    done = prune_to_three(site)
+    assert done[1].startswith("left their images on this machine: ")
+    assert (gone, here) == (["image0", "image1"], [])
+
+
+def test_down_leaves_the_images_of_the_machine_that_built_them(site, gone, here):
+    """It announced those on the host alone, and others here may run the very same ones."""
     prune_to_three(site)
     assert here == gone == ["image0", "image1"]
     extent = down.Extent(images=True)
