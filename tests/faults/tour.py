@@ -6,7 +6,6 @@ next one begins: after a deploy that was resumed a rollback is killed, and so on
 """
 
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,11 +69,9 @@ class Tour:
 
     def killed(self, name: str, when: str, number: int) -> int:
         """Carry an operation out until it is killed at an entry; returns the exit code."""
-        given = (str(KILLER), when, str(number), "60", *COMMANDS[name])
-        process = self.project.start(*given, program=sys.executable)
-        said = process.communicate(timeout=200)[0]
-        assert process.returncode in (0, -signal.SIGKILL), said
-        return process.returncode
+        said = self.project.python(KILLER, when, number, 60, *COMMANDS[name], timeout=200)
+        assert said.code in (0, -signal.SIGKILL), said.text
+        return said.code
 
     def run(self, stride: int) -> int:
         """From OLD over all points back to OLD or NEW; returns how many were interruptions."""
