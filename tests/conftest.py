@@ -24,6 +24,12 @@ def lab(tmp_path_factory):
         yield made
 
 
+def pytest_addoption(parser):
+    """Add what `scripts/test` asks for."""
+    told = "Run tests that failed once more, alone; those that pass are called flaky."
+    parser.addoption("--retry-alone", action="store_true", help=told)
+
+
 def pytest_configure(config):
     """Make the tests independent of how they were started."""
     # Where Python may keep no bytecode (many containers say so), each of the thousand commands that
@@ -33,8 +39,13 @@ def pytest_configure(config):
     # Whoever runs the tests may ignore signals (`nohup`, a background job); they must not.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    if not hasattr(config, "workerinput") and hasattr(config, "cache"):
-        config.pluginmanager.register(_Stopwatch(config))
+    if not hasattr(config, "workerinput"):
+        if hasattr(config, "cache"):
+            config.pluginmanager.register(_Stopwatch(config))
+        if config.getoption("--retry-alone"):
+            from alone import Alone
+
+            config.pluginmanager.register(Alone(config))
 
 
 def pytest_collection_modifyitems(config, items):
