@@ -45,6 +45,8 @@ def server():
 def run(arguments, *, module="", cwd, env, timeout):
     """What `subprocess.run` of Python with a program does, output captured as text.
 
+    Without a fork where the environment says how Python starts.
+
     Args:
         arguments: Those of the module; without one a program and its arguments.
         module: What `python -m` would run.
@@ -55,6 +57,8 @@ def run(arguments, *, module="", cwd, env, timeout):
     Raises:
         subprocess.TimeoutExpired: It did not end in time.
     """
+    if not can_fork(env):
+        return run_anew(arguments, module=module, cwd=cwd, env=env, timeout=timeout)
     arguments = [str(word) for word in arguments]
     environ = {name: str(text) for name, text in env.items()}
     asked = {"folder": str(cwd), "environ": environ, "module": module, "arguments": arguments}

@@ -71,7 +71,7 @@ class Project:
     def python(self, *arguments, module="", env=None, timeout=300):
         """Run a Python program to its end, or a module; in a fork, where it makes no difference."""
         environ = self._environ(env or {})
-        run = forking.run if self.forks and forking.can_fork(environ) else forking.run_anew
+        run = forking.run if self.forks else forking.run_anew
         started = time.monotonic()
         done = run(arguments, module=module, cwd=self.root, env=environ, timeout=timeout)
         took = time.monotonic() - started

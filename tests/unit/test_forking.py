@@ -39,13 +39,14 @@ ENDINGS = {
         "threading.Thread(target=lambda: (time.sleep(0.02), print('late'))).start()"
     ),
 }
+HERE = {"PATH": os.environ["PATH"], **forking.read_at_start(os.environ)}
 BOTH = pytest.mark.parametrize("run", [forking.run, forking.run_anew])
 
 
 def runs(folder, program, *arguments, run, environ=None, timeout=60):
     file = folder / "program.py"
     file.write_text(program)
-    environ = {"PATH": os.environ["PATH"], **(environ or {})}
+    environ = {**HERE, **(environ or {})}
     return run([file, *arguments], cwd=folder, env=environ, timeout=timeout)
 
 
@@ -73,11 +74,10 @@ def test_it_ends_the_same(tmp_path, ending):
 @BOTH
 def test_a_module_is_run_as_python_runs_it(tmp_path, run):
     (tmp_path / "tasks.py").write_text("from towline.tasks import ns\n")
-    environ = {"PATH": os.environ["PATH"]}
-    done = run(["--version"], module="invoke", cwd=tmp_path, env=environ, timeout=60)
+    done = run(["--version"], module="invoke", cwd=tmp_path, env=HERE, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Invoke ")
-    done = run(["no-such-task"], module="invoke", cwd=tmp_path, env=environ, timeout=60)
+    done = run(["no-such-task"], module="invoke", cwd=tmp_path, env=HERE, timeout=60)
     assert done.returncode != 0
 
 
@@ -100,6 +100,8 @@ def test_coverage_of_a_fork_is_measured(tmp_path):
     assert len(list(tmp_path.glob("of.*"))) == 1
 
 
-def test_what_python_reads_at_its_start_is_no_matter_for_a_fork():
-    assert forking.can_fork({**os.environ, "NO_COLOR": "1", "COVERAGE_PROCESS_CONFIG": ""})
-    assert not forking.can_fork({**os.environ, "PYTHONPATH": "/elsewhere"})
+def test_it_is_a_fork_except_where_python_is_to_start_in_another_way(tmp_path):
+    who = "import os; print(os.getppid())"
+    assert int(runs(tmp_path, who, run=forking.run).stdout) != os.getpid()
+    elsewhere = {"PYTHONPATH": "/elsewhere"}
+    assert int(runs(tmp_path, who, run=forking.run, environ=elsewhere).stdout) == os.getpid()
