@@ -24,6 +24,10 @@ def lab(tmp_path_factory):
         yield made
 
 
+# Git starts two processes after each commit that look whether to tidy up, and waits for the disk.
+_GIT = {"maintenance.auto": "false", "gc.auto": "0", "core.fsync": "none"}
+
+
 def pytest_addoption(parser):
     """Add what `scripts/test` asks for."""
     told = "Run tests that failed once more, alone; those that pass are called flaky."
@@ -36,6 +40,9 @@ def pytest_configure(config):
     # are run here would compile Towline and all its libraries anew: most of the time of a test.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    os.environ["GIT_CONFIG_COUNT"] = str(len(_GIT))
+    for number, (key, value) in enumerate(_GIT.items()):
+        os.environ |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     # Whoever runs the tests may ignore signals (`nohup`, a background job); they must not.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
