@@ -24,17 +24,35 @@ def lab(tmp_path_factory):
         yield made
 
 
+# Git starts two processes after each commit that look whether to tidy up, and waits for the disk.
+_GIT = {"maintenance.auto": "false", "gc.auto": "0", "core.fsync": "none"}
+
+
+def pytest_addoption(parser):
+    """Add what `scripts/test` asks for."""
+    told = "Run tests that failed once more, alone; those that pass are called flaky."
+    parser.addoption("--retry-alone", action="store_true", help=told)
+
+
 def pytest_configure(config):
     """Make the tests independent of how they were started."""
     # Where Python may keep no bytecode (many containers say so), each of the thousand commands that
     # are run here would compile Towline and all its libraries anew: most of the time of a test.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    os.environ["GIT_CONFIG_COUNT"] = str(len(_GIT))
+    for number, (key, value) in enumerate(_GIT.items()):
+        os.environ |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     # Whoever runs the tests may ignore signals (`nohup`, a background job); they must not.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    if not hasattr(config, "workerinput") and hasattr(config, "cache"):
-        config.pluginmanager.register(_Stopwatch(config))
+    if not hasattr(config, "workerinput"):
+        if hasattr(config, "cache"):
+            config.pluginmanager.register(_Stopwatch(config))
+        if config.getoption("--retry-alone"):
+            from alone import Alone
+
+            config.pluginmanager.register(Alone(config))
 
 
 def pytest_collection_modifyitems(config, items):

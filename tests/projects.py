@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from shapes import assert_shape
 
+import forking
+
 ROOT = Path(__file__).resolve().parents[1]
 LAB = ROOT / ".towline" / "lab.env"
 
@@ -60,37 +62,34 @@ class Project:
     https: int
     state: Path
     environ: dict = field(default_factory=dict)
+    forks: bool = True
 
     def inv(self, *arguments, env=None, timeout=300):
-        argv = ("inv", *arguments)
+        """Run `inv` to its end."""
+        return self.python(*arguments, module="invoke", env=env, timeout=timeout)
+
+    def python(self, *arguments, module="", env=None, timeout=300):
+        """Run a Python program to its end, or a module; in a fork, where it makes no difference."""
+        environ = self._environ(env or {})
+        run = forking.run if self.forks else forking.run_anew
         started = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "invoke", *arguments],
-            cwd=self.root,
-            env={
-                **os.environ,
-                "TOWLINE_STATE": str(self.state),
-                "NO_COLOR": "1",
-                **self.environ,
-                **(env or {}),
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        done = run(arguments, module=module, cwd=self.root, env=environ, timeout=timeout)
         took = time.monotonic() - started
-        return Done(argv, done.returncode, done.stdout, done.stderr, took)
+        name = "inv" if module == "invoke" else "python"
+        return Done((name, *arguments), done.returncode, done.stdout, done.stderr, took)
+
+    def _environ(self, more):
+        own = {"TOWLINE_STATE": str(self.state), "NO_COLOR": "1"}
+        return {**os.environ, **own, **self.environ, **more}
 
     def start(self, *arguments, program=""):
-        """Start `inv`, or a program of a test."""
+        """Start `inv`, or a program of a test, as a process of its own and in no fork."""
         argv = [program] if isinstance(program, str) else list(program)
         argv = argv if program else [sys.executable, "-m", "invoke"]
         return subprocess.Popen(
             [*argv, *arguments],
             cwd=self.root,
-            env={**os.environ, "TOWLINE_STATE": str(self.state), "NO_COLOR": "1", **self.environ},
+            env=self._environ({}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

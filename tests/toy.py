@@ -107,9 +107,9 @@ def toy(folder, *, router=True, rollout="", reload="", work=False, suffix="", re
         )
     if router:
         nginx = lab.get("NGINX_IMAGE", "nginx:1.27")
-        text += NGINX.format(
-            nginx=nginx, python=python, http=http, reload=reload, a=200 + http % 50, b=http % 250
-        )
+        # Ports that differ make networks that differ: several projects are there at a time.
+        a, b = 200 + http // 250 % 50, http % 250
+        text += NGINX.format(nginx=nginx, python=python, http=http, reload=reload, a=a, b=b)
     (root / "deploy/docker/docker-compose.prod.yml").write_text(text)
     (root / "deploy/docker/notes/default.conf").write_text("# one\n")
     (root / "deploy/security/nginx/nginx.conf").write_text(CONF)

@@ -1,65 +1,22 @@
-"""The deployer is killed or interrupted, under load.
+"""The deployer is stopped, killed or interrupted, under load.
 
-Killed: a small project of each role, right before and right after every entry of the journal of a
-deploy and of a rollback. Interrupted by a signal: the sample.
+Stopped and killed: a small project, at one entry of its journal; at every entry is for
+`test_killed_tour_1.py` and `test_killed_tour_2.py`. Interrupted by a signal: the sample.
 """
 
-import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
-import urllib.request
 
 import pytest
 
 from loadgen import Load
-from projects import remove
-from tour import COMMANDS, KILLER, NEW, OLD, Tour, begin
-from toy import APP, release, toy
+from tour import COMMANDS, KILLER, NEW, OLD
+from toy import APP
 
 SLOW = APP.replace("GET(self):", "GET(self):\n        import time; time.sleep(0.8)")
-
-
-@pytest.fixture
-def small(tmp_path, request):
-    """OLD is live, NEW is there and stopped."""
-    made = toy(tmp_path, work=True)
-    begin(made, lambda version: release(made, version, getattr(request, "param", APP)))
-    yield made
-    remove(made)
-
-
-def test_killed_before_and_after_every_entry_of_a_deploy_and_of_a_rollback(small):
-    url = f"http://127.0.0.1:{small.http}/"
-
-    def version():
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return json.load(answer)["version"]
-
-    def serving():
-        seen = {version() for _ in range(10)}
-        assert len(seen) == 1, seen
-        return list(seen)
-
-    def events():
-        return [entry["event"] for entry in small.journal()]
-
-    with Load(url, steady=3, fresh=2, limit=900) as load:
-
-        def lost():
-            router = ["docker", "logs", "--tail", "9", f"{small.name}-local-nginx-1"]
-            why = subprocess.run(router, capture_output=True, text=True, check=False).stderr
-            assert load.tally.lost == [], why
-            assert load.tally.failed == 0, why
-
-        interrupted = Tour(small, events, serving, lost).run(stride=1)
-        tally = load.stop()
-        lost()
-    assert interrupted >= 30
-    assert tally.sent == tally.answered
 
 
 def paused(project, name, *, entry, act):

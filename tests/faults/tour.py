@@ -2,11 +2,11 @@
 
 The points are the entries of its journal, right before and right after each; they are counted, so
 a step that is added later is covered without an edit here. What an operation leaves is where the
-next one begins: after a deploy that was resumed a rollback is killed, and so on.
+next one begins: after a deploy that was resumed a rollback is killed, and so on. Two projects share
+the points, in a file each, so that two of the processes that run the tests take half of them.
 """
 
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,11 @@ COMMANDS = {
     "deploy": ("deploy", "--version", NEW, "--skip-check"),
     "rollback": ("rollback", "--version", OLD, "--auto-approve", "--reason", "test"),
 }
+
+
+def half(number: int, *, stride: int = 1) -> slice:
+    """Every second point of each so-manieth, from the first (0) or the second (1) of them."""
+    return slice(number * stride, None, 2 * stride)
 
 
 def begin(project: Project, promote: Callable[[str], object]) -> None:
@@ -52,8 +57,8 @@ class Tour:
         # Who is killed writes no coverage, and the others would only be slower for it.
         self.project.environ |= UNMEASURED
 
-    def points(self, name: str, stride: int) -> list[tuple[str, int]]:
-        """Each so-manieth place where an operation can be killed; it is carried out once.
+    def points(self, name: str, of: slice) -> list[tuple[str, int]]:
+        """Some of the places where an operation can be killed; it is carried out once.
 
         Before an intention is after the entry before it: nothing happens between the two.
         """
@@ -66,19 +71,17 @@ class Tour:
         for number, event in enumerate(written, start=1):
             every += [("before", number)] if event in ("outcome", "end") else []
             every.append(("after", number))
-        return every[::stride]
+        return every[of]
 
     def killed(self, name: str, when: str, number: int) -> int:
         """Carry an operation out until it is killed at an entry; returns the exit code."""
-        given = (str(KILLER), when, str(number), "60", *COMMANDS[name])
-        process = self.project.start(*given, program=sys.executable)
-        said = process.communicate(timeout=200)[0]
-        assert process.returncode in (0, -signal.SIGKILL), said
-        return process.returncode
+        said = self.project.python(KILLER, when, number, 60, *COMMANDS[name], timeout=200)
+        assert said.code in (0, -signal.SIGKILL), said.text
+        return said.code
 
-    def run(self, stride: int) -> int:
-        """From OLD over all points back to OLD or NEW; returns how many were interruptions."""
-        left = {name: self.points(name, stride) for name in COMMANDS}
+    def run(self, of: slice) -> int:
+        """From OLD over these points back to OLD or NEW; returns how many were interruptions."""
+        left = {name: self.points(name, of) for name in COMMANDS}
         live, turn, interrupted = OLD, 0, 0
         while any(left.values()):
             name, end = ("deploy", NEW) if live == OLD else ("rollback", OLD)

@@ -53,6 +53,8 @@ def deployed(tmp_path_factory):
         )
     )
     said = []
+    # The arguments of these are watched too.
+    project.forks = False
     watch = Watch()
     watch.start()
     project.promote("1.0.0")

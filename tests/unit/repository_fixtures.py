@@ -1,5 +1,6 @@
 """A small project in a real Git repository."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,23 +10,34 @@ from project_files import FILES, git, write
 from towline.config.loading import Project, load
 
 
-@pytest.fixture(autouse=True)
-def _own_git_settings(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """No setting of this machine's Git counts, and neither does who runs the tests."""
+@pytest.fixture(scope="session")
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text("[user]\nname = Ann\nemail = ann@example.org\n")
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    return home
+
+
+@pytest.fixture(autouse=True)
+def _own_git_settings(monkeypatch: pytest.MonkeyPatch, _home: Path) -> None:
+    set_own(monkeypatch, _home)
+
+
+def set_own(patch: pytest.MonkeyPatch, home: Path) -> None:
+    """No setting of this machine's Git counts, and neither does who runs the tests."""
+    patch.setenv("HOME", str(home))
+    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     for name in ("XDG_CONFIG_HOME", "GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME", "EMAIL"):
-        monkeypatch.delenv(name, raising=False)
+        patch.delenv(name, raising=False)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The files of a project, outside of Git."""
-    root = tmp_path / "shop"
+    return make(tmp_path / "shop")
+
+
+def make(root: Path) -> Path:
+    """Write the files of a project."""
     write(root, FILES)
     (root / "app/src/run").write_text("#!/bin/sh\n")
     (root / "app/src/run").chmod(0o755)
@@ -33,13 +45,25 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def _committed(_scratch: Path, _home: Path) -> Path:
+    """A repository to copy: as quick as one of the commands that make it."""
+    root = make(_scratch / "committed")
+    with pytest.MonkeyPatch.context() as patch:
+        set_own(patch, _home)
+        git(root, "init", "-q", "-b", "main", "--template=")
+        git(root, "add", "-A")
+        git(root, "commit", "-q", "-m", "feat: start")
+    return root
+
+
 @pytest.fixture
-def project(folder: Path) -> Project:
+def project(tmp_path: Path, _committed: Path) -> Project:
     """A committed project with a deploy tree that was never promoted."""
-    git(folder, "init", "-q", "-b", "main", "--template=")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-q", "-m", "feat: start")
-    return load(folder)
+    root = tmp_path / "shop"
+    # Git compares times: a copy without them would have to be looked at again.
+    shutil.copytree(_committed, root, symlinks=True)
+    return load(root)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def holder(place, *before):
 
 def end(process, number):
     process.send_signal(number)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     return process.returncode
 
 
@@ -97,7 +97,7 @@ def test_under_nohup_a_closed_terminal_ends_nothing(place, number, ends):
     process, folder = holder(place, "nohup")
     process.send_signal(number)
     if ends:
-        assert process.wait(10) == 128 + number
+        assert process.wait(60) == 128 + number
     else:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.5)

@@ -22,6 +22,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.seen[self.path] = self.seen.get(self.path, 0) + 1
         if self.path == "/slow":
             time.sleep(0.4)
+        if self.path == "/together":
+            self.together.wait(20)
         failing = self.path == "/bad" or (self.path == "/second" and self.seen[self.path] == 1)
         body = b"no database" if failing else b"hello world"
         pages = {
@@ -47,7 +49,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    Answers.seen = {}
+    Answers.seen, Answers.together = {}, threading.Barrier(4)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
         thread.start()
@@ -115,7 +117,7 @@ class Endless(http.server.BaseHTTPRequestHandler):
             while kind in parts:
                 self.wfile.write(parts[kind])
                 time.sleep(pause)
-            time.sleep(3)
+            time.sleep(60)
 
     def log_message(self, *arguments):
         pass
@@ -137,28 +139,28 @@ def endless():
 def test_a_page_that_never_ends_holds_up_no_probe(endless, path):
     started = time.monotonic()
     answer = http_probe(endless, path, timeout=0.3)
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 30
     assert answer.outcome is Outcome.ERROR
     assert "0.3 s" in answer.detail
 
 
 def test_a_page_without_end_is_read_only_so_far(endless):
     started = time.monotonic()
-    assert http_probe(endless, "/flood", timeout=2.0).healthy
-    assert time.monotonic() - started < 1.0
+    assert http_probe(endless, "/flood", timeout=60.0).healthy
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("path", ["/events", "/drip", "/headers", "/silent"])
 def test_nor_a_smoke_test(endless, path):
     started = time.monotonic()
     (result,) = smoke(endless, HttpSmoke(path=path, timeout=0.2), retries=0)
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 30
     assert not result.answer.healthy
     assert "0.2" in result.answer.detail
 
 
 def test_a_stream_passes_when_it_says_what_is_wanted(endless):
-    (result,) = smoke(endless, HttpSmoke(path="/events", contains="tick", timeout=1.0), retries=0)
+    (result,) = smoke(endless, HttpSmoke(path="/events", contains="tick", timeout=30.0), retries=0)
     assert result.answer.healthy, result.answer.detail
 
 
@@ -176,7 +178,7 @@ def test_headers_are_sent_and_a_host_takes_the_place_of_the_address(server):
 
 def test_a_websocket_can_be_opened_under_another_name():
     seen = []
-    test = WebSocketSmoke(path="/ws", timeout=1.0, headers={"Host": "shop.example", "X-A": "b"})
+    test = WebSocketSmoke(path="/ws", timeout=30.0, headers={"Host": "shop.example", "X-A": "b"})
     with talking(None, lambda request: seen.append(request.headers)) as base:
         (result,) = run_smoke(base, Smoke(websockets=[test]), folder=".")
     assert result.answer.healthy, result.answer.detail
@@ -204,10 +206,10 @@ def test_a_secret_on_a_page_is_masked_before_it_is_cut(server):
 
 
 def test_requests_pass_side_by_side(server):
-    started = time.monotonic()
-    results = smoke(server, *[HttpSmoke(path="/slow") for _ in range(4)])
+    """Each is answered when all of them are there."""
+    pages = [HttpSmoke(path="/together", timeout=30.0) for _ in range(4)]
+    results = smoke(server, *pages, retries=0)
     assert all(result.answer.healthy for result in results)
-    assert time.monotonic() - started < 1.2
 
 
 def test_a_second_attempt_may_succeed_and_is_counted(server):
@@ -236,13 +238,14 @@ def test_nobody_there_is_an_error():
 
 
 def test_a_websocket_conversation():
-    test = WebSocketSmoke(path="/ws", send="ping", expect="pong", timeout=0.5)
+    test = WebSocketSmoke(path="/ws", send="ping", expect="pong", timeout=30.0)
     with talking(lambda said: "pong" if said == "ping" else "?") as base:
         (result,) = run_smoke(base, Smoke(websockets=[test]), folder=".")
     assert result.answer.healthy, result.answer.detail
     with talking(lambda _: "nonsense") as base:
         (result,) = run_smoke(base, Smoke(websockets=[test], retries=0), folder=".")
     assert result.answer.outcome is Outcome.FAILURE
+    test = test.model_copy(update={"timeout": 0.5})
     with talking(None) as base:
         (result,) = run_smoke(base, Smoke(websockets=[test], retries=0), folder=".")
     assert result.answer.outcome is Outcome.ERROR
@@ -253,11 +256,13 @@ def test_a_websocket_conversation():
     [
         ("import os; assert os.environ['TOWLINE_BASE_URL'].startswith('http')", Outcome.HEALTHY),
         ("print('one assertion failed'); raise SystemExit(1)", Outcome.FAILURE),
-        ("import time; time.sleep(9)", Outcome.ERROR),
+        ("import time; time.sleep(60)", Outcome.ERROR),
     ],
 )
 def test_a_test_command(server, tmp_path, code, outcome):
-    (result,) = smoke(server, folder=tmp_path, command=["python", "-c", code], command_timeout=1.0)
+    timeout = 0.5 if outcome is Outcome.ERROR else 60.0
+    command = ["python", "-c", code]
+    (result,) = smoke(server, folder=tmp_path, command=command, command_timeout=timeout)
     assert result.answer.outcome is outcome
     assert ("one assertion failed" in result.output) == (outcome is Outcome.FAILURE)
 

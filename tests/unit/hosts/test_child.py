@@ -19,11 +19,11 @@ class Stop(Exception):
     pass
 
 
-def stop_after(seconds):
-    ends = time.monotonic() + seconds
+def stop_when_written(*files):
+    ends = time.monotonic() + 60
 
     def tick():
-        if time.monotonic() > ends:
+        if all(file.exists() and file.read_text() for file in files) or time.monotonic() > ends:
             raise Stop
 
     return tick
@@ -39,14 +39,18 @@ def is_running(pid):
 
 def gone(*files):
     """Whether the processes whose numbers lie in these files end."""
-    ends, pids = time.monotonic() + 5, [int(file.read_text()) for file in files]
+    ends, pids = time.monotonic() + 30, [int(file.read_text()) for file in files]
     while any(map(is_running, pids)) and time.monotonic() < ends:
         time.sleep(0.05)
     return not any(map(is_running, pids))
 
 
-# A command that starts another one; each writes its number down.
-SCRIPT = 'echo $$ > "$1/own"; sh -c \'echo $$ > "$0/other"; %s exec sleep 60\' "$1" & %s wait'
+# A command that starts another one; each writes its number down when it is ready.
+SCRIPT = 'sh -c \'%s echo $$ > "$0/other"; exec sleep 60\' "$1" & %s echo $$ > "$1/own"; wait'
+
+
+def both(folder):
+    return folder / "own", folder / "other"
 
 
 def started(folder, other="", own=""):
@@ -56,34 +60,34 @@ def started(folder, other="", own=""):
 def test_what_is_asked_to_stop_takes_along_what_it_started(tmp_path):
     began = time.monotonic()
     with pytest.raises(Stop):
-        LocalHost().run(started(tmp_path), tick=stop_after(0.5))
-    assert time.monotonic() - began < 2.5
-    assert gone(tmp_path / "own", tmp_path / "other")
+        LocalHost().run(started(tmp_path), tick=stop_when_written(*both(tmp_path)))
+    assert time.monotonic() - began < 30
+    assert gone(*both(tmp_path))
 
 
 @pytest.mark.parametrize(("other", "own"), [("trap '' TERM;", ""), ("", "trap '' TERM;")])
 def test_whoever_does_not_listen_is_killed_after_a_while(tmp_path, monkeypatch, other, own):
     monkeypatch.setattr(child, "_GRACE", 0.4)
     with pytest.raises(Stop):
-        LocalHost().run(started(tmp_path, other, own), tick=stop_after(0.5))
-    assert gone(tmp_path / "own", tmp_path / "other")
+        LocalHost().run(started(tmp_path, other, own), tick=stop_when_written(*both(tmp_path)))
+    assert gone(*both(tmp_path))
 
 
 def test_what_takes_too_long_takes_along_what_it_started(tmp_path):
-    with pytest.raises(TowlineError, match="sh did not end within 1 s"):
-        LocalHost().run(started(tmp_path), timeout=1)
-    assert gone(tmp_path / "own", tmp_path / "other")
+    with pytest.raises(TowlineError, match="sh did not end within 2 s"):
+        LocalHost().run(started(tmp_path), timeout=2)
+    assert gone(*both(tmp_path))
 
 
 def test_it_has_time_to_clean_up(tmp_path):
     argv = [
         "sh",
         "-c",
-        "trap 'echo done > \"$0/done\"; exit 1' TERM; sleep 60 & wait",
+        'trap \'echo done > "$0/done"; exit 1\' TERM; echo yes > "$0/ready"; sleep 60 & wait',
         str(tmp_path),
     ]
     with pytest.raises(Stop):
-        LocalHost().run(argv, tick=stop_after(0.5))
+        LocalHost().run(argv, tick=stop_when_written(tmp_path / "ready"))
     assert (tmp_path / "done").read_text() == "done\n"
 
 
@@ -121,11 +125,11 @@ def test_a_signal_ends_command_and_child_also_in_the_background(tmp_path, number
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    ends = time.monotonic() + 20
-    while not (tmp_path / "other").exists() and time.monotonic() < ends:
+    ends = time.monotonic() + 60
+    while not all(file.exists() for file in both(tmp_path)) and time.monotonic() < ends:
         time.sleep(0.05)
     began = time.monotonic()
     os.kill(process.pid, number)
-    assert process.wait(10) == code
-    assert time.monotonic() - began < 5
-    assert gone(tmp_path / "own", tmp_path / "other")
+    assert process.wait(50) == code
+    assert time.monotonic() - began < 30
+    assert gone(*both(tmp_path))

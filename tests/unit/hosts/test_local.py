@@ -88,8 +88,8 @@ def test_a_command_inherits_no_variable_of_somebodys_shell(monkeypatch):
 def test_a_command_that_does_not_end_is_ended():
     started = time.monotonic()
     with pytest.raises(TowlineError, match="did not end within"):
-        LocalHost().run(["sleep", "20"], timeout=0.2)
-    assert time.monotonic() - started < 5
+        LocalHost().run(["sleep", "60"], timeout=0.2)
+    assert time.monotonic() - started < 30
 
 
 def test_a_program_that_is_missing_is_named():

@@ -7,7 +7,7 @@ import pytest
 
 from towline.hosts.once import once
 
-together = threading.Barrier(4, timeout=5)
+together = threading.Barrier(4, timeout=60)
 
 
 class Host:

@@ -131,7 +131,7 @@ def test_a_server_that_asks_to_wait_is_not_waited_for(server, status):
     start = time.monotonic()
     with pytest.raises(TowlineError) as caught:
         request()
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
     assert "in 3600 s" in caught.value.remedy
 
 

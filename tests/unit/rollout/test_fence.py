@@ -180,17 +180,17 @@ def test_a_proof_is_shared_by_those_who_wait_for_it_and_by_nobody_who_comes_late
 
     def check():
         asked.append(1)
-        release.wait(5)
+        release.wait(60)
 
     one = Fence()
     with one.armed(check):
         threads = [threading.Thread(target=one.prove) for _ in range(5)]
         for thread in threads:
             thread.start()
-        time.sleep(0.05)
+        time.sleep(0.2)
         release.set()
         for thread in threads:
-            thread.join(5)
+            thread.join(60)
         # The first question was under way when the others came: one more answers all of them.
         assert len(asked) <= 2
         one.prove()

@@ -210,12 +210,12 @@ def test_one_that_hangs_does_not_keep_the_others_from_telling(monkeypatch):
     def moved():
         raise lock.Fenced("web2 was made the lead")
 
-    one = Fence()
-    hosts = {"web1": lambda: time.sleep(1), "web2": lambda: None}
+    one, ends = Fence(), threading.Event()
+    hosts = {"web1": lambda: ends.wait(60), "web2": lambda: None}
     with one.armed(lambda: None, hosts):
         began = time.monotonic()
         one.prove_everywhere()
-        assert time.monotonic() - began < 0.9
+        assert time.monotonic() - began < 30
     hosts["web3"] = moved
     with one.armed(lambda: None, hosts):
         with pytest.raises(lock.Fenced):
@@ -223,6 +223,7 @@ def test_one_that_hangs_does_not_keep_the_others_from_telling(monkeypatch):
         # What one host knows stops what is done on all of them.
         with pytest.raises(lock.Fenced):
             one.prove(5, "web2")
+    ends.set()
 
 
 def test_a_host_that_owes_an_answer_is_not_asked_again(monkeypatch):
@@ -231,17 +232,18 @@ def test_a_host_that_owes_an_answer_is_not_asked_again(monkeypatch):
 
     def hangs():
         asked.append(threading.current_thread())
-        answer.wait(10)
+        answer.wait(60)
         if moved:
             raise lock.Fenced("web2 was made the lead")
 
     one = Fence()
     with one.armed(lambda: None, {"web1": hangs, "web2": lambda: None}):
         one.prove_everywhere()
+        monkeypatch.setattr(fence, "_PATIENCE", 60)
         began = time.monotonic()
         for _ in range(5):
             one.prove_everywhere()
-        assert time.monotonic() - began < 0.15
+        assert time.monotonic() - began < 30
         assert len(asked) == 1
         # What it says late counts.
         moved.append(True)
@@ -258,7 +260,7 @@ def test_the_end_of_a_command_waits_for_no_host_that_hangs():
         "hosts = {'web1': lambda: time.sleep(60), 'web2': lambda: None}\n"
         "with one.armed(lambda: None, hosts):\n    one.prove_everywhere()\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=50)
 
 
 def test_a_journal_at_work_on_another_host_keeps_its_lead(sites, tmp_path):

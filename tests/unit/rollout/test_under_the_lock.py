@@ -47,7 +47,7 @@ def meanwhile(site, act):
 
     thread = threading.Thread(target=hold_it)
     thread.start()
-    assert taken.wait(5)
+    assert taken.wait(60)
     return thread
 
 
@@ -60,7 +60,7 @@ def test_who_waits_does_not_walk_past_a_hold(site):
     operation = Operation((deploy_lane(site),), respects_hold=True)
     thread = meanwhile(site, lambda: put_hold(site))
     with pytest.raises(CheckFailed, match="on hold: the bug in"):
-        operation.run(Silent(), wait=5)
+        operation.run(Silent(), wait=60)
     thread.join()
     assert site.engine.shares == {"blue": 100}
     assert site.journal.entries() == []
@@ -75,7 +75,7 @@ def test_who_waits_does_not_walk_past_an_interruption(site):
 
     thread = meanwhile(site, die)
     with pytest.raises(CheckFailed, match=r"deploy 1\.0\.1 was interrupted"):
-        operation.run(Silent(), wait=5)
+        operation.run(Silent(), wait=60)
     thread.join()
     assert site.engine.shares == {"blue": 100}
 
@@ -199,30 +199,31 @@ def test_a_plan_that_somebody_overtook_is_outdated_and_made_anew(site):
     first = Executor([deploy_lane(site)], Silent())
     thread = threading.Thread(target=first.run)
     with lock.held(site.host.files, site.state.lock, "nothing"):
-        first.wait = 5
+        first.wait = 60
         thread.start()
     thread.join()
     with pytest.raises(PlanOutdated, match=r"1\.0\.1 is live now") as error:
-        Executor([second], Silent(), wait=5).run()
+        Executor([second], Silent(), wait=60).run()
     assert isinstance(error.value, UsageError)
-    turn = Turn(5)
+    turn = Turn(60)
     turn.wait(Fleet((site,)), "deploy", print)
     Executor([HostRollout(site, deploy_plan(site, site.store.get("1.0.2")))], Silent()).run()
     assert serving(site) == "1.0.2"
 
 
 def test_a_turn_waits_for_others_and_says_for_whom(site):
-    said = []
-    thread = meanwhile(site, lambda: threading.Event().wait(0.5))
+    said, ends = [], threading.Event()
+    thread = meanwhile(site, lambda: ends.wait(60))
     Turn(0).wait(Fleet((site,)), "deploy", said.append)
     assert thread.is_alive()
-    turn = Turn(5)
+    threading.Timer(0.3, ends.set).start()
+    turn = Turn(60)
     turn.wait(Fleet((site,)), "deploy", said.append)
-    thread.join(0.2)
+    thread.join(60)
     assert not thread.is_alive()
     assert len(said) == 1
     assert "rollback (lock held since" in said[0]
-    assert 0 < turn.left < 5
+    assert 0 < turn.left < 60
     assert not site.state.lock.exists()
 
 

@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 import threading
 
 import pytest
 
+import forking
 from github_server import GitHub
 
 FILES = {
@@ -50,10 +50,8 @@ def commit(root, message):
 
 
 def inv(root, *words, code=0, env=None):
-    done = subprocess.run(
-        [sys.executable, "-m", "invoke", *words], cwd=root, env={**os.environ, **(env or {})},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    environ = {**os.environ, **(env or {})}
+    done = forking.run(words, module="invoke", cwd=root, env=environ, timeout=120)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout if code == 0 else done.stderr

@@ -1,10 +1,13 @@
 """`inv version.*` as people type it, in a real repository."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
+
+import forking
 
 FILES = {
     "tasks.py": "from towline.tasks import ns\n",
@@ -38,10 +41,7 @@ def commit(root, message):
 
 
 def inv(root, *words, code=0):
-    done = subprocess.run(
-        [sys.executable, "-m", "invoke", *words],
-        cwd=root, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = forking.run(words, module="invoke", cwd=root, env=dict(os.environ), timeout=120)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout if code == 0 else done.stderr

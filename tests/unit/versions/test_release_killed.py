@@ -259,7 +259,7 @@ def test_git_goes_on_with_a_hook_after_we_were_killed(root):
     hook = root / ".git/hooks/pre-commit"
     hook.write_text(
         f"#!/bin/sh\ntouch {started}\n"
-        f"for i in $(seq 400); do [ -e {goes_on} ] && exit 0; sleep 0.05; done\nexit 1\n"
+        f"for i in $(seq 2000); do [ -e {goes_on} ] && exit 0; sleep 0.05; done\nexit 1\n"
     )
     hook.chmod(0o755)
     child = subprocess.Popen([sys.executable, "-c", RELEASE, str(root)], start_new_session=True)
@@ -342,7 +342,7 @@ def test_a_tag_that_git_refuses_is_made_by_the_next_run(root):
     check_released(root)
 
 
-def wait_for(is_so, seconds=20):
+def wait_for(is_so, seconds=90):
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline

@@ -1,7 +1,7 @@
-"""The deployer of three real hosts is killed before and after entries of its journal, under load.
+"""The tour of kills on three real hosts, under load.
 
 Some of the points are tried with a small service; TOWLINE_FAULTS=all tries every one, with the
-sample. `test_killed.py` tries every one on one host.
+sample. `one_host.py` tries every one on one host.
 """
 
 import json
@@ -10,11 +10,9 @@ import ssl
 import urllib.request
 from contextlib import ExitStack
 
-import pytest
-
 from loadgen import Load
-from projects import docker, make_project, remove
-from tour import Tour, begin
+from projects import docker, make_project
+from tour import Tour, half
 from toy import release, toy_on
 
 ALL = os.environ.get("TOWLINE_FAULTS") == "all"
@@ -51,22 +49,21 @@ def sample_on(folder, lab):
     return made
 
 
-@pytest.fixture(scope="module")
-def service():
+def service_of_a_host():
     return Service(8443, "https", "/version") if ALL else Service(8080, "http", "/")
 
 
-@pytest.fixture(scope="module")
-def project(lab, tmp_path_factory):
-    """OLD is live, NEW is there and stopped."""
-    folder = tmp_path_factory.mktemp("killed")
-    made = sample_on(folder, lab) if ALL else toy_on(folder, lab)
-    begin(made, made.promote if ALL else lambda version: release(made, version))
-    yield made
-    remove(made)
+def make_fleet(folder, lab):
+    return sample_on(folder, lab) if ALL else toy_on(folder, lab)
 
 
-def test_killed_anywhere_one_version_serves_and_it_can_be_resumed_or_aborted(project, lab, service):
+def promote(project, version):
+    project.promote(version) if ALL else release(project, version)
+
+
+def tour_of(project, lab, number):
+    """Kill a deploy and a rollback at one half of the points; one version serves on all hosts."""
+    service = service_of_a_host()
     path = f"/var/lib/towline/{project.name}/local/journal.jsonl"
 
     def events():
@@ -87,9 +84,9 @@ def test_killed_anywhere_one_version_serves_and_it_can_be_resumed_or_aborted(pro
         def lost():
             assert [load.tally.lost for load in loads] == [[]] * 3
 
-        interrupted = Tour(project, events, serving, lost).run(STRIDE)
+        interrupted = Tour(project, events, serving, lost).run(half(number, stride=STRIDE))
         tallies = [load.stop() for load in loads]
-    assert interrupted >= 4
+    assert interrupted >= 2
     for tally in tallies:
         assert tally.lost == []
         assert tally.failed == 0, tally.statuses
