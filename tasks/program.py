@@ -12,8 +12,8 @@ class Program(invoke.Program):
 
     def parse_tasks(self) -> None:
         """See `invoke.Program.parse_tasks`."""
-        command.check_line(self)
-        super().parse_tasks()
+        with command.parsing(self):
+            super().parse_tasks()
 
 
 program = Program(name="towline", namespace=ns, version=towline.__version__)

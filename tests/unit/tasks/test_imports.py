@@ -51,10 +51,10 @@ def loaded(root, *words):
     return after(root, RUN, *words)
 
 
-def after(root, code, *words):
+def after(root, code, *words, tell=TELL):
     """The top-level modules that Python has loaded after running some code."""
     done = subprocess.run(
-        [sys.executable, "-c", code + TELL, *words],
+        [sys.executable, "-c", code + tell, *words],
         cwd=root, env={**os.environ, **UNMEASURED}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -65,6 +65,24 @@ def test_the_list_of_tasks_loads_no_more_of_python_than_it_needs(root):
     # Cryptography and compression: a third of what our own modules take.
     found = loaded(root, "--list")
     assert not (HEAVY | {"pydantic", "secrets", "random", "hmac", "shutil", "bz2"}) & found
+
+
+TASKS = """
+import sys
+names = [name.split(".")[2] for name in sys.modules if name.startswith("towline.tasks.")]
+print(*sorted(names), file=sys.stderr)
+"""
+COLLECTION = {"command", "deferred", "index"}
+
+
+def test_the_list_of_tasks_loads_no_task(root):
+    assert after(root, RUN + TASKS, "--list", tell="") == COLLECTION
+    assert after(root, RUN + TASKS, "--list", "--list-format", "json", tell="") == COLLECTION
+
+
+def test_a_command_loads_its_own_task_and_no_other(root):
+    shared = {"seam", "terminal", "output", "words", "operation"}
+    assert after(root, RUN + TASKS, "version.next", tell="") == COLLECTION | shared | {"version"}
 
 
 def test_the_next_version_loads_nothing_heavy(root):
