@@ -13,6 +13,8 @@ from typing import Any
 
 from invoke import Argument, Collection, Exit, Program, Task
 
+from towline.collector import rarely
+
 _SYNONYMS = {"env": "environment"}
 VERBOSE_HELP = (
     "Tell every command that is run, and tracebacks; LOG_LEVEL=DEBUG does it too. Default: off."
@@ -79,6 +81,7 @@ def check_running() -> None:
     core = getattr(program, "core", None)
     if program is not None and core is not None and not any(core is each for each in _CHECKED):
         _CHECKED.append(core)
+        rarely()
         check_line(program)
         _leave_out(program)
 

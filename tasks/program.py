@@ -3,6 +3,7 @@
 import invoke
 
 import towline
+from towline.collector import rarely
 
 from . import command, ns
 
@@ -21,4 +22,5 @@ program = Program(name="towline", namespace=ns, version=towline.__version__)
 
 def main() -> None:
     """Run the binary."""
+    rarely()
     program.run()

@@ -85,8 +85,32 @@ def test_a_command_loads_its_own_task_and_no_other(root):
     assert after(root, RUN + TASKS, "version.next", tell="") == COLLECTION | shared | {"version"}
 
 
+COMPILED = """
+import sys
+from towline.config.deploy_sections import Overridable, Rollout
+from towline.config.models import Settings, TowlineFile
+models = (Settings, Overridable, Rollout, TowlineFile)
+print(*(each.__name__ for each in models if each.__pydantic_complete__), file=sys.stderr)
+"""
+
+
+def test_only_the_models_that_validate_are_compiled(root):
+    assert after(root, RUN + COMPILED, "version.next", tell="") == {"Settings"}
+
+
+COLLECTOR = """
+import gc, sys
+print(gc.get_threshold()[0] > 700, gc.get_freeze_count() > 0, file=sys.stderr)
+"""
+
+
+def test_the_collector_does_not_look_through_what_is_loaded(root):
+    assert after(root, RUN + COLLECTOR, "--list", tell="") == {"True"}
+    assert after(root, "import towline.tasks" + COLLECTOR, tell="") == {"False"}
+
+
 def test_the_next_version_loads_nothing_heavy(root):
-    assert not HEAVY & loaded(root, "version.next")
+    assert not (HEAVY | {"tomllib"}) & loaded(root, "version.next")
     assert not HEAVY & loaded(root, "version.changelog", "--all", "--dry-run")
 
 
