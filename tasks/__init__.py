@@ -1,57 +1,10 @@
 """The Invoke task collection: `from towline.tasks import ns` is all a tasks.py needs.
 
-Nothing heavy is imported here: a task loads what it uses when it runs.
+It is made of the index, without the modules of the tasks: a task's own is imported when it is asked
+for more than its name. A new task is added to `members`.
 """
 
-from invoke import Collection
+from .deferred import collect
+from .index import DEFAULTS, TASKS
 
-from . import (
-    build,
-    certificate,
-    check,
-    command,
-    deploy,
-    down,
-    health,
-    history,
-    hold,
-    hosts,
-    init,
-    lab,
-    listing,
-    logs,
-    migrate,
-    promote,
-    provision,
-    rollback,
-    smoke,
-    status,
-    version,
-)
-
-ns = Collection(
-    init.ns,
-    version.ns,
-    promote.ns,
-    check.pre_deploy_check,
-    build.build,
-    migrate.migrate,
-    deploy.ns,
-    health.health_check,
-    smoke.smoke,
-    rollback.rollback,
-    status.status,
-    history.ns,
-    logs.logs,
-    certificate.ns,
-    hold.ns,
-    hold.unlock,
-    hosts.ns,
-    down.down,
-    provision.ns,
-    lab.ns,
-)
-# No default of the root: a bare `inv` must not promote.
-ns.add_task(promote.promote_to_deploy, name="promote-to-deploy", default=False)
-ns.add_task(listing.help_)
-command.adopt(ns)
+ns = collect(TASKS, DEFAULTS)

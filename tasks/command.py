@@ -7,11 +7,13 @@ the collection. So what all tasks share hangs on the tasks themselves.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from invoke import Argument, Collection, Exit, Program, Task
 
-from . import terminal, words
+from towline.collector import rarely
 
 _SYNONYMS = {"env": "environment"}
 VERBOSE_HELP = (
@@ -43,13 +45,15 @@ class Command(Task[Any]):
         if kwargs.pop("verbose", False):
             os.environ["LOG_LEVEL"] = "DEBUG"
         if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
+            from . import terminal
+
             terminal.log_to_stderr()
         return super().__call__(*args, **kwargs)
 
 
 def adopt(collection: Collection) -> Collection:
     """Make every task of a collection a `Command`; returns the collection."""
-    _adopted.append(collection)
+    register(collection)
     for name, task in list(collection.tasks.items()):
         if not isinstance(task, Command):
             made = Command.__new__(Command)
@@ -58,6 +62,11 @@ def adopt(collection: Collection) -> Collection:
     for inner in collection.collections.values():
         adopt(inner)
     return collection
+
+
+def register(collection: Collection) -> None:
+    """Remember a collection; the first is what a program without its own has."""
+    _adopted.append(collection)
 
 
 def collection() -> Collection:
@@ -72,7 +81,39 @@ def check_running() -> None:
     core = getattr(program, "core", None)
     if program is not None and core is not None and not any(core is each for each in _CHECKED):
         _CHECKED.append(core)
+        rarely()
         check_line(program)
+        _leave_out(program)
+
+
+@contextmanager
+def parsing(program: Program) -> Iterator[None]:
+    """Check a line, and have only the tasks that it names asked for their arguments."""
+    check_line(program)
+    left_out = _leave_out(program)
+    try:
+        yield
+    finally:
+        # The collection is the package's own, and not a copy that ends with the program.
+        for task in left_out:
+            task.is_left_out = False
+
+
+def _leave_out(program: Program) -> list[Any]:
+    """Mark the tasks that the line does not name: the options of forty take time to list."""
+    if program.args.complete.value:
+        return []
+    known = program.collection
+    named = {*program.core.unparsed, program.args.help.value}
+    tasks = {name: (known[name], aliases) for name, aliases in known.task_names.items()}
+    asked = [task for name, (task, also) in tasks.items() if named & {name, *also}]
+    found = []
+    for task, _ in tasks.values():
+        # One task may be there under several names.
+        if hasattr(task, "is_left_out") and not any(task is each for each in asked):
+            task.is_left_out = True
+            found.append(task)
+    return found
 
 
 def check_line(program: Program) -> None:
@@ -83,10 +124,14 @@ def check_line(program: Program) -> None:
     """
     if program.args.complete.value:
         return
-    core = dict(program.initial_context.flags.items())
-    name = "inv" if program.namespace is None else program.binary
     line = program.core.unparsed
     asked = program.args.help.value
+    if not line and not isinstance(asked, str):
+        return
+    from . import terminal, words
+
+    core = dict(program.initial_context.flags.items())
+    name = "inv" if program.namespace is None else program.binary
     try:
         if isinstance(asked, str):
             words.understand([asked, "--help"], program.collection, core, name)

@@ -22,6 +22,7 @@ _ESCAPES = re.compile(
     rf"\x1b{_PEN}(?P<own>\[[0-9]*[mK])|(?P<foreign>[\x00-\x08\x0b-\x1f\x7f-\x9f"
     "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069])"
 )
+_PLAIN = bytes((*b"\t\n", *range(0x20, 0x7F)))
 _CODES = {"green": "32", "red": "31", "yellow": "33", "dim": "2", "bold": "1", "blue": "34"}
 
 
@@ -56,7 +57,11 @@ def clean(text: str) -> str:
     """The text as it may be shown: secrets masked, foreign control characters made visible."""
     from towline.config.redaction import KNOWN
 
-    return _ESCAPES.sub(_shown, KNOWN.redact(text.replace("\r\n", "\n")))
+    text = KNOWN.redact(text.replace("\r\n", "\n"))
+    # Most texts have nothing to show, and a long one is searched a hundred times slower.
+    if text.isascii() and not text.encode().translate(None, _PLAIN):
+        return text
+    return _ESCAPES.sub(_shown, text)
 
 
 def write(text: str, stream: TextIO) -> None:

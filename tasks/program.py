@@ -3,6 +3,7 @@
 import invoke
 
 import towline
+from towline.collector import rarely
 
 from . import command, ns
 
@@ -12,8 +13,8 @@ class Program(invoke.Program):
 
     def parse_tasks(self) -> None:
         """See `invoke.Program.parse_tasks`."""
-        command.check_line(self)
-        super().parse_tasks()
+        with command.parsing(self):
+            super().parse_tasks()
 
 
 program = Program(name="towline", namespace=ns, version=towline.__version__)
@@ -21,4 +22,5 @@ program = Program(name="towline", namespace=ns, version=towline.__version__)
 
 def main() -> None:
     """Run the binary."""
+    rarely()
     program.run()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from towline.changelog import inline
 from towline.git.changes import Change
@@ -24,8 +24,7 @@ _ORDER = (BREAKING, "Added", "Changed", "Deprecated", "Removed", "Fixed", "Secur
 _SHORT = 7
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry.
 
     Attributes:
@@ -48,9 +47,10 @@ class Entry:
             bullet: Sign of the list.
         """
         scope = f"**{self.scope}**: " if self.scope else ""
-        names = (sha[:_SHORT] for sha in self.commits)
         if url:
-            names = (f"[{sha[:_SHORT]}]({url}/commit/{sha})" for sha in self.commits)
+            names = [f"[{sha[:_SHORT]}]({url}/commit/{sha})" for sha in self.commits]
+        else:
+            names = [sha[:_SHORT] for sha in self.commits]
         first = f"{bullet} {scope}{self.text} ({', '.join(names)})"
         return [first, *(f"  {bullet} {item}" for item in self.items)]
 
@@ -72,7 +72,7 @@ def group(changes: Sequence[Change], headings: Mapping[str, str]) -> Groups:
     found: dict[str, dict[tuple[str, str], Entry]] = {}
     for change in _oldest_first(changes):
         message = change.message
-        if message is None:
+        if message is None or not (message.type in headings or message.breaking):
             continue
         scope = inline.label(message.scope) if message.scope else ""
         for heading, told in _told(message, headings):
@@ -84,6 +84,8 @@ def group(changes: Sequence[Change], headings: Mapping[str, str]) -> Groups:
             entry = entries.setdefault(key, Entry(scope, text, [], items))
             if change.commit.sha not in entry.commits:
                 entry.commits.append(change.commit.sha)
+    if len(found) < 2:
+        return {name: list(entries.values()) for name, entries in found.items()}
     rank = ranks(headings)
     return {name: list(found[name].values()) for name in sorted(found, key=rank.__getitem__)}
 
@@ -118,6 +120,9 @@ def plain(text: str) -> str:
 
 def _oldest_first(changes: Sequence[Change]) -> Iterator[Change]:
     """The other way round; but what one squash commit lists stays in its order."""
+    if len(changes) < 2:
+        yield from changes
+        return
     commits = [list(told) for _, told in groupby(changes, key=lambda item: item.commit.sha)]
     for told in reversed(commits):
         yield from told

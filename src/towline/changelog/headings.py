@@ -7,6 +7,7 @@ and plain ones (`v1.2.0`, `Version 1.2`, `shop 1.2.0 (2024-01-01)`, `1.2.0rc1`).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from towline.changelog.text import Heading
 
@@ -33,6 +34,8 @@ _PLAIN_REST = re.compile(
     r"[]*~`:]*(?:\([^()]*\))?(?:\s*[-\u2013\u2014(/,[:]?\s*\d{4}|\s*[-\u2013\u2014([]|\s*$)"
 )
 _DEEPEST = 3
+# Versions are compared at every step; more than a long history has.
+_MANY = 1 << 15
 
 
 def version_in(heading: Heading) -> str | None:
@@ -54,6 +57,7 @@ def version_in(heading: Heading) -> str | None:
     return _written(found)
 
 
+@lru_cache(_MANY)
 def identity(version: str) -> tuple[object, ...]:
     """What tells versions apart: `1.2` and `1.2.0` are one, build metadata counts."""
     core, _, build = version.removeprefix("v").partition("+")
@@ -61,6 +65,7 @@ def identity(version: str) -> tuple[object, ...]:
     return (*_numbers(numbers), prerelease, build)
 
 
+@lru_cache(_MANY)
 def order(version: str) -> tuple[object, ...]:
     """A key that sorts as precedence does (semver.org, rule 11), for looser versions too."""
     numbers, _, prerelease = version.removeprefix("v").partition("+")[0].partition("-")

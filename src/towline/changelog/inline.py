@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 _CONTROL = dict.fromkeys((*range(32), *range(127, 160)))
 _TICKS = re.compile(r"`+")
@@ -64,6 +65,8 @@ def split_list(text: str) -> tuple[str, list[str]]:
     return "\n".join(before), [item for item in found if item.strip()]
 
 
+# A project has few scopes, and names them again and again.
+@lru_cache
 def label(text: str) -> str:
     """A scope, to be set in bold."""
     return _IN_SCOPE.sub(r"\\\1", _one_line(text)).replace("<", "&lt;")
@@ -75,7 +78,9 @@ def heading(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    text = " ".join(text.split())
+    if "  " in text or not text.isprintable():
+        text = " ".join(text.split())
+    text = text.strip()
     return text if text.isprintable() else text.translate(_CONTROL)
 
 

@@ -167,9 +167,9 @@ class Overridable(Model):
         ["docker/docker-compose.prod.yml"],
         description="Compose file, in the deploy tree; or a list: a base, then its overrides.",
     )
-    smoke: Smoke = Smoke()
-    rollout: Rollout = Rollout()
-    checks: Checks = Checks()
+    smoke: Smoke = Smoke.model_construct()
+    rollout: Rollout = Rollout.model_construct()
+    checks: Checks = Checks.model_construct()
     registries: dict[str, Registry] = Field(
         {},
         description="Registry -> how to log in. Images that are built here under the name of one "

@@ -193,8 +193,11 @@ class _Written:
 
     def _wrong_at_the_top(self) -> list[Any]:
         """Mistakes in what is said of all environments, though each may say something else."""
+        replaced = overrides.replaced_everywhere(self.data)
+        if not replaced:
+            return []
         try:
-            Overridable.model_validate(overrides.general_part(self.data))
+            Overridable.model_validate(replaced)
         except ValidationError as error:
             # What is missing may be written in each environment.
             return [item for item in error.errors() if item["type"] != "missing"]

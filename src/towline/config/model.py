@@ -18,6 +18,10 @@ Command = Annotated[list[str], BeforeValidator(_words, json_schema_input_type=li
 
 
 class Model(BaseModel):
-    """Base of all sections: unknown keys are errors, values do not change once read."""
+    """Base of all sections: unknown keys are errors, values do not change once read.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A model is compiled when something is validated with it: most commands read a part of them. So a
+    default that is a section is made by `model_construct`, which compiles nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)

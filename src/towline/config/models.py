@@ -43,9 +43,11 @@ class Settings(Model):
     project: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the project.")
     source: str = Field(".", description="Source tree: the folder developers work in.")
     deploy: str = Field("deploy", description="Deploy tree: the only input of a deploy.")
-    versions: Versions = Versions()
-    promote: Promotion = Promotion()
-    environments: dict[str, Environment] = Field({"local": Environment()}, min_length=1)
+    versions: Versions = Versions.model_construct()
+    promote: Promotion = Promotion.model_construct()
+    environments: dict[str, Environment] = Field(
+        {"local": Environment.model_construct()}, min_length=1
+    )
 
     @field_validator("environments")
     @classmethod

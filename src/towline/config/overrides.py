@@ -25,6 +25,22 @@ def general_part(data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: data[name] for name in SECTIONS if name in data}
 
 
+def replaced_everywhere(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says of all environments, where each says something else, or more.
+
+    All the rest is in force in some environment, as it is written.
+    """
+    environments = data.get("environments", {"local": {}})
+    if not isinstance(environments, Mapping):
+        return general_part(data)
+    every = [own for own in environments.values() if isinstance(own, Mapping)]
+    return {
+        name: value
+        for name, value in general_part(data).items()
+        if all(name in own for own in every)
+    }
+
+
 def with_whole_environments(data: Mapping[str, Any]) -> dict[str, Any]:
     """What a file says of the project, and environments that have all that counts for them.
 

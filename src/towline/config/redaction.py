@@ -28,6 +28,7 @@ from towline.config.secrets import MIN_MASKED, placeholder, secret_values
 
 __all__ = ["KNOWN", "MASK", "Redactor", "excerpt"]
 
+_NOTHING = r"(?!)"
 # Docker and Compose are written in Go, whose JSON is safe to put into HTML.
 _GO_JSON = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[/!]?[a-zA-Z][^>]*>", re.S | re.I)
@@ -79,7 +80,7 @@ class Redactor:
         """The text with every secret masked."""
         # Other threads learn and publish meanwhile, which drops the pattern.
         pattern = self._pattern or self._compiled()
-        return mask_shapes(pattern.sub(MASK, text))
+        return mask_shapes(pattern.sub(MASK, text) if pattern.pattern != _NOTHING else text)
 
     def redact_data(self, data: Any) -> Any:
         """The same structure of mappings, lists and texts with every secret masked."""
@@ -109,7 +110,7 @@ class Redactor:
             forms = {form for secret in self._secrets - self._public for form in _forms(secret)}
             # Longest first: a secret that contains another is masked whole.
             ordered = sorted(forms, key=len, reverse=True)
-            pattern = re.compile("|".join(map(re.escape, ordered)) or r"(?!)")
+            pattern = re.compile("|".join(map(re.escape, ordered)) or _NOTHING)
             self._pattern = pattern
         return pattern
 

@@ -28,20 +28,35 @@ _WEBHOOK = re.compile(
     r"(?P<secret>[\w/-]+)",
     re.ASCII,
 )
+# What holds one of these expressions holds one of these words.
+_IN_HEADERS = ("bearer ", "basic ")
+_IN_PREFIXES = (
+    *("k_live_", "k_test_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"),
+    *("xox", "eyJ"),
+)
+_IN_WEBHOOKS = ("hooks.slack.com/", "discord.com/", "discordapp.com/")
 _KEY = re.compile(
     r"(?P<before>-----BEGIN [A-Z ]*PRIVATE KEY-----)(?P<secret>.+?)(?=-----END|\Z)", re.DOTALL
 )
 
 
 def mask_shapes(text: str) -> str:
-    """The text with everything masked that looks like a secret by itself."""
-    if "://" in text:
+    """The text with everything masked that looks like a secret by itself.
+
+    A word that must be there is looked for first: that is a hundred times faster, and a changelog
+    of three megabytes has none.
+    """
+    if "://" in text and "@" in text:
         text = _PASSWORD.sub(rf"\g<before>{MASK}@", text)
         text = _TOKEN.sub(_if_token, text)
     if "=" in text:
         text = _PARAMETER.sub(_if_named, text)
-    text = _PREFIXED.sub(MASK, _HEADER.sub(_if_token, text))
-    if "http" in text or "hooks." in text:
+    lower = text.lower()
+    if any(word in lower for word in _IN_HEADERS):
+        text = _HEADER.sub(_if_token, text)
+    if any(word in text for word in _IN_PREFIXES):
+        text = _PREFIXED.sub(MASK, text)
+    if any(word in text for word in _IN_WEBHOOKS):
         text = _WEBHOOK.sub(rf"\g<before>{MASK}", text)
     return _KEY.sub(rf"\g<before>{MASK}", text) if "PRIVATE KEY" in text else text
 

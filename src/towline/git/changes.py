@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from towline.git.commits import Message, parse
 from towline.git.log import Commit
@@ -24,8 +24,7 @@ _PULL_REQUEST = re.compile(r"Merge pull request #(\d+)\b")
 _MERGE = re.compile(r"Merge (?:(?:remote-tracking )?branch|pull request|tag|commit)\b")
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One change, as a commit tells of it.
 
     Attributes:
@@ -54,6 +53,9 @@ def changes(commits: Sequence[Commit], *, squash: bool = True) -> list[Change]:
         squash: Let a squash commit without a conventional title stand for the commits it lists.
     """
     cancelled = taken_back(commits)
+    if len(commits) == 1 and not cancelled:
+        # What most releases of a long history are.
+        return list(_told(commits[0], squash=squash))
     return [
         change
         for commit in commits

@@ -7,7 +7,7 @@ as ordinary prose stays prose: `feat:no space` is a feature, `http://…` is not
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _HEADER = re.compile(
     r"(?P<type>[^\W\d_][\w-]*)(?:\((?P<scope>[^()\n]+)\))?(?P<mark>!)?:(?![:/])[ \t]*(?P<text>\S.*)"
@@ -27,8 +27,7 @@ _PROSE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Footer:
+class Footer(NamedTuple):
     """One footer: `Token: value`, or `Token #value`, in which case the value keeps its `#`."""
 
     token: str
@@ -38,8 +37,7 @@ class Footer:
         return f"{self.token}{' ' if self.value.startswith('#') else ': '}{self.value}"
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """A conventional commit message.
 
     Attributes:
@@ -66,6 +64,8 @@ class Message:
     @property
     def notes(self) -> tuple[str, ...]:
         """What breaks: the breaking footers; with a mark alone, the description."""
+        if not self.footers and not self.marked:
+            return ()
         written = tuple(item.value for item in self.footers if item.token in _BREAKING)
         return written or ((self.description,) if self.marked else ())
 
@@ -92,22 +92,19 @@ def parse(text: str) -> Message | None:
     `BREAKING CHANGE: text` as the first line breaks, though the specification knows no such type.
     """
     first, _, rest = text.replace("\r\n", "\n").strip("\n").partition("\n")
-    breaking = _BREAKING_HEADER.fullmatch(first.strip())
+    first = first.strip()
+    breaking = _BREAKING_HEADER.fullmatch(first) if first.startswith("BREAKING") else None
     if breaking:
         body, footers = _split(rest)
         text = breaking["text"].strip()
         return Message(BREAKING_TYPE, "", text, body, footers, marked=True)
-    header = _HEADER.fullmatch(first.strip())
+    header = _HEADER.fullmatch(first)
     if header is None:
         return None
     body, footers = _split(rest)
+    kind, scope, mark, description = header.groups("")
     return Message(
-        type=header["type"].lower(),
-        scope=(header["scope"] or "").strip(),
-        description=header["text"].strip(),
-        body=body,
-        footers=footers,
-        marked=header["mark"] is not None,
+        kind.lower(), scope.strip(), description.strip(), body, footers, marked=bool(mark)
     )
 
 

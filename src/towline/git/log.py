@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ _LOG = (
     *("--encoding=UTF-8", "--no-show-signature", "--no-color", FORMAT, "HEAD"),
 )
 _TAG = "tag: refs/tags/"
+_A_DAY = 24 * 60 * 60
 
 
 class Commit(NamedTuple):
@@ -71,7 +72,7 @@ class History:
         return Commit(
             self._shas[place],
             tuple(self._parents[place].split()),
-            _tags(self._tags[place]),
+            _tags(self._tags[place]) if self._tags[place] else (),
             _day(self._dates[place]),
             self._authors[place],
             self._messages[place],
@@ -80,13 +81,23 @@ class History:
     @cached_property
     def tags(self) -> Mapping[str, str]:
         """Every tag that HEAD reaches -> hash of its commit."""
-        found = zip(self._tags, self._shas, strict=True)
-        return {tag: sha for names, sha in found if names for tag in _tags(names)}
+        found: dict[str, str] = {}
+        for names, sha in zip(self._tags, self._shas, strict=True):
+            if ", " in names:
+                found.update(dict.fromkeys(_tags(names), sha))
+            elif names:
+                found[names.removeprefix(_TAG)] = sha
+        return found
 
     def find(self, sha: str) -> Commit | None:
         """A commit of this history by its full hash."""
         place = self._places.get(sha)
         return None if place is None else self[place]
+
+    def date(self, sha: str) -> str:
+        """When a commit of this history was made; empty for one that is not in it."""
+        place = self._places.get(sha)
+        return "" if place is None else _day(self._dates[place])
 
     def since(self, sha: str) -> list[Commit]:
         """Commits that a commit does not reach, newest first; all of them for an empty hash."""
@@ -216,11 +227,14 @@ def touching(repository: Repository, since: str, paths: Iterable[Path]) -> set[s
 
 
 def _tags(decoration: str) -> tuple[str, ...]:
-    if not decoration:
-        return ()
     return tuple(name.removeprefix(_TAG) for name in decoration.split(", "))
 
 
 def _day(seconds: str) -> str:
     """The day of a time: in UTC, so that it does not depend on where somebody sat."""
-    return datetime.fromtimestamp(int(seconds), UTC).date().isoformat()
+    return _date(int(seconds) // _A_DAY)
+
+
+@cache
+def _date(day: int) -> str:
+    return datetime.fromtimestamp(day * _A_DAY, UTC).date().isoformat()

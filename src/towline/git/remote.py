@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 # git@host:owner/repo.git, as scp writes it; a drive letter or a path is none.
@@ -67,13 +68,24 @@ def compare_url(web: str, old: str, new: str) -> str:
     """
     if not web:
         return ""
-    host = (urlsplit(web).hostname or "").lower()
-    old, new = quote(old, safe="/+@"), quote(new, safe="/+@")
+    host = _host_of(web)
+    old, new = _quoted(old), _quoted(new)
     if "gitlab" in host:
         return f"{web}/-/compare/{old}...{new}" if old else f"{web}/-/tags/{new}"
     if "bitbucket" in host:
         return f"{web}/branches/compare/{new}%0D{old}" if old else f"{web}/commits/tag/{new}"
     return f"{web}/compare/{old}...{new}" if old else f"{web}/releases/tag/{new}"
+
+
+@lru_cache
+def _host_of(web: str) -> str:
+    return (urlsplit(web).hostname or "").lower()
+
+
+# A changelog compares each tag with the one before and with the one after.
+@lru_cache
+def _quoted(tag: str) -> str:
+    return quote(tag, safe="/+@")
 
 
 def redacted(text: str) -> str:

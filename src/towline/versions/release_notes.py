@@ -37,9 +37,8 @@ def sections(standing: Standing) -> list[Section]:
     A final version tells of everything since the final version before it; a prerelease of what
     came since the version before.
     """
-    versions = [(standing.version(tag), tag) for tag in standing.tags]
-    finals = [(str(version), tag) for version, tag in versions if not version.prerelease]
-    everything = [(str(version), tag) for version, tag in versions]
+    everything = [(standing.form.text(tag), tag) for tag in standing.tags]
+    finals = [(text, tag) for text, tag in everything if "-" not in text.partition("+")[0]]
     found = {item.tag: item for item in _sections(standing, everything)}
     if len(finals) != len(everything):
         found |= {item.tag: item for item in _sections(standing, finals)}
@@ -136,8 +135,8 @@ def _sections(standing: Standing, versions: Sequence[tuple[str, str]]) -> list[S
     found = []
     for (version, tag), segment in zip(versions, segments, strict=True):
         changes = tuple(standing.counted(segment))
-        commit = history.find(history.tags[tag])
-        found.append(Section(version, tag, commit.date if commit else "", previous, changes))
+        date = history.date(history.tags[tag])
+        found.append(Section(version, tag, date, previous, changes))
         previous = tag
     return found
 

@@ -56,17 +56,20 @@ class TagForm:
 
         The tag's text decides between versions that only differ in build metadata.
         """
-        start, end = self._ends
-        found = []
-        for tag in tags:
-            if not tag.startswith(start) or not tag.endswith(end):
-                continue
-            numbers = _SEMVER.fullmatch(tag, len(start), len(tag) - len(end))
-            if numbers and not self._is_ignored(tag):
-                major, minor, patch, prerelease, _ = numbers.groups()
-                key = precedence(int(major), int(minor), int(patch), prerelease)
-                found.append((key, tag))
+        start, end = map(re.escape, self._ends)
+        whole = re.compile(rf"^({start}{_SEMVER.pattern}{end})$", re.ASCII | re.MULTILINE)
+        # All at once, as no tag holds a line end: one by one takes three times as long.
+        found = [
+            (precedence(int(major), int(minor), int(patch), prerelease), tag)
+            for tag, major, minor, patch, prerelease, _ in whole.findall("\n".join(tags))
+            if not self.ignored or not self._is_ignored(tag)
+        ]
         return [tag for _, tag in sorted(found)]
+
+    def text(self, tag: str) -> str:
+        """The version that a tag names, as it stands there."""
+        start, end = self._ends
+        return tag[len(start) : len(tag) - len(end)]
 
     def refuse_misspelt(self, tags: Iterable[str], highest: Version | None) -> None:
         """Refuse to decide past a tag that was meant as a higher version, but is none.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,13 @@ class Kind:
 
     values: Callable[[Path, str], list[str]]
     stamp: Callable[[Path, str, str], str]
+
+
+def _read_toml(text: str) -> dict[str, Any]:
+    # Most commands read no TOML, and its expressions take as long to compile as all of ours.
+    import tomllib
+
+    return tomllib.loads(text)
 
 
 def kind_of(folder: Path, file: VersionFile) -> Kind:
@@ -283,7 +289,7 @@ LOCKS: Mapping[str, Sequence[str]] = {"package.json": ("package-lock.json", "npm
 _PLAIN = Kind(_plain_values, _plain_stamp)
 _BY_SUFFIX = {
     ".toml": _document(
-        tomllib.loads,
+        _read_toml,
         [("project", "version"), ("tool", "poetry", "version")],
         r"""({key}["']?[ \t]*=[ \t]*["']){value}""",
         every=False,

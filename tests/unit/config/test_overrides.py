@@ -5,6 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from towline.config import overrides
 from towline.config.loading import load
 from towline.config.models import Environment, Settings, TowlineFile
 from towline.config.overrides import SECTIONS, merge
@@ -308,3 +309,19 @@ def test_merging_keeps_all_that_is_not_overridden(general, own):
             assert found[key] == general[key]
     else:
         assert found == own
+
+
+@pytest.mark.parametrize(("environments", "left"), [
+    ({"dev": {"smoke": {}}, "prod": {"smoke": {}, "rollout": {}}}, ["smoke"]),
+    ({"dev": {"smoke": {}}, "prod": {}}, []),
+    ({"dev": {"smoke": {}}, "prod": None}, ["smoke"]),
+    ({}, ["smoke", "rollout"]),
+    ("no mapping", ["smoke", "rollout"]),
+])  # fmt: skip
+def test_only_what_is_in_force_nowhere_as_it_is_written_is_validated_by_itself(environments, left):
+    data = {"smoke": {"retries": 1}, "rollout": {"keep": 2}, "environments": environments}
+    assert list(overrides.replaced_everywhere(data)) == left
+
+
+def test_a_file_without_environments_is_validated_once():
+    assert overrides.replaced_everywhere({"project": "shop", "smoke": {"retries": 1}}) == {}

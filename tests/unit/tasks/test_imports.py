@@ -51,10 +51,10 @@ def loaded(root, *words):
     return after(root, RUN, *words)
 
 
-def after(root, code, *words):
+def after(root, code, *words, tell=TELL):
     """The top-level modules that Python has loaded after running some code."""
     done = subprocess.run(
-        [sys.executable, "-c", code + TELL, *words],
+        [sys.executable, "-c", code + tell, *words],
         cwd=root, env={**os.environ, **UNMEASURED}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -67,8 +67,50 @@ def test_the_list_of_tasks_loads_no_more_of_python_than_it_needs(root):
     assert not (HEAVY | {"pydantic", "secrets", "random", "hmac", "shutil", "bz2"}) & found
 
 
+TASKS = """
+import sys
+names = [name.split(".")[2] for name in sys.modules if name.startswith("towline.tasks.")]
+print(*sorted(names), file=sys.stderr)
+"""
+COLLECTION = {"command", "deferred", "index"}
+
+
+def test_the_list_of_tasks_loads_no_task(root):
+    assert after(root, RUN + TASKS, "--list", tell="") == COLLECTION
+    assert after(root, RUN + TASKS, "--list", "--list-format", "json", tell="") == COLLECTION
+
+
+def test_a_command_loads_its_own_task_and_no_other(root):
+    shared = {"seam", "terminal", "output", "words", "operation"}
+    assert after(root, RUN + TASKS, "version.next", tell="") == COLLECTION | shared | {"version"}
+
+
+COMPILED = """
+import sys
+from towline.config.deploy_sections import Overridable, Rollout
+from towline.config.models import Settings, TowlineFile
+models = (Settings, Overridable, Rollout, TowlineFile)
+print(*(each.__name__ for each in models if each.__pydantic_complete__), file=sys.stderr)
+"""
+
+
+def test_only_the_models_that_validate_are_compiled(root):
+    assert after(root, RUN + COMPILED, "version.next", tell="") == {"Settings"}
+
+
+COLLECTOR = """
+import gc, sys
+print(gc.get_threshold()[0] > 700, gc.get_freeze_count() > 0, file=sys.stderr)
+"""
+
+
+def test_the_collector_does_not_look_through_what_is_loaded(root):
+    assert after(root, RUN + COLLECTOR, "--list", tell="") == {"True"}
+    assert after(root, "import towline.tasks" + COLLECTOR, tell="") == {"False"}
+
+
 def test_the_next_version_loads_nothing_heavy(root):
-    assert not HEAVY & loaded(root, "version.next")
+    assert not (HEAVY | {"tomllib"}) & loaded(root, "version.next")
     assert not HEAVY & loaded(root, "version.changelog", "--all", "--dry-run")
 
 

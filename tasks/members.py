@@ -1,0 +1,55 @@
+"""All tasks, each from the module that it is in: what a new one is added to.
+
+`scripts/task-index` writes the index from here; a command imports its own module and no other.
+"""
+
+from invoke import Collection
+
+from . import (
+    build,
+    certificate,
+    check,
+    deploy,
+    down,
+    health,
+    history,
+    hold,
+    hosts,
+    init,
+    lab,
+    listing,
+    logs,
+    migrate,
+    promote,
+    provision,
+    rollback,
+    smoke,
+    status,
+    version,
+)
+
+ns = Collection(
+    init.ns,
+    version.ns,
+    promote.ns,
+    check.pre_deploy_check,
+    build.build,
+    migrate.migrate,
+    deploy.ns,
+    health.health_check,
+    smoke.smoke,
+    rollback.rollback,
+    status.status,
+    history.ns,
+    logs.logs,
+    certificate.ns,
+    hold.ns,
+    hold.unlock,
+    hosts.ns,
+    down.down,
+    provision.ns,
+    lab.ns,
+)
+# No default of the root: a bare `inv` must not promote.
+ns.add_task(promote.promote_to_deploy, name="promote-to-deploy", default=False)
+ns.add_task(listing.help_)
