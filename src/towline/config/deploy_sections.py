@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, fie
 
 from towline.config.engine_kinds import require_kind
 from towline.config.model import Command, Model
+from towline.config.progressive import Canary
 from towline.config.units import Duration, Size
 from towline.discovery import module_names
 
@@ -82,6 +83,7 @@ class Rollout(Model):
     """How a release reaches traffic, and what is kept."""
 
     strategy: Strategy = "blue-green"
+    canary: Canary = Canary()
     replicas: Replicas = Field(
         1,
         description="Containers of each app service, or of some services by name, such as "

@@ -5,6 +5,7 @@ The journal says what was begun and never ended; what serves is always one healt
 
 from collections.abc import Callable
 
+from towline.config.deploy_sections import Rollout, strategy_names
 from towline.engines.acts import Effect
 from towline.engines.world import COLOURS, other
 from towline.environments import lead_lock, renewal
@@ -80,6 +81,13 @@ def _interrupted(site: Site, left: Unfinished) -> CheckFailed:
         remedy=f"`inv deploy.resume --env {name}` goes on with it, `inv deploy.abort --env {name}` "
         "goes back; `inv deploy` does that first with --resume or --abort",
     )
+
+
+def settings_of(site: Site, left: Unfinished | None) -> Rollout:
+    """The rollout settings, with the strategy that an unfinished deploy was begun with."""
+    if left is None or left.strategy not in strategy_names():
+        return site.rollout
+    return site.rollout.model_copy(update={"strategy": left.strategy})
 
 
 def step_of(left: Unfinished) -> str:

@@ -16,6 +16,7 @@ from towline.rollout.candidates import (
     promoted,
     read_manifest,
 )
+from towline.rollout.continuation import find_continuation
 from towline.rollout.executor import Executor
 from towline.rollout.forecast import Wanted, find_effects
 from towline.rollout.host_rollout import HostRollout
@@ -219,7 +220,7 @@ def resume(fleet: Fleet) -> Operation:
         return Operation(tuple(parts), hold_reason=why, ends=left, without=_left_out(fleet))
     kept = all(site.store.get(left.release) for site in fleet.sites)
     called = _identifiers(fleet)
-    parts = fleet.each(lambda site: _deploy(site, left.release if kept else "", called))
+    parts = fleet.each(lambda site: _deploy(site, left.release if kept else "", called, left))
     whole = interrupted.all_for(parts, left.release)
     return Operation(whole, ends=left, without=_left_out(fleet))
 
@@ -356,19 +357,28 @@ def _identifiers(fleet: Fleet) -> Identifiers:
     return Identifiers(known, frozenset(item.id for items in found for item in items))
 
 
-def _deploy(site: Site, version: str, called: Identifiers | None = None) -> HostRollout:
+def _deploy(
+    site: Site,
+    version: str,
+    called: Identifiers | None = None,
+    left: Unfinished | None = None,
+) -> HostRollout:
+    """One host's part in a deploy, or in the rest of one that did not end."""
     observed = require_managed(site)
+    rollout = interrupted.settings_of(site, left)
+    at = find_continuation(site.store, observed, left)
     if version and str(parse(version)) != read_manifest(site).version:
         target = kept_version(site, version)
         again = from_kept(site, target)
         scene = _scene(site, observed, forecast.retained(site, target))
-        plan = plan_deploy(scene, again, site.rollout)
-        return HostRollout(site, plan, arrivals.again(site, again))
+        plan = plan_deploy(scene, again, rollout, at)
+        return HostRollout(site, plan, arrivals.again(site, again), touched=at is not None)
     found = promoted(site, observed.live, resolve=False, identifiers=called)
     scene = _scene(site, observed, forecast.candidate(site, found.candidate, found.bundle))
-    plan = plan_deploy(scene, found.candidate, site.rollout)
+    plan = plan_deploy(scene, found.candidate, rollout, at)
     if found.candidate.kept:
-        return HostRollout(site, plan, arrivals.again(site, found.candidate))
+        prepared = arrivals.again(site, found.candidate)
+        return HostRollout(site, plan, prepared, touched=at is not None)
     return HostRollout(site, plan, preparation(site, found).actions())
 
 

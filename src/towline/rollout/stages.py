@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from towline.config import deploy_sections
+from towline.config.services import Role
 from towline.rollout.gates.bake import Bake
 from towline.rollout.gates.base import Gate
 from towline.rollout.gates.health import Health
@@ -125,6 +126,15 @@ class StrategySettings:
         """What it passes with all traffic; no bake where no time is given for it."""
         rollout = self.rollout
         bake = (Bake(rollout.bake_time, rollout.max_failures),) if rollout.bake_time else ()
+        return Health(rollout.health_timeout), *bake
+
+    def under_share(self, window: float) -> tuple[Gate, ...]:
+        """What it passes with a share of traffic, judged for so many seconds.
+
+        Its workers do not run yet.
+        """
+        rollout = self.rollout
+        bake = (Bake(window, rollout.max_failures, (Role.APP,)),) if window else ()
         return Health(rollout.health_timeout), *bake
 
 

@@ -291,6 +291,7 @@ class Unfinished:
         step: Where it was.
         before: The release that served before it.
         reason: Why somebody asked for it.
+        strategy: How it was to reach traffic.
     """
 
     operation: str
@@ -300,6 +301,7 @@ class Unfinished:
     at: str
     before: str = ""
     reason: str = ""
+    strategy: str = ""
 
 
 def unfinished(entries: list[Entry]) -> Unfinished | None:
@@ -320,4 +322,5 @@ def unfinished(entries: list[Entry]) -> Unfinished | None:
         at=own[-1]["at"],
         before=str(data.get("before", data.get("live", ""))),
         reason=str(data.get("reason", "")),
+        strategy=str(data.get("strategy", "")),
     )

@@ -62,3 +62,38 @@ def test_the_colour_with_most_traffic_is_live():
     some = Routes("g", {"web": Backend(80, {"blue": 25, "green": 75})})
     assert some.live_colour() == "green"
     assert some.share("blue") == 25
+
+
+def test_a_release_that_listens_on_another_port_gets_its_share_there():
+    backend = Backend(8000, {"blue": 90, "green": 10}, {"green": 9000})
+    text = render(Routes("g", {"web": backend}))
+    assert "    90% web-blue:8000;\n    * web-green:9000;" in text
+    assert parse_file(text).backends["web"] == backend
+
+
+def test_a_slot_whose_containers_are_named_one_by_one_keeps_its_share():
+    only = {"blue": ("p-web-1", "p-web-2", "p-web-3")}
+    backend = Backend(8000, {"blue": 75, "green": 25}, only=only)
+    text = render(Routes("g", {"web": backend}))
+    assert parse_file(text).backends["web"] == backend
+    # Not by the same key: a slot's share would then always be the same of its containers.
+    assert (
+        'split_clients "$request_id.blue" $of_blue_towline_web {\n    33.33% p-web-1:8000;\n'
+        "    33.33% p-web-2:8000;\n    * p-web-3:8000;\n}\n"
+    ) in text
+    assert (
+        'split_clients "$request_id" $slot_of_towline_web {\n    75% blue;\n    * green;\n}\n'
+    ) in text
+    assert "    blue $of_blue_towline_web;\n    green web-green:8000;\n" in text
+
+
+def test_a_single_container_is_named_by_itself():
+    backend = Backend(8000, {"blue": 100}, only={"blue": ("p-web-1",)})
+    assert "default p-web-1:8000;" in render(Routes("g", {"web": backend}))
+
+
+def test_a_service_that_one_release_has_alone_tells_nothing_about_shares():
+    split = Backend(80, {"blue": 90, "green": 10})
+    alone = Backend(80, {"green": 100})
+    found = Routes("g", {"web": split, "added": alone, "also": alone})
+    assert (found.live_colour(), found.share("green"), found.share("blue")) == ("blue", 10, 90)

@@ -26,7 +26,7 @@ from towline.hosts import full_disk
 from towline.hosts.base import Host
 from towline.routing import nginx
 from towline.routing.nginx import Backend, Routes
-from towline.state.releases import Release, StateFolder
+from towline.state.releases import Release, ReleaseStore, StateFolder
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -60,7 +60,7 @@ class Router:
         """Give the router routes that lead nowhere, so that it can start before any app."""
         if release.router and not self.host.files.exists(self._file):
             self.host.files.mkdir(self.state.routes)
-            routes = Routes("none", self._backends(release, {}))
+            routes = Routes("none", self._backends(release, {}, World()))
             self.host.files.write(self._file, nginx.render(routes).encode())
 
     def read(self, world: World) -> Routes:
@@ -115,9 +115,11 @@ class Router:
         before = self._snapshot(release)
         try:
             changed = self._sync(release)
-            if not changed and self._in_force(release, shares, world, version):
+            if not changed and self._in_force(
+                self._backends(release, shares, world), world, version
+            ):
                 return
-            routes = Routes(uuid.uuid4().hex[:12], self._backends(release, shares))
+            routes = Routes(uuid.uuid4().hex[:12], self._backends(release, shares, world))
             text = nginx.render(routes, nginx_version=version)
             self.host.files.overwrite(self._file, text.encode())
             self._test(container)
@@ -160,11 +162,26 @@ class Router:
         pid = listing["Titles"].index("PID")
         return {row[pid]: row[-1] for row in listing["Processes"] or []}
 
-    def _backends(self, release: Release, shares: Mapping[str, int]) -> dict[str, Backend]:
-        return {
-            name: Backend(release.settings(name).port or 0, dict(shares))
-            for name in release.named(Role.APP)
-        }
+    def _backends(
+        self, release: Release, shares: Mapping[str, int], world: World
+    ) -> dict[str, Backend]:
+        """Where each app service of a release gets its traffic.
+
+        A service that only one of two releases has gets all of it there.
+        """
+        store, ports = ReleaseStore(self.host.files, self.state), dict[str, Mapping[str, int]]()
+        for slot in shares if len(shares) > 1 else ():
+            there = store.get(world.release_of(slot)) or release
+            names = there.named(Role.APP)
+            ports[slot] = {name: there.settings(name).port or 0 for name in names}
+        found = {}
+        for name in release.named(Role.APP):
+            port = release.settings(name).port or 0
+            having = {slot: share for slot, share in shares.items() if name in ports.get(slot, ())}
+            parts = dict.fromkeys(having, 100) if len(having) == 1 else dict(shares)
+            other = {slot: ports[slot][name] for slot in having if ports[slot][name] != port}
+            found[name] = Backend(port, parts, other)
+        return found
 
     def _running(self, world: World) -> Container:
         found = world.role(Role.ROUTER)
@@ -194,14 +211,14 @@ class Router:
         return bool(done.changed)
 
     def _in_force(
-        self, release: Release, shares: Mapping[str, int], world: World, version: tuple[int, ...]
+        self, backends: Mapping[str, Backend], world: World, version: tuple[int, ...]
     ) -> bool:
         """Whether the running router has these very routes.
 
         Then nothing is written: a host whose disk is full can be told to stay as it is.
         """
         now = self.read(world)
-        wanted = Routes(now.generation, self._backends(release, shares))
+        wanted = Routes(now.generation, backends)
         try:
             text = self.host.files.read(self._file).decode()
         except FileNotFoundError:
