@@ -1,8 +1,11 @@
 """A canary on a real engine, under load."""
 
+import dataclasses
+import shutil
+
 import pytest
 
-from loadgen import Load
+from loadgen import Load, wait_until
 from projects import remove
 from toy import APP, release, toy
 
@@ -50,3 +53,42 @@ def test_a_canary_loses_no_request_and_one_that_fails_goes_back(make):
     # Nobody but who got the canary saw that it failed, and most did not.
     assert 0 < tally.failed < tally.releases["1.2.0"] < tally.releases["1.1.0"]
     assert project.inv("status", "--json").ok().json["live"] == "1.1.0"
+
+
+def test_a_paused_canary_is_seen_and_let_go_on_from_another_checkout(make, tmp_path):
+    project = make("[25%, pause, 50%]", "1s")
+    for version in ("1.0.0", "1.1.0"):
+        release(project, version)
+        done = project.inv("deploy").ok()
+    assert "1.1.0 is paused at 25 % of traffic in local" in done.out
+    with Load(f"http://127.0.0.1:{project.http}/") as load:
+        wait_until(lambda: load.tally.answered >= 600, "too few answers")
+        tally = load.stop()
+    share = tally.releases["1.1.0"] / tally.answered
+    assert 0.18 < share < 0.32
+    release(project, "1.2.0")
+    refused = project.inv("deploy")
+    assert refused.code == 3, refused.text
+    assert "deploy 1.1.0 is paused at 25 % of traffic" in refused.err
+    assert "`inv deploy.promote --env local` goes on with it" in refused.err
+    elsewhere = dataclasses.replace(project, root=tmp_path / "another")
+    shutil.copytree(project.root, elsewhere.root)
+    status = elsewhere.inv("status", "--json").ok().json
+    assert (status["live"], status["interrupted"]) == ("1.0.0", None)
+    paused = status["paused"]
+    assert (paused["release"], paused["before"], paused["share"]) == ("1.1.0", "1.0.0", 25)
+    shown = elsewhere.inv("status").ok().out
+    assert "1.1.0 (canary) is paused at 25 % of traffic, after step canary-25" in shown
+    with Load(f"http://127.0.0.1:{project.http}/") as load:
+        done = elsewhere.inv("deploy.promote", "--reason", "looks good").ok()
+        tally = load.stop()
+    assert (tally.lost, tally.failed) == ([], 0)
+    assert "1.1.0 is live in local" in done.out
+    assert project.inv("status", "--json").ok().json["live"] == "1.1.0"
+    assert "looks good" in project.inv("history").ok().out
+    assert "the chain is whole" in project.inv("history", "--verify").ok().out
+    # Paused once more, it is rolled back from a command that knows nothing of canaries.
+    project.inv("deploy").ok()
+    back = elsewhere.inv("rollback", "--auto-approve", "--reason", "no").ok()
+    assert "1.1.0 is live in local" in back.out
+    assert project.inv("status", "--json").ok().json["hold"]

@@ -49,8 +49,8 @@ class Canary(Model):
 
     steps: Annotated[list[CanaryStep], AfterValidator(_rising)] = Field(
         [10, 25, 50],
-        description="Shares of traffic, each larger than the one before, such as `10%`. The end is "
-        "all traffic.",
+        description="Shares of traffic, each larger than the one before, such as `10%`; `pause` "
+        "waits there for `inv deploy.promote`. The end is all traffic.",
     )
     window: Duration = Field(
         300.0, description="How long the new release is judged at each share of traffic."

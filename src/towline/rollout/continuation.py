@@ -22,12 +22,16 @@ class Continuation:
         slot: The slot of the release that is to serve.
         old: The release that it replaces, in `old_slot`.
         share: Percentage of traffic that the new one gets now.
+        passed: The stage after which a person let it go on; no pause before it counts any more.
+        full: Whether that was to all traffic at once.
     """
 
     slot: str
     old: Release
     old_slot: str
     share: int
+    passed: str = ""
+    full: bool = False
 
     def remaining(self, stages: Sequence[Stage]) -> list[Stage]:
         """What is left of a schedule: from the stage on that the host is at, which is asked again.
@@ -35,8 +39,11 @@ class Continuation:
         Args:
             stages: The whole schedule; the new release's share never falls in it.
         """
+        if self.full:
+            return [stage for stage in stages if stage.share == 100]
         at = max(n for n, stage in enumerate(stages) if stage.share <= self.share)
-        return list(stages[at:])
+        passed = next((n for n, stage in enumerate(stages) if stage.name == self.passed), -1)
+        return list(stages[passed + 1 if passed >= at else at :])
 
 
 def find_continuation(
@@ -57,4 +64,7 @@ def find_continuation(
     if slot is None or old_slot is None or slot == old_slot or old is None:
         return None
     share = observed.routes.share(slot)
-    return Continuation(slot, old, old_slot, share) if 0 < share < 100 else None
+    begun = share > 0 or bool(left.passed)
+    if share == 100 or not begun:
+        return None
+    return Continuation(slot, old, old_slot, share, left.passed, left.full)

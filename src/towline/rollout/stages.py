@@ -43,6 +43,7 @@ class Stage:
         gates: What the new release must pass before the next stage.
         old_gates: What the old release must pass.
         users_first: Move traffic before the workers, which may take their time to stop.
+        pauses: Whether a person decides on what follows it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Stage:
     gates: tuple[Gate, ...] = ()
     old_gates: tuple[Gate, ...] = ()
     users_first: bool = False
+    pauses: bool = False
 
     @property
     def runs_new(self) -> bool:
@@ -64,6 +66,11 @@ class Stage:
     def runs_old(self) -> bool:
         """Whether the old release has a container."""
         return any(self.old.values())
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether both releases run, and the new one does not have all traffic."""
+        return self.share < 100 and self.runs_new and self.runs_old
 
     @property
     def is_cleanup(self) -> bool:
@@ -93,6 +100,7 @@ class Stage:
             "workers": str(self.workers),
             "gates": [gate.name for gate in (*self.gates, *self.old_gates)],
             "users_first": self.users_first,
+            "pauses": self.pauses,
         }
 
 

@@ -1,21 +1,17 @@
 """The canary: traffic in steps; killed anywhere in between it goes on from the share it had."""
 
 import pytest
-from fakes import FakeSite
-from test_executor import candidate, scene
+from canaries import begin, builder, routes
 from test_interrupted import kill, serving
 
 from towline.config.deploy_sections import Rollout
 from towline.config.services import Role
-from towline.environments.site import Fleet, observe
+from towline.environments.site import Fleet
 from towline.errors import RolledBack
 from towline.progress import Silent
 from towline.rollout import interrupted, operations
-from towline.rollout.continuation import find_continuation
 from towline.rollout.executor import Executor
 from towline.rollout.gates.bake import Bake
-from towline.rollout.host_rollout import HostRollout
-from towline.rollout.planner import plan_deploy
 from towline.rollout.schedules import find_strategies
 from towline.rollout.stages import Replicas, StrategySettings
 from towline.state.journal import unfinished
@@ -77,40 +73,7 @@ def test_steps_that_are_none_are_refused(steps, said):
 
 @pytest.fixture
 def make(tmp_path, monkeypatch):
-    """1.0.0 is live, 1.0.1 is retained; `operations` plans without a deploy tree."""
-
-    def plain(site, version, called=None, left=None):
-        release = site.store.get(version)
-        at = find_continuation(site.store, observe(site), left)
-        settings = interrupted.settings_of(site, left)
-        plan = plan_deploy(scene(site), candidate(release), settings, at)
-        return HostRollout(site, plan, touched=at is not None)
-
-    monkeypatch.setattr(operations, "_deploy", plain)
-    monkeypatch.setattr(operations, "from_kept", lambda _, release: candidate(release))
-    monkeypatch.setattr(operations, "before_of", lambda *_: scene(made[-1]).before)
-    made = []
-
-    def build(name="site", **canary):
-        site = FakeSite(tmp_path / str(name))
-        given = {"window": 0.01, "steps": [10, 60], **canary}
-        changes = {"strategy": "canary", "canary": Rollout(canary=given).canary}
-        site.rollout = site.rollout.model_copy(update=changes)
-        site.serve(site.keep("1.0.0"))
-        site.keep("1.0.1")
-        made.append(site)
-        return site
-
-    return build
-
-
-def begin(site):
-    plan = plan_deploy(scene(site), candidate(site.store.get("1.0.1")), site.rollout)
-    return HostRollout(site, plan)
-
-
-def routes(site):
-    return [call for call in site.engine.calls if call.startswith("route")]
+    return builder(tmp_path, monkeypatch)
 
 
 def test_traffic_moves_in_steps(make):

@@ -1,5 +1,7 @@
 """Give the new release a share of traffic, then more, while the old one stays in full."""
 
+from dataclasses import replace
+
 from towline.config.progressive import is_share
 from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings, Workers
 from towline.rollout.steps import table
@@ -20,18 +22,11 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
             gates=settings.before_traffic,
         )
     ]
-    if replicas.old:
-        stages += [
-            Stage(
-                f"canary-{share}",
-                f"send {share} % of traffic to the new release",
-                new=_counts(replicas, share, canary.replicas),
-                old=replicas.old,
-                share=share,
-                gates=settings.under_share(canary.window),
-            )
-            for share in shares
-        ]
+    for step in canary.steps if replicas.old else ():
+        if is_share(step):
+            stages.append(_step(step, replicas, settings))
+        else:
+            stages[-1] = replace(stages[-1], pauses=True)
     return [
         *stages,
         Stage(
@@ -52,6 +47,18 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
             workers=Workers.NEW,
         ),
     ]
+
+
+def _step(share: int, replicas: Replicas, settings: StrategySettings) -> Stage:
+    canary = settings.rollout.canary
+    return Stage(
+        f"canary-{share}",
+        f"send {share} % of traffic to the new release",
+        new=_counts(replicas, share, canary.replicas),
+        old=replicas.old,
+        share=share,
+        gates=settings.under_share(canary.window),
+    )
 
 
 def _counts(replicas: Replicas, share: int, fixed: int | None) -> Counts:
