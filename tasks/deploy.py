@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _HELP = {
     "env": seam.ENV_HELP,
     "version": "A kept release to deploy again. Default: the promoted one.",
-    "strategy": "blue-green, canary or recreate. Default: as configured.",
+    "strategy": "blue-green, canary, rolling or recreate. Default: as configured.",
     "host": "Only this host: it gets the release that serves on the others. Default: all.",
     "without": seam.WITHOUT_HELP,
     "json": seam.JSON_HELP,

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, fie
 
 from towline.config.engine_kinds import require_kind
 from towline.config.model import Command, Model
-from towline.config.progressive import Canary
+from towline.config.progressive import Canary, Rolling
 from towline.config.units import Duration, Size
 from towline.discovery import module_names
 
@@ -84,6 +84,7 @@ class Rollout(Model):
 
     strategy: Strategy = "blue-green"
     canary: Canary = Canary()
+    rolling: Rolling = Rolling()
     replicas: Replicas = Field(
         1,
         description="Containers of each app service, or of some services by name, such as "

@@ -2,9 +2,9 @@
 
 import itertools
 import re
-from typing import Annotated, Literal, TypeGuard
+from typing import Annotated, Literal, Self, TypeGuard
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from towline.config.model import Model
 from towline.config.units import Duration
@@ -61,3 +61,53 @@ class Canary(Model):
         description="Containers of each new app service until the end; without it as many as the "
         "share asks for.",
     )
+
+
+def _amount(given: object) -> object:
+    if re.fullmatch(r"\d+", str(given)):
+        return int(str(given))
+    if isinstance(given, str) and re.fullmatch(r"(\d\d?|100)%", given):
+        return given
+    raise ValueError(f"{given!r} is neither a number of containers nor a percentage such as 25%")
+
+
+Amount = Annotated[
+    int | str, BeforeValidator(_amount, json_schema_input_type=Annotated[int, Field(ge=0)] | str)
+]
+
+
+def part_of(amount: int | str, total: int, *, up: bool) -> int:
+    """How many containers an amount is.
+
+    Args:
+        amount: A number, or a percentage.
+        total: What a percentage is of.
+        up: Whether a percentage is rounded up, and not down.
+    """
+    if isinstance(amount, int):
+        return amount
+    hundredths = int(amount.removesuffix("%")) * total
+    return -(-hundredths // 100) if up else hundredths // 100
+
+
+class Rolling(Model):
+    """Containers are replaced batch after batch; percentages are of what is wanted."""
+
+    batch: Amount = Field(
+        "25%", description="Containers that are replaced at once; a percentage is rounded up."
+    )
+    max_surge: Amount = Field(
+        "25%",
+        description="Containers that may run beyond what is wanted; a percentage is rounded up.",
+    )
+    max_unavailable: Amount = Field(
+        0, description="Containers that may be missing; a percentage is rounded down."
+    )
+
+    @model_validator(mode="after")
+    def _can_move(self) -> Self:
+        if {self.max_surge, self.max_unavailable} <= {0, "0%"}:
+            raise ValueError(
+                "`max_surge` and `max_unavailable` are both 0: no container could be replaced"
+            )
+        return self

@@ -192,6 +192,21 @@ class Engine(Describer, Protocol):
         """
         ...
 
+    def pin(self, slot: str, replicas: Mapping[str, int]) -> bool:
+        """Send a slot's requests only to containers that run, and stay at these numbers.
+
+        Until the next `route`: what is removed then gets no request any more, and what is added
+        gets none before it is ready. An engine that sees to that by itself does nothing here.
+
+        Args:
+            slot: The slot.
+            replicas: Service -> containers that there are to be; others stay as they are.
+
+        Returns:
+            Whether routes changed: requests under earlier ones may still be open.
+        """
+        ...
+
     def open_on_old_routes(self) -> int:
         """How many router processes still finish requests begun under earlier routes."""
         ...

@@ -66,7 +66,7 @@ class Transition:
             served = self._move_traffic(stage)
         notes += [self._pass(gate, stage) for gate in stage.gates if gate.under_traffic]
         notes += [
-            self._shrink(side, counts, is_served=served)
+            self._shrink(side, counts, stage, is_served=served)
             for side, counts in ((self.old, stage.old), (self.new, stage.new))
         ]
         return "; ".join(filter(None, notes))
@@ -85,11 +85,16 @@ class Transition:
             return
         there = self._running(side)
         wanted = {name: max(count, there[name]) for name, count in counts.items() if count}
+        if any(there[name] < count for name, count in wanted.items()):
+            # Users of the slot meet what is added only once it has passed its gates.
+            self.engine.pin(side.slot, wanted)
         # Workers stand ready, so that their hand-over is short.
         ready = side.release.named(Role.WORKER)
         self.engine.start(side.release, side.slot, wanted, ready)
 
-    def _shrink(self, side: GateContext | None, counts: Counts, *, is_served: bool) -> str:
+    def _shrink(
+        self, side: GateContext | None, counts: Counts, stage: Stage, *, is_served: bool
+    ) -> str:
         """Stop what a stage does not want any more, once its users have left."""
         if side is None:
             return ""
@@ -101,10 +106,14 @@ class Transition:
         there = self._running(side)
         if all(there[name] <= count for name, count in counts.items()):
             return ""
-        note = self._drained(side) if is_served else ""
-        self.engine.stop(side.slot, [name for name, count in counts.items() if not count])
         left = {name: count for name, count in counts.items() if count}
+        # Users leave what goes first: its address is one of the slot's for as long as it is there.
+        is_pinned = self.engine.pin(side.slot, left)
+        note = self._drained(side) if is_served or is_pinned else ""
+        self.engine.stop(side.slot, [name for name, count in counts.items() if not count])
         self.engine.start(side.release, side.slot, left)
+        if is_pinned:
+            self._move_traffic(stage)
         return note
 
     def _running(self, side: GateContext) -> Counter[str]:

@@ -4,6 +4,7 @@ from fakes import FakeSite
 from test_executor import candidate, scene
 
 from towline.config.deploy_sections import Rollout
+from towline.config.services import Role
 from towline.environments.site import observe
 from towline.rollout import interrupted, operations
 from towline.rollout.continuation import find_continuation
@@ -18,7 +19,7 @@ def builder(folder, monkeypatch):
         release = site.store.get(version)
         at = find_continuation(site.store, observe(site), left)
         settings = interrupted.settings_of(site, left)
-        plan = plan_deploy(scene(site), candidate(release), settings, at)
+        plan = plan_deploy(scene(site), _candidate(release), settings, at)
         return HostRollout(site, plan, touched=at is not None)
 
     monkeypatch.setattr(operations, "_deploy", plain)
@@ -30,7 +31,7 @@ def builder(folder, monkeypatch):
         site = FakeSite(folder / str(name))
         given = {"window": 0.01, "steps": [10, 60], **settings}
         found = Rollout(canary=given) if strategy == "canary" else Rollout(rolling=settings)
-        changes = {"strategy": strategy, "canary": found.canary}
+        changes = {"strategy": strategy, "canary": found.canary, "rolling": found.rolling}
         site.rollout = site.rollout.model_copy(update=changes)
         site.serve(site.keep("1.0.0", replicas=replicas))
         site.keep("1.0.1", replicas=replicas)
@@ -40,9 +41,13 @@ def builder(folder, monkeypatch):
     return build
 
 
+def _candidate(release):
+    return candidate(release, replicas=release.counts(Role.APP))
+
+
 def begin(site):
     """The deploy of 1.0.1."""
-    plan = plan_deploy(scene(site), candidate(site.store.get("1.0.1")), site.rollout)
+    plan = plan_deploy(scene(site), _candidate(site.store.get("1.0.1")), site.rollout)
     return HostRollout(site, plan)
 
 

@@ -243,6 +243,18 @@ class ComposeEngine(Described):
         if release.router:
             self.router.switch(release, shares, self.observe())
 
+    def pin(self, slot: str, replicas: Mapping[str, int]) -> bool:
+        """See `Engine.pin`."""
+        there = self.observe()
+        found = there.of(slot, Role.APP)
+        gone = list(scaling.surplus(found, replicas))
+        stay = [item for item in found if item.running and item not in gone]
+        names = {
+            service: tuple(item.name for item in stay if item.service == service)
+            for service in replicas
+        }
+        return self.router.pin(slot, names, there)
+
     def open_on_old_routes(self) -> int:
         """See `Engine.open_on_old_routes`."""
         return sum(self.router.retiring(item) for item in self.observe().role(Role.ROUTER))

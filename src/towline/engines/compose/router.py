@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,19 +119,61 @@ class Router:
                 self._backends(release, shares, world), world, version
             ):
                 return
-            routes = Routes(uuid.uuid4().hex[:12], self._backends(release, shares, world))
-            text = nginx.render(routes, nginx_version=version)
-            self.host.files.overwrite(self._file, text.encode())
-            self._test(container)
-            old = self._accepting(container)
-            self._reload(container)
-            self._verify(container, routes, old)
+            self._put(container, self._backends(release, shares, world), version)
         except (TowlineError, OSError):
             self._put_back(before)
             # What it says now is of no use: the reason for the way back is told.
             with suppress(TowlineError):
                 self._reload(container)
             raise
+
+    def pin(self, slot: str, names: Mapping[str, tuple[str, ...]], world: World) -> bool:
+        """Send a slot's requests only to some of its containers, until the next switch.
+
+        The alias of a slot means all that run there, at once; a name means one container.
+
+        Args:
+            slot: The slot.
+            names: Service -> containers; a service that has none of them is left as it is.
+            world: What is there.
+
+        Returns:
+            Whether routes changed.
+
+        Raises:
+            TowlineError: When the router refuses them; then the earlier ones stay in force.
+        """
+        routes = self.read(world)
+        backends = {
+            service: replace(backend, only={**backend.only, slot: names[service]})
+            if names.get(service) and backend.shares.get(slot)
+            else backend
+            for service, backend in routes.backends.items()
+        }
+        if backends == routes.backends:
+            return False
+        container = self._running(world)
+        before = self.host.files.read(self._file)
+        try:
+            self._put(container, backends, self._version(container))
+        except (TowlineError, OSError):
+            with suppress(OSError, TowlineError):
+                self.host.files.overwrite(self._file, before)
+                self._reload(container)
+            raise
+        return True
+
+    def _put(
+        self, container: Container, backends: Mapping[str, Backend], version: tuple[int, ...]
+    ) -> None:
+        """Write routes, test them, put them in force, and make sure that they are."""
+        routes = Routes(uuid.uuid4().hex[:12], backends)
+        text = nginx.render(routes, nginx_version=version)
+        self.host.files.overwrite(self._file, text.encode())
+        self._test(container)
+        old = self._accepting(container)
+        self._reload(container)
+        self._verify(container, routes, old)
 
     def reload(self, world: World) -> None:
         """Let it read its files again, such as a renewed certificate; the routes stay.
