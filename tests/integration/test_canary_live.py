@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import urllib.request
 
 import pytest
 
@@ -92,3 +93,32 @@ def test_a_paused_canary_is_seen_and_let_go_on_from_another_checkout(make, tmp_p
     back = elsewhere.inv("rollback", "--auto-approve", "--reason", "no").ok()
     assert "1.1.0 is live in local" in back.out
     assert project.inv("status", "--json").ok().json["hold"]
+
+
+def test_users_stay_with_their_release_and_a_header_asks_for_the_new_one(make):
+    told = "[pause, 50%, pause]"
+    project = make(told, "1s, stick: cookie, preview: {header: X-Release, value: new}")
+    for version in ("1.0.0", "1.1.0"):
+        release(project, version)
+        project.inv("deploy").ok()
+    assert {ask(project)[0] for _ in range(20)} == {"1.0.0"}
+    assert {ask(project, X_Release="new")[0] for _ in range(20)} == {"1.1.0"}
+    assert {ask(project, X_Release="other")[0] for _ in range(20)} == {"1.0.0"}
+    project.inv("deploy.promote").ok()
+    users = [ask(project) for _ in range(40)]
+    assert {version for version, _ in users} == {"1.0.0", "1.1.0"}
+    for version, cookie in users[:15]:
+        again = [ask(project, Cookie=cookie) for _ in range(5)]
+        assert set(again) == {(version, "")}
+        assert ask(project, Cookie=cookie, X_Release="new")[0] == "1.1.0"
+    project.inv("deploy.promote").ok()
+    assert {ask(project) for _ in range(20)} == {("1.1.0", "")}
+
+
+def ask(project, **headers):
+    """The release that answers, and the cookie that it sets."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(f"http://127.0.0.1:{project.http}/", headers=named)
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        cookie = answer.headers.get("Set-Cookie", "").partition(";")[0]
+        return answer.headers["X-Release"], cookie

@@ -44,6 +44,27 @@ def _rising(steps: list[int | Literal["pause"]]) -> list[int | Literal["pause"]]
     return steps
 
 
+_Header = Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9-]*)?$")]
+
+
+class Preview(Model):
+    """Requests that always reach the new release, from the moment that it runs."""
+
+    header: _Header = Field("", description="Header that such requests have, such as `X-Release`.")
+    cookie: str = Field(
+        "", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", description="Or the cookie that they have."
+    )
+    value: str = Field(
+        "new", pattern=r"^[A-Za-z0-9._-]+$", description="The value of that header or cookie."
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if bool(self.header) == bool(self.cookie):
+            raise ValueError("a preview is asked for by a header or by a cookie: write one of them")
+        return self
+
+
 class Canary(Model):
     """Traffic in steps: the new release gets a share, then more, while the old one stays full."""
 
@@ -61,6 +82,21 @@ class Canary(Model):
         description="Containers of each new app service until the end; without it as many as the "
         "share asks for.",
     )
+    stick: Literal["", "cookie", "header", "address"] = Field(
+        "",
+        description="What a user is recognized by, who then stays with a release while shares "
+        "grow: a `cookie` that the router sets, a `header`, or the client's `address`.",
+    )
+    header: _Header = Field("", description="The header, where `stick` is `header`.")
+    preview: Preview | None = Field(
+        None, description="Requests that always reach the new release, whatever its share is."
+    )
+
+    @model_validator(mode="after")
+    def _names_its_header(self) -> Self:
+        if (self.stick == "header") != bool(self.header):
+            raise ValueError("`stick: header` and `header` go together: write both, or none")
+        return self
 
 
 def _amount(given: object) -> object:

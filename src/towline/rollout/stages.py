@@ -15,6 +15,7 @@ from towline.rollout.gates.bake import Bake
 from towline.rollout.gates.base import Gate
 from towline.rollout.gates.health import Health
 from towline.rollout.gates.smoke import Smoke
+from towline.routing.policy import ANYBODY, Policy
 
 # Service -> containers.
 Counts = Mapping[str, int]
@@ -44,6 +45,7 @@ class Stage:
         old_gates: What the old release must pass.
         users_first: Move traffic before the workers, which may take their time to stop.
         pauses: Whether a person decides on what follows it.
+        policy: How users are told apart while two releases share them.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Stage:
     old_gates: tuple[Gate, ...] = ()
     users_first: bool = False
     pauses: bool = False
+    policy: Policy = ANYBODY
 
     @property
     def runs_new(self) -> bool:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from towline.config.deploy_sections import Rollout
 from towline.config.services import Role
@@ -21,6 +22,7 @@ from towline.rollout.gates.containers import is_healthy
 from towline.rollout.gates.health import Health
 from towline.rollout.serving import restart_router, router_fault
 from towline.rollout.stages import Counts, Stage, Workers
+from towline.routing.policy import ANYBODY, Policy
 from towline.state.releases import Release
 
 _POLL = 0.05
@@ -149,16 +151,32 @@ class Transition:
         if sum(shares.values()) != 100:
             shares = {}  # the first release, or recreate: nobody serves
         leading = self.new if stage.share >= 50 or self.old is None else self.old
+        policy = self._policy(stage)
+        if policy.previews:
+            shares.setdefault(policy.preview_slot, 0)
         if leading:
-            self._route(leading.release, shares)
+            self._route(leading.release, shares, policy)
         return bool(shares)
 
-    def _route(self, release: Release, shares: dict[str, int]) -> None:
+    def _policy(self, stage: Stage) -> Policy:
+        """How users are told apart; nobody is where only one release runs."""
+        if self.new is None or not stage.can_pause:
+            return ANYBODY
+        policy = stage.policy
+        if policy.preview_header or policy.preview_cookie:
+            return replace(policy, preview_slot=self.new.slot)
+        # Where one release has all traffic, nobody has to be told from anybody.
+        return policy if stage.share else ANYBODY
+
+    def _route(self, release: Release, shares: dict[str, int], policy: Policy) -> None:
         """Send traffic by a router that may have died, or dies meanwhile; it is started again."""
+        route = self.engine.route
+        # An engine that cannot tell users apart is not asked to.
+        send = partial(route, release, shares, *([] if policy == ANYBODY else [policy]))
         if shares:
             self._wake_router(release)
         try:
-            self.engine.route(release, shares)
+            send()
         except Locked:
             raise
         except Exception:
@@ -166,7 +184,7 @@ class Transition:
                 return  # it sends nobody anywhere
             if not self._wake_router(release):
                 raise
-            self.engine.route(release, shares)
+            send()
 
     def _wake_router(self, release: Release) -> bool:
         woken = restart_router(self.engine, release)

@@ -1,5 +1,8 @@
 """The nginx lines that send the requests of one service to its slots."""
 
+from dataclasses import replace
+
+from towline.routing.policy import ANYBODY, Policy
 from towline.routing.routes import Backend
 
 NOWHERE = "127.0.0.1:9"
@@ -10,7 +13,7 @@ def variable(service: str) -> str:
     return "$towline_" + service.replace("-", "_")
 
 
-def render_backend(service: str, backend: Backend) -> list[str]:
+def render_backend(service: str, backend: Backend, policy: Policy = ANYBODY) -> list[str]:
     """The lines that give a service's variable its value.
 
     Containers that are named one by one are chosen by another key than the slot: by the same one,
@@ -19,9 +22,9 @@ def render_backend(service: str, backend: Backend) -> list[str]:
     before: list[str] = []
     targets: dict[str, str] = {}
     for slot, share in sorted(backend.shares.items()):
-        names = backend.only.get(slot, ())
-        if not share:
+        if not share and slot != policy.preview_slot:
             continue
+        names = backend.only.get(slot, ())
         if len(names) > 1:
             targets[slot] = _own(f"of_{slot}", service)
             addresses = [f"{name}:{backend.port_of(slot)}" for name in names]
@@ -32,17 +35,29 @@ def render_backend(service: str, backend: Backend) -> list[str]:
     if len(targets) < 2:
         address = next(iter(targets.values()), NOWHERE)
         return [*before, *_map('""', variable(service), address)]
-    parts = [(f"{backend.shares[slot]}%", address) for slot, address in targets.items()]
-    if not before:
-        return _split("$request_id", variable(service), parts)
+    shares = [(f"{backend.shares[slot]}%", slot) for slot in targets if backend.shares[slot]]
+    previews = policy.previews and policy.preview_slot in targets
+    if not before and not previews:
+        return _split(policy.key, variable(service), [(part, targets[s]) for part, s in shares])
     # `split_clients` has no variables in its values, and `map` has.
     chosen = _own("slot_of", service)
-    slots = [(share, slot) for (share, _), slot in zip(parts, targets, strict=True)]
+    lines = [*before, *_slots(service, chosen, shares, policy if previews else replace(policy,
+             preview_slot=""))]  # fmt: skip
+    return [*lines, "", *_map(chosen, variable(service), NOWHERE, targets)]
+
+
+def _slots(service: str, chosen: str, shares: list[tuple[str, str]], policy: Policy) -> list[str]:
+    """The lines that choose a slot: by its share, or because a request asks for it."""
+    if not policy.previews:
+        return _split(policy.key, chosen, shares)
+    asked = {policy.preview_slot: policy.preview_slot}
+    if len(shares) < 2:
+        return _map(policy.preview, chosen, shares[0][1], asked)
+    shared = _own("share_of", service)
     return [
-        *before,
-        *_split("$request_id", chosen, slots),
+        *_split(policy.key, shared, shares),
         "",
-        *_map(chosen, variable(service), NOWHERE, targets),
+        *_map(policy.preview, chosen, shared, asked),
     ]
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 
 from towline.routing.backends import NOWHERE, render_backend, variable
+from towline.routing.policy import read_policy
 from towline.routing.routes import Backend, Routes, read_backend
 
 __all__ = [
@@ -62,8 +63,9 @@ def render(routes: Routes, *, nginx_version: tuple[int, ...] = (0,)) -> str:
     ]
     if nginx_version >= KEEPS_IDLE_CONNECTIONS:
         lines.append("keepalive_min_timeout 10s;")
+    lines += routes.policy.lines()
     for service, backend in sorted(routes.backends.items()):
-        lines += ["", *render_backend(service, backend)]
+        lines += ["", *render_backend(service, backend, routes.policy)]
     lines += [
         "",
         "server {",
@@ -83,7 +85,10 @@ def render(routes: Routes, *, nginx_version: tuple[int, ...] = (0,)) -> str:
 
 def _account(routes: Routes) -> str:
     backends = {name: backend.data() for name, backend in routes.backends.items()}
-    return json.dumps({"generation": routes.generation, "backends": backends}, sort_keys=True)
+    data: dict[str, object] = {"generation": routes.generation, "backends": backends}
+    if policy := routes.policy.data():
+        data["policy"] = policy
+    return json.dumps(data, sort_keys=True)
 
 
 def parse(account: str) -> Routes:
@@ -95,7 +100,7 @@ def parse(account: str) -> Routes:
     try:
         data = json.loads(account)
         backends = {name: read_backend(item) for name, item in data["backends"].items()}
-        return Routes(data["generation"], backends)
+        return Routes(data["generation"], backends, read_policy(data.get("policy", {})))
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"not an account of routes: {error}") from None
 

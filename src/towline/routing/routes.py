@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from towline.routing.policy import ANYBODY, Policy
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -59,6 +61,7 @@ class Routes:
 
     generation: str = ""
     backends: Mapping[str, Backend] = field(default_factory=dict)
+    policy: Policy = ANYBODY
 
     def share(self, colour: str) -> int:
         """The percentage of traffic that a colour gets; all services that it shares move together.

@@ -11,6 +11,7 @@ from towline.insight.history import Result
 from towline.progress import Silent
 from towline.rollout import by_hand, interrupted, operations, repair
 from towline.rollout.executor import Executor
+from towline.routing.policy import ANYBODY
 from towline.state import hold, pause_request
 from towline.state.actor import current
 from towline.state.journal import unfinished
@@ -181,10 +182,10 @@ def ask_at(site, share, executor):
     """Somebody asks for a pause while traffic moves to a share."""
     route = site.engine.route
 
-    def routed(release, shares):
+    def routed(release, shares, policy=ANYBODY):
         if shares.get("green") == share:
             assert by_hand.ask_to_pause(Fleet((site,)), "errors look odd") == "1.0.1"
-        route(release, shares)
+        route(release, shares, policy)
 
     return routed
 

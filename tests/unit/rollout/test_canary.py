@@ -14,6 +14,7 @@ from towline.rollout.executor import Executor
 from towline.rollout.gates.bake import Bake
 from towline.rollout.schedules import find_strategies
 from towline.rollout.stages import Replicas, StrategySettings
+from towline.routing.policy import ANYBODY
 from towline.state.journal import unfinished
 from towline.state.releases import Status
 
@@ -131,3 +132,36 @@ def test_what_fails_after_it_was_resumed_goes_back(make, monkeypatch, share):
         operations.resume(Fleet((site,))).run(Silent())
     assert serving(site) == "1.0.0"
     assert site.engine.shares == {"blue": 100}
+
+
+def test_users_are_told_apart_only_while_two_releases_share_them(make):
+    site = make(stick="header", header="X-User", preview={"cookie": "try"}, steps=[10])
+    told = []
+    route = site.engine.route
+
+    def routed(release, shares, policy=ANYBODY):
+        told.append((dict(sorted(shares.items())), policy.stick, policy.preview_slot))
+        route(release, shares, policy)
+
+    site.engine.route = routed
+    Executor([begin(site)], Silent()).run()
+    # From the moment that it runs, whoever asks for the new release gets it.
+    assert told[0] == ({"blue": 100, "green": 0}, "header", "green")
+    assert told[1] == ({"blue": 90, "green": 10}, "header", "green")
+    assert told[-1] == ({"green": 100}, "", "")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"stick": "header"}, "`stick: header` and `header` go together"),
+        ({"header": "X-User"}, "`stick: header` and `header` go together"),
+        ({"preview": {}}, "by a header or by a cookie: write one of them"),
+        ({"preview": {"header": "X-A", "cookie": "b"}}, "by a header or by a cookie"),
+        ({"preview": {"header": "X-A", "value": "a b;"}}, "should match pattern"),
+        ({"stick": "header", "header": "X_$a"}, "should match pattern"),
+    ],
+)
+def test_what_nginx_could_not_tell_apart_is_refused(given, said):
+    with pytest.raises(ValueError, match=said):
+        Rollout(canary=given)

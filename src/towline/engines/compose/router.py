@@ -26,6 +26,7 @@ from towline.hosts import full_disk
 from towline.hosts.base import Host
 from towline.routing import nginx
 from towline.routing.nginx import Backend, Routes
+from towline.routing.policy import ANYBODY, Policy
 from towline.state.releases import Release, ReleaseStore, StateFolder
 
 if TYPE_CHECKING:
@@ -104,7 +105,13 @@ class Router:
         """Take the file of routes away."""
         self.host.files.remove(self._file)
 
-    def switch(self, release: Release, shares: Mapping[str, int], world: World) -> None:
+    def switch(
+        self,
+        release: Release,
+        shares: Mapping[str, int],
+        world: World,
+        policy: Policy = ANYBODY,
+    ) -> None:
         """Put a release's router configuration and these shares in force.
 
         Raises:
@@ -113,13 +120,12 @@ class Router:
         container = self._running(world)
         version = self._version(container)
         before = self._snapshot(release)
+        wanted = Routes("", self._backends(release, shares, world), policy)
         try:
             changed = self._sync(release)
-            if not changed and self._in_force(
-                self._backends(release, shares, world), world, version
-            ):
+            if not changed and self._in_force(wanted, world, version):
                 return
-            self._put(container, self._backends(release, shares, world), version)
+            self._put(container, wanted, version)
         except (TowlineError, OSError):
             self._put_back(before)
             # What it says now is of no use: the reason for the way back is told.
@@ -155,7 +161,7 @@ class Router:
         container = self._running(world)
         before = self.host.files.read(self._file)
         try:
-            self._put(container, backends, self._version(container))
+            self._put(container, replace(routes, backends=backends), self._version(container))
         except (TowlineError, OSError):
             with suppress(OSError, TowlineError):
                 self.host.files.overwrite(self._file, before)
@@ -163,11 +169,9 @@ class Router:
             raise
         return True
 
-    def _put(
-        self, container: Container, backends: Mapping[str, Backend], version: tuple[int, ...]
-    ) -> None:
+    def _put(self, container: Container, wanted: Routes, version: tuple[int, ...]) -> None:
         """Write routes, test them, put them in force, and make sure that they are."""
-        routes = Routes(uuid.uuid4().hex[:12], backends)
+        routes = replace(wanted, generation=uuid.uuid4().hex[:12])
         text = nginx.render(routes, nginx_version=version)
         self.host.files.overwrite(self._file, text.encode())
         self._test(container)
@@ -252,15 +256,13 @@ class Router:
         done = live.sync(files, self.state, model, [release.router or ""], release)
         return bool(done.changed)
 
-    def _in_force(
-        self, backends: Mapping[str, Backend], world: World, version: tuple[int, ...]
-    ) -> bool:
+    def _in_force(self, routes: Routes, world: World, version: tuple[int, ...]) -> bool:
         """Whether the running router has these very routes.
 
         Then nothing is written: a host whose disk is full can be told to stay as it is.
         """
         now = self.read(world)
-        wanted = Routes(now.generation, backends)
+        wanted = replace(routes, generation=now.generation)
         try:
             text = self.host.files.read(self._file).decode()
         except FileNotFoundError:

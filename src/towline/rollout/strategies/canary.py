@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from towline.config.progressive import is_share
+from towline.config.progressive import Canary, is_share
 from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings, Workers
 from towline.rollout.steps import table
+from towline.routing.policy import Policy
 
 
 def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
@@ -20,6 +21,7 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
             old=replicas.old,
             share=0,
             gates=settings.before_traffic,
+            policy=_policy(canary),
         )
     ]
     for step in canary.steps if replicas.old else ():
@@ -58,6 +60,19 @@ def _step(share: int, replicas: Replicas, settings: StrategySettings) -> Stage:
         old=replicas.old,
         share=share,
         gates=settings.under_share(canary.window),
+        policy=_policy(canary),
+    )
+
+
+def _policy(canary: Canary) -> Policy:
+    policy, preview = Policy(canary.stick, canary.header), canary.preview
+    if preview is None:
+        return policy
+    return replace(
+        policy,
+        preview_header=preview.header,
+        preview_cookie=preview.cookie,
+        preview_value=preview.value,
     )
 
 
