@@ -276,6 +276,10 @@ class MemoryEngine:
         """See `Engine.inspect_host`."""
         return []
 
+    def inspect_room(self, bundle: Bundle, peak: Mapping[str, int]) -> list[Finding]:
+        """See `Engine.inspect_room`."""
+        return []
+
     def inspect_claims(self, draft: Draft) -> list[Finding]:
         """See `Engine.inspect_claims`."""
         return []

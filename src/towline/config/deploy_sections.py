@@ -108,6 +108,11 @@ class Rollout(Model):
         description="How long a job, such as a migration, may take before it is stopped; "
         "`x-towline: {timeout: …}` of a job wins.",
     )
+    max_downtime: Duration | None = Field(
+        None,
+        description="Refuse a strategy that may take the service down for longer; `recreate` does "
+        "so for `health_timeout`, twice if it has to go back. Without it, any.",
+    )
     reconnect: Duration = Field(
         60.0, description="How long a lost host is waited for before the others go back alone."
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from towline.config.deploy_sections import Rollout
 from towline.config.services import SCALED, Role
-from towline.config.units import format_size
+from towline.config.units import format_duration, format_size
 from towline.engines.acts import Act, Effect
 from towline.engines.commands import Commands
 from towline.engines.world import other
@@ -160,6 +160,24 @@ def require_router(rollout: Rollout, has_router: bool) -> None:
         )
 
 
+def require_uptime(rollout: Rollout, live: Release | None) -> None:
+    """Raise UsageError when users may be without service for longer than the environment allows.
+
+    Args:
+        rollout: The settings.
+        live: The release that serves; where none does, nobody misses it.
+    """
+    strategy, limit = find_strategies()[rollout.strategy], rollout.max_downtime
+    longest = strategy.downtime(rollout)
+    if live is None or limit is None or longest <= limit:
+        return
+    raise UsageError(
+        f"{rollout.strategy} may take the service down for up to {format_duration(longest)}, and "
+        f"`rollout.max_downtime` is {format_duration(limit)}",
+        remedy="use `strategy: blue-green`, `canary` or `rolling`, which take nothing down",
+    )
+
+
 def require_scaled(rollout: Rollout, roles: Mapping[str, Role]) -> None:
     """Raise UsageError when `rollout.replicas` names what is no app and no worker."""
     known = [name for name, role in roles.items() if role in SCALED]
@@ -184,11 +202,13 @@ def plan_deploy(
         at: Where a deploy of that release in steps goes on.
 
     Raises:
-        UsageError: When the strategy needs a router and the compose file has none.
+        UsageError: When the strategy needs a router and the compose file has none, or takes the
+            service down for longer than is allowed.
     """
     observed = scene.observed
     live = observed.live
     require_router(rollout, bool(candidate.named(Role.ROUTER)))
+    require_uptime(rollout, live)
     if candidate.kept is None:
         require_scaled(rollout, candidate.roles)
     strategy = find_strategies()[rollout.strategy]

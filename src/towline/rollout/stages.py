@@ -149,6 +149,10 @@ class StrategySettings:
         return Health(rollout.health_timeout), *bake
 
 
+def _no_time(rollout: deploy_sections.Rollout) -> float:  # noqa: ARG001
+    return 0.0
+
+
 @dataclass(frozen=True)
 class Strategy:
     """A way to bring a release to users.
@@ -157,8 +161,10 @@ class Strategy:
         stages: Its schedule: a pure function.
         capacity: Of each service, the containers that serve at every moment of it at least.
         needs_router: Whether two releases are to run side by side.
+        downtime: Seconds for which nothing may serve, at the longest.
     """
 
     stages: Callable[[Replicas, StrategySettings], list[Stage]]
     capacity: Callable[[Replicas, StrategySettings], Counts]
     needs_router: bool = True
+    downtime: Callable[[deploy_sections.Rollout], float] = _no_time
