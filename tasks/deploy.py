@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _HELP = {
     "env": seam.ENV_HELP,
     "version": "A kept release to deploy again. Default: the promoted one.",
-    "strategy": "blue-green or recreate. Default: as configured.",
+    "strategy": "blue-green, canary, rolling or recreate. Default: as configured.",
     "host": "Only this host: it gets the release that serves on the others. Default: all.",
     "without": seam.WITHOUT_HELP,
     "json": seam.JSON_HELP,
@@ -177,6 +177,56 @@ def abort_(
         carry_out(approve(operation, allow_restart=allow_restart), json)
 
 
+@task(
+    name="promote",
+    auto_shortflags=False,
+    iterable=["without"],
+    help={
+        **_END_HELP,
+        "full": "To all traffic at once, without the steps in between. Default: off.",
+        "reason": "Why; kept in the journal.",
+    },
+)
+def promote_(
+    c: Context,
+    env: str = "local",
+    full: bool = False,
+    reason: str = "",
+    without: list[str] | None = None,
+    wait: str = "0",
+    allow_restart: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Let a paused deploy go on: to its next step, or to all traffic."""
+    with seam.outcome():
+        from towline.rollout import operations
+
+        fleet = _in_turn(env, wait, without=without, dry=seam.is_dry(c, dry_run))
+        operation = operations.promote(fleet, full=full, reason=reason)
+        if seam.is_dry(c, dry_run):
+            show(operation.plan, json)
+            return
+        carry_out(approve(operation, allow_restart=allow_restart), json)
+
+
+@task(
+    name="pause",
+    auto_shortflags=False,
+    help={"env": seam.ENV_HELP, "reason": "Why; kept in the journal and shown by `inv status`."},
+)
+def pause_(c: Context, env: str = "local", reason: str = "") -> None:
+    """Ask a deploy that is running to pause after its current step."""
+    with seam.outcome():
+        from towline.rollout import by_hand
+
+        release = by_hand.ask_to_pause(seam.open_fleet(env), reason)
+        terminal.say(
+            f"{release} pauses after its current step, unless that brings it all traffic; "
+            f"`inv status --env {env}` shows where"
+        )
+
+
 def _in_turn(env: str, wait: str, *, without: list[str] | None, dry: bool) -> Fleet:
     """An environment on all its hosts, after waiting for whoever holds its lock."""
     from towline.rollout.turn import Turn
@@ -236,4 +286,4 @@ def _resume(
         carry_out(approve(operation, allow_restart=allow_restart), json, say=say)
 
 
-ns = Collection("deploy", run, plan_, resume_, abort_)
+ns = Collection("deploy", run, plan_, promote_, pause_, resume_, abort_)

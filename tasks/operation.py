@@ -15,6 +15,8 @@ from . import seam, terminal
 if TYPE_CHECKING:
     from towline.planned import Planned
     from towline.rollout.operations import Operation
+    from towline.rollout.plan import Plan
+    from towline.rollout.stages import Stage
 
 
 @dataclass(frozen=True)
@@ -86,22 +88,30 @@ def carry_out(
     terminal.tell(f"{plan.kind} {plan.project} {plan.release} to {plan.environment}")
     for warning in dict.fromkeys((*plan.warnings, *operation.interruptions)):
         terminal.tell(f"  {terminal.paint('!', 'yellow', sys.stderr)}  {warning}")
-    operation.run(terminal.Steps(), wait=wait)
+    paused = operation.run(terminal.Steps(), wait=wait)
     if json:
-        terminal.say_json("outcome", {"ok": True, **plan.data(), "moved": operation.moved()})
+        at = {"step": paused.name, "share": paused.share} if paused else None
+        outcome = {"ok": True, **plan.data(), "moved": operation.moved(), "paused": at}
+        terminal.say_json("outcome", outcome)
         return
     moved = operation.moved()
     width = max(map(len, moved), default=0)
     for host, amount in moved.items():
         terminal.tell(f"  moved    {host:<{width}}  {amount}")
-    say(_outcome(operation))
+    for line in _paused(plan, paused) if paused else [_outcome(operation)]:
+        say(line)
+
+
+def _paused(plan: Plan, stage: Stage) -> list[str]:
+    env = plan.environment
+    return [
+        f"{plan.release} is paused at {stage.share} % of traffic in {env}; nothing waits meanwhile",
+        f"`inv deploy.promote --env {env}` goes on, `inv deploy.abort --env {env}` rolls it back",
+    ]
 
 
 def _outcome(operation: Operation) -> str:
     plan, url = operation.plan, operation.site.environment.url
     if plan.kind == "migrate":
         return f"migrations of {plan.release} ran in {plan.environment}"
-    serves = plan.release
-    if plan.kind == "abort":
-        serves = plan.old.id if plan.old else "nothing"
-    return f"{serves} is live in {plan.environment}" + (f": {url}" if url else "")
+    return f"{operation.goes_to} is live in {plan.environment}" + (f": {url}" if url else "")

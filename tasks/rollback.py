@@ -63,7 +63,7 @@ def rollback(
         if seam.is_dry(c, dry_run):
             show(operation.plan, json)
             return
-        question = f"Roll {env} back from {operation.plan.live} to {operation.plan.release}?"
+        question = f"Roll {env} back from {operation.leaves} to {operation.goes_to}?"
         if operation.schema_question:
             # Not what --auto-approve is for: the database may be newer than the code.
             seam.confirm(

@@ -57,6 +57,8 @@ def _show_unfinished(data: dict[str, Any]) -> None:
         terminal.say(f"  {terminal.paint('failed  ', 'red')}  {data['manual']}")
     if data["interrupted"]:
         terminal.say(f"  {terminal.paint('state   ', 'red')}  interrupted: {data['interrupted']}")
+    if data["paused"]:
+        _show_pause(data["paused"], data["environment"])
     for word in ("hold", "lock"):
         if data[word]:
             terminal.say(f"  {terminal.paint(f'{word:<8}', 'yellow')}  {data[word]}")
@@ -65,6 +67,23 @@ def _show_unfinished(data: dict[str, Any]) -> None:
             f"  next      `inv deploy.resume --env {data['environment']}` goes on, "
             f"`inv deploy.abort --env {data['environment']}` goes back"
         )
+
+
+def _show_pause(paused: dict[str, Any], environment: str) -> None:
+    """Where a deploy waits, since when, who paused it, and what to type."""
+    from towline.state.actor import read
+
+    since = paused["at"][:19].replace("T", " ")
+    why = f": {paused['reason']}" if paused["reason"] else ""
+    terminal.say(
+        f"  {terminal.paint('state   ', 'yellow')}  {paused['release']} ({paused['strategy']}) is "
+        f"paused at {paused['share']} % of traffic, after step {paused['step']}"
+    )
+    terminal.say(f"            since {since} UTC, by {read(paused['actor'])}{why}")
+    terminal.say(
+        f"  next      `inv deploy.promote --env {environment}` goes on, "
+        f"`inv deploy.abort --env {environment}` rolls it back to {paused['before']}"
+    )
 
 
 def _headline(data: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ from towline.hosts.base import Folder, Host
 from towline.images.registry import Listing
 from towline.images.shipping import Shipped
 from towline.routing.nginx import Backend, Routes
+from towline.routing.policy import ANYBODY, Policy
 from towline.state.releases import Release, StateFolder
 
 _FILE = "memory.json"
@@ -190,6 +191,7 @@ class MemoryEngine:
     roles: dict[str, str] = field(default_factory=dict)
     shares: dict[str, int] = field(default_factory=dict)
     printed: dict[str, list[str]] = field(default_factory=dict)
+    policy: Policy = ANYBODY
     noted: Path | None = None
     images: MemoryImages = field(default_factory=MemoryImages)
 
@@ -272,6 +274,10 @@ class MemoryEngine:
 
     def inspect_host(self, disk_free: int) -> list[Finding]:
         """See `Engine.inspect_host`."""
+        return []
+
+    def inspect_room(self, bundle: Bundle, peak: Mapping[str, int]) -> list[Finding]:
+        """See `Engine.inspect_room`."""
         return []
 
     def inspect_claims(self, draft: Draft) -> list[Finding]:
@@ -444,12 +450,17 @@ class MemoryEngine:
         apps = sorted(name for name, role in self.roles.items() if role == Role.APP)
         return Routes("g", {name: Backend(8000, self.shares) for name in apps if self.shares})
 
-    def route(self, release: Release, shares: Mapping[str, int]) -> None:
+    def route(self, release: Release, shares: Mapping[str, int], policy: Policy = ANYBODY) -> None:
         """See `Engine.route`."""
         if release.router:
             if not self.persistent.get(release.router):
                 raise TowlineError("the router is not running")
             self.shares = dict(shares)
+            self.policy = policy
+
+    def pin(self, slot: str, replicas: Mapping[str, int]) -> bool:
+        """See `Engine.pin`; requests take no time here."""
+        return False
 
     def open_on_old_routes(self) -> int:
         """See `Engine.open_on_old_routes`."""

@@ -11,6 +11,10 @@ from projects import docker, remove
 from towline.config.loading import load
 from towline.environments.opening import open_site
 from towline.environments.site import observe
+from towline.rollout.gates.base import GateContext
+from towline.rollout.gates.health import Health
+from towline.rollout.stages import Stage, Workers
+from towline.rollout.transition import Transition
 from toy import release, toy
 
 HOLDER = {
@@ -93,28 +97,29 @@ def _scale_a_slot_that_serves(project):
     other = ids("blue" if seen.colour == "green" else "green")
     before = ids(seen.colour)
     assert len(before) == 3
+    context = GateContext(site.engine, seen.live, seen.colour, project.root, lambda: None)
+    transition = Transition(site.engine, context, None, site.rollout, lambda: None)
+
+    def scale(count):
+        gates = (Health(10.0),)
+        transition.to(Stage("", "", {"web": count}, {}, 100, Workers.NEW, gates=gates))
+
     with Load(f"http://127.0.0.1:{project.http}/") as load_:
-        site.engine.start(seen.live, seen.colour, {"web": 5})
+        scale(5)
         more = ids(seen.colour)
         assert before < more
         assert len(more) == 5
-        wait_until(lambda: len({ask(project)["host"] for _ in range(80)}) == 5, "not all serve")
+        assert len({ask(project)["host"] for _ in range(80)}) == 5
+        scale(2)
+        # Whoever left gets nothing any more, at once; and it lost nothing that it had.
+        assert len({ask(project)["host"] for _ in range(40)}) == 2
         tally = load_.stop()
-    assert tally.lost == []
-    site.engine.start(seen.live, seen.colour, {"web": 2})
+    assert (tally.lost, tally.failed) == ([], 0)
     assert len(ids(seen.colour)) == 2
     assert ids(seen.colour) < before
-    # The router resolves names anew after a moment; until then it may ask an address that is gone.
-    wait_until(lambda: _serving(project) == 2, "not only the two that stayed serve")
+    routes = observe(site).routes.backends["web"]
+    assert (routes.shares[seen.colour], routes.only) == (100, {})
     assert ids("blue" if seen.colour == "green" else "green") == other
-
-
-def _serving(project):
-    """How many replicas answer; none while a request fails."""
-    try:
-        return len({ask(project)["host"] for _ in range(40)})
-    except OSError:
-        return 0
 
 
 @pytest.mark.parametrize(("reload", "restarts"), [("", True), ("reload: SIGHUP", False)])

@@ -20,7 +20,9 @@ from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.findings import Finding, Severity, errors, group
 from towline.rollout import operations
 from towline.rollout.candidates import read_manifest
-from towline.rollout.planner import require_router
+from towline.rollout.planner import require_router, require_uptime
+from towline.rollout.room import peak_of
+from towline.state.releases import Release
 
 
 def examine(fleet: Fleet, *, planned: bool = False) -> list[Finding]:
@@ -175,11 +177,22 @@ def _host(site: Site, bundle: Bundle | None) -> list[Finding]:
     found = site.engine.inspect_host(site.environment.checks.disk_free)
     if bundle is not None:
         found += site.engine.inspect_claims(site.draft(bundle, "check", "0.0.0", "", {}))
-        found += check_host_files(site, bundle, observe(site).live)
+        live = observe(site).live
+        found += check_host_files(site, bundle, live)
+        found += _room(site, bundle, live)
         found += check_certificates(site, bundle)
     if not site.remote:
         return found
     return [replace(item, host=site.host.name) for item in found]
+
+
+def _room(site: Site, bundle: Bundle, live: Release | None) -> list[Finding]:
+    """Whether what runs at the same time fits, and nobody is without service for too long."""
+    try:
+        require_uptime(site.rollout, live)
+        return site.engine.inspect_room(bundle, peak_of(site, bundle, live))
+    except UsageError as error:
+        return [Finding("strategy", Severity.ERROR, error.message, error.remedy)]
 
 
 def _restarts(fleet: Fleet) -> list[Finding]:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, fie
 
 from towline.config.engine_kinds import require_kind
 from towline.config.model import Command, Model
+from towline.config.progressive import Canary, Rolling
 from towline.config.units import Duration, Size
 from towline.discovery import module_names
 
@@ -82,6 +83,8 @@ class Rollout(Model):
     """How a release reaches traffic, and what is kept."""
 
     strategy: Strategy = "blue-green"
+    canary: Canary = Canary()
+    rolling: Rolling = Rolling()
     replicas: Replicas = Field(
         1,
         description="Containers of each app service, or of some services by name, such as "
@@ -104,6 +107,11 @@ class Rollout(Model):
         1800.0,
         description="How long a job, such as a migration, may take before it is stopped; "
         "`x-towline: {timeout: …}` of a job wins.",
+    )
+    max_downtime: Duration | None = Field(
+        None,
+        description="Refuse a strategy that may take the service down for longer; `recreate` does "
+        "so for `health_timeout`, twice if it has to go back. Without it, any.",
     )
     reconnect: Duration = Field(
         60.0, description="How long a lost host is waited for before the others go back alone."

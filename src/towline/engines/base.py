@@ -15,6 +15,7 @@ from towline.engines.describer import Describer
 from towline.engines.world import Container, World
 from towline.hosts.base import Host
 from towline.routing.nginx import Routes
+from towline.routing.policy import ANYBODY, Policy
 from towline.state.releases import Release
 
 
@@ -184,11 +185,31 @@ class Engine(Describer, Protocol):
         """The routes that are in force."""
         ...
 
-    def route(self, release: Release, shares: Mapping[str, int]) -> None:
+    def route(self, release: Release, shares: Mapping[str, int], policy: Policy = ANYBODY) -> None:
         """Send traffic to slots by percentage, tested before and verified after.
+
+        Args:
+            release: Whose router configuration and services count.
+            shares: Slot -> percentage.
+            policy: How requests are told apart.
 
         Raises:
             TowlineError: When the router refuses the configuration; the old one stays.
+        """
+        ...
+
+    def pin(self, slot: str, replicas: Mapping[str, int]) -> bool:
+        """Send a slot's requests only to containers that run, and stay at these numbers.
+
+        Until the next `route`: what is removed then gets no request any more, and what is added
+        gets none before it is ready. An engine that sees to that by itself does nothing here.
+
+        Args:
+            slot: The slot.
+            replicas: Service -> containers that there are to be; others stay as they are.
+
+        Returns:
+            Whether routes changed: requests under earlier ones may still be open.
         """
         ...
 

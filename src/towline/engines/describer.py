@@ -1,6 +1,6 @@
 """What is asked of an engine before anything runs: what a tree describes, and what it needs."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -104,6 +104,15 @@ class Describer(Protocol):
 
         Args:
             disk_free: Bytes that are to be free.
+        """
+        ...
+
+    def inspect_room(self, bundle: Bundle, peak: Mapping[str, int]) -> list[Finding]:
+        """Whether the host has room for what runs at the same time.
+
+        Args:
+            bundle: The description, which says what a container is given.
+            peak: Service -> containers, at the moment when the most of it run.
         """
         ...
 

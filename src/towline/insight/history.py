@@ -26,6 +26,7 @@ class Result(StrEnum):
     FAILED = "failed"
     ROLLED_BACK = "rolled back"
     INTERRUPTED = "interrupted"
+    PAUSED = "paused"
     NOTE = "note"
 
 
@@ -101,12 +102,20 @@ def _operation(entries: list[Entry]) -> PastOperation:
 
 def _result(begin: Entry, final: Entry) -> tuple[Result, object]:
     """How it ended, and why."""
+    if final["event"] == "pause":
+        return Result.PAUSED, _pause(final)
     if final["event"] != "end":
         return Result.INTERRUPTED, f"at step {current_name(final['step']) or 'begin'}"
     if final["data"].get("ok"):
         return Result.OK, begin.get("reason", "")
     result = Result.ROLLED_BACK if final["data"].get("rolled_back") else Result.FAILED
     return result, final["data"].get("error", "")
+
+
+def _pause(entry: Entry) -> str:
+    data = entry["data"]
+    why = f": {data['reason']}" if data.get("reason") else ""
+    return f"at {data.get('share')} % of traffic, after step {entry['step']}{why}"
 
 
 def _note(entry: Entry) -> PastOperation:

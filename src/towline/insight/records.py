@@ -12,7 +12,7 @@ from towline.insight.retained import RetainedRelease
 from towline.insight.since import Since
 from towline.rollout.interrupted import step_of
 from towline.state.hold import Hold
-from towline.state.journal import Unfinished
+from towline.state.journal import Pause, Unfinished
 from towline.state.lock import Holder
 from towline.state.releases import Release
 
@@ -60,6 +60,7 @@ class LeadStatus:
         traffic: Service -> slot -> percent.
         lock: Who runs an operation now.
         interrupted: What was begun and not ended, while nobody runs an operation.
+        paused: The deploy that waits for a person.
         manual: What the last operation left to a person.
         journal: Why nothing can be written any more.
     """
@@ -77,6 +78,7 @@ class LeadStatus:
     hold: Hold | None
     lock: Holder | None
     interrupted: Unfinished | None
+    paused: Unfinished | None
     manual: str
     journal: str
 
@@ -102,6 +104,9 @@ class LeadStatus:
             "locked_by": self.lock.actor.data() if self.lock else None,
             "interrupted": _interrupted(left) if left else None,
             "unfinished": _unfinished(left) if left else None,
+            "paused": _paused(self.paused, self.paused.pause)
+            if self.paused and self.paused.pause
+            else None,
             "manual": self.manual or None,
             "journal": self.journal or None,
         }
@@ -164,3 +169,17 @@ def _interrupted(left: Unfinished) -> str:
 
 def _unfinished(left: Unfinished) -> dict[str, str]:
     return {"kind": left.kind, "release": left.release, "step": step_of(left), "at": left.at}
+
+
+def _paused(left: Unfinished, pause: Pause) -> dict[str, Any]:
+    return {
+        "release": left.release,
+        "before": left.before,
+        "strategy": left.strategy,
+        "step": pause.step,
+        "share": pause.share,
+        "at": pause.at,
+        "actor": pause.actor.data(),
+        "reason": pause.reason or None,
+        "waits_for": "deploy.promote",
+    }

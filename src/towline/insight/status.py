@@ -123,7 +123,8 @@ def _status(site: Site, seen: Observed, *, is_lead: bool) -> LeadStatus:
         hold=hold.read(site.host.files, site.state),
         lock=held,
         # Under a lock it is not interrupted but at work.
-        interrupted=None if held else left,
+        interrupted=None if held or (left and left.pause) else left,
+        paused=left if left and left.pause and not held else None,
         manual=_manual(site),
         journal=site.journal.failure(),
     )

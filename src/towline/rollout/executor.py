@@ -12,6 +12,7 @@ from towline.environments import lead_lock
 from towline.environments.fence import if_possible, now
 from towline.errors import TowlineError
 from towline.progress import Progress
+from towline.rollout import pausing
 from towline.rollout.closing import Closing
 from towline.rollout.events import Begun, Ended, Events, Listener, Terminal, find_listeners
 from towline.rollout.host_rollout import HostRollout, Tick
@@ -19,6 +20,7 @@ from towline.rollout.interrupts import Interrupt, Interrupted, deferred
 from towline.rollout.parallel import HostFailed, Retreat, annotate, on_all, summarize
 from towline.rollout.plan import PlannedStep
 from towline.rollout.recovery import Recovery
+from towline.rollout.stages import Stage
 from towline.rollout.steps.table import Phase, Scope, find_step
 from towline.state import lock
 
@@ -40,6 +42,8 @@ class Executor:
         admit: Refuses to begin, under the lock.
         seal: Done under the lock when all steps are, right before the end is written.
         without: Hosts that were left out, for the journal.
+        begins: What else the journal says of the beginning.
+        paused: The stage after which it waits for a person now; it has no end then.
         listeners: Who is told besides the person at the terminal; those of `listeners/`.
     """
 
@@ -49,6 +53,8 @@ class Executor:
     admit: Callable[[], None] = _nothing
     seal: Callable[[], None] = _nothing
     without: Sequence[str] = ()
+    begins: Mapping[str, object] = field(default_factory=dict)
+    paused: Stage | None = None
     listeners: Sequence[Listener] = field(default_factory=find_listeners)
     operation: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     _interrupt: Interrupt = field(default_factory=Interrupt)
@@ -119,7 +125,7 @@ class Executor:
             }
             hosts = {"hosts": [part.name for part in self.parts]} if len(self.parts) > 1 else {}
             left_out = {"without": list(self.without)} if self.without else {}
-            self._write("begin", {**data, **hosts, **left_out})
+            self._write("begin", {**data, **hosts, **left_out, **self.begins})
             self._events.tell(self._begun())
             for name, parts in self._schedule():
                 able = [part for part in parts if part.name not in self._closing.left]
@@ -129,11 +135,15 @@ class Executor:
                     self._lead.site.fence.prove_everywhere()
                     if able:
                         self._perform(name, able)
+                        self.paused = pausing.pause_after(name, able[0], self._lead, self.operation)
+                    if self.paused:
+                        return
                 except HostFailed as failure:
                     self._failed(name, failure)
                 except Exception as error:
                     self._failed(name, HostFailed(self._lead, error))
             self._end()
+            pausing.forget_requests(self._lead)
 
     def _begun(self) -> Begun:
         plan = self._lead.plan

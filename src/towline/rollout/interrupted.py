@@ -5,6 +5,7 @@ The journal says what was begun and never ended; what serves is always one healt
 
 from collections.abc import Callable
 
+from towline.config.deploy_sections import Rollout, strategy_names
 from towline.engines.acts import Effect
 from towline.engines.world import COLOURS, other
 from towline.environments import lead_lock, renewal
@@ -15,7 +16,7 @@ from towline.rollout.host_rollout import HostRollout, PlanOutdated
 from towline.rollout.plan import Plan, PlannedStep
 from towline.rollout.steps import table
 from towline.state import hold, lock
-from towline.state.journal import Entry, Unfinished, unfinished
+from towline.state.journal import Entry, Pause, Unfinished, unfinished
 from towline.state.releases import Release
 
 # Other operations leave nothing half done that a deploy would have to ask about.
@@ -72,6 +73,8 @@ def same(site: Site, expected: Unfinished | None) -> None:
 
 
 def _interrupted(site: Site, left: Unfinished) -> CheckFailed:
+    if left.pause:
+        return paused(site, left, left.pause)
     live = observe(site).live
     name = site.name
     return CheckFailed(
@@ -80,6 +83,24 @@ def _interrupted(site: Site, left: Unfinished) -> CheckFailed:
         remedy=f"`inv deploy.resume --env {name}` goes on with it, `inv deploy.abort --env {name}` "
         "goes back; `inv deploy` does that first with --resume or --abort",
     )
+
+
+def paused(site: Site, left: Unfinished, pause: Pause) -> CheckFailed:
+    """What is said to whoever wants something else while a deploy is paused."""
+    name = site.name
+    return CheckFailed(
+        f"deploy {left.release} is paused at {pause.share} % of traffic, after step "
+        f"{table.current_name(pause.step)}, by {pause.actor} ({pause.at[:16]} UTC)",
+        remedy=f"`inv deploy.promote --env {name}` goes on with it, "
+        f"`inv deploy.abort --env {name}` rolls it back to {left.before}",
+    )
+
+
+def settings_of(site: Site, left: Unfinished | None) -> Rollout:
+    """The rollout settings, with the strategy that an unfinished deploy was begun with."""
+    if left is None or left.strategy not in strategy_names():
+        return site.rollout
+    return site.rollout.model_copy(update={"strategy": left.strategy})
 
 
 def step_of(left: Unfinished) -> str:

@@ -1,13 +1,14 @@
 """The operations people ask for, each a plan and the executor that carries it out."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from towline.config.services import Role
 from towline.environments import renewal
 from towline.environments.site import Fleet, Observed, Site, observe, require_managed
 from towline.errors import UsageError
 from towline.progress import Progress
-from towline.rollout import arrivals, bringing, forecast, interrupted
+from towline.rollout import arrivals, bringing, by_hand, forecast, interrupted
 from towline.rollout.candidates import (
     Identifiers,
     before_of,
@@ -16,6 +17,7 @@ from towline.rollout.candidates import (
     promoted,
     read_manifest,
 )
+from towline.rollout.continuation import find_continuation
 from towline.rollout.executor import Executor
 from towline.rollout.forecast import Wanted, find_effects
 from towline.rollout.host_rollout import HostRollout
@@ -30,7 +32,7 @@ from towline.rollout.planner import (
 )
 from towline.rollout.prepare import preparation
 from towline.rollout.schema_guard import SchemaVerdict, judge_rollback
-from towline.rollout.stages import StrategySettings
+from towline.rollout.stages import Stage, StrategySettings
 from towline.rollout.steps import table
 from towline.state import hold
 from towline.state.journal import Unfinished
@@ -52,6 +54,7 @@ class Operation:
         supersedes: Whether it may begin although something was interrupted.
         without: Hosts that were left out; they keep what they serve.
         schema_question: What a person has to decide on first, since nothing tells the schema.
+        begins: What else the journal says of its beginning.
     """
 
     parts: tuple[HostRollout, ...]
@@ -61,6 +64,7 @@ class Operation:
     supersedes: bool = False
     schema_question: str = ""
     without: tuple[str, ...] = ()
+    begins: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def site(self) -> Site:
@@ -84,6 +88,20 @@ class Operation:
         return replace(plan, hosts=hosts, warnings=(*plan.warnings, *left, *partly))
 
     @property
+    def goes_to(self) -> str:
+        """The release that serves all traffic afterwards; `nothing` where none does."""
+        plan = self.plan
+        if plan.kind != "abort":
+            return plan.release
+        return plan.old.id if plan.old else "nothing"
+
+    @property
+    def leaves(self) -> str:
+        """The release whose traffic it takes away."""
+        plan = self.plan
+        return plan.release if plan.kind == "abort" else plan.live
+
+    @property
     def interruptions(self) -> tuple[str, ...]:
         """What is restarted or recreated, and why, a line each; with the hosts, if not on all."""
         found: dict[str, list[str]] = {}
@@ -103,8 +121,10 @@ class Operation:
             if part.site.remote
         }
 
-    def run(self, progress: Progress, *, wait: float = 0.0) -> None:
+    def run(self, progress: Progress, *, wait: float = 0.0) -> Stage | None:
         """Carry it out; see `Executor.run` for what it raises.
+
+        Returns the stage at which it is paused; None when it has ended.
 
         Args:
             progress: Shows the steps.
@@ -112,10 +132,12 @@ class Operation:
         """
         if not self.plan.nothing_to_do:
             self._refuse_held()
-        Executor(
-            self.parts, progress,
-            wait=wait, admit=self._admit, seal=self._seal, without=self.without,
-        ).run()  # fmt: skip
+        executor = Executor(
+            self.parts, progress, wait=wait, admit=self._admit, seal=self._seal,
+            without=self.without, begins=self.begins,
+        )  # fmt: skip
+        executor.run()
+        return executor.paused
 
     def _refuse_held(self) -> None:
         if self.respects_hold:
@@ -131,6 +153,10 @@ class Operation:
         """Hold the environment before the operation ends, so that no kill can come between."""
         if self.hold_reason:
             hold.put(self.site.files, self.site.state, self.hold_reason)
+        if self.hold_reason and self.plan.kind == "abort":
+            # A person rolled it back, which is more than that it was not ended.
+            for part in self.parts:
+                part.mark_bad(self.hold_reason)
 
 
 def deploy(fleet: Fleet, *, version: str = "", host: str = "") -> Operation:
@@ -205,6 +231,8 @@ def resume(fleet: Fleet) -> Operation:
         UsageError: When there is none, or its release is not to be had any more.
     """
     left = interrupted.require(fleet)
+    if left.pause:
+        raise interrupted.paused(fleet.lead, left, left.pause)
     if left.kind == "abort":
         return abort(fleet)
     if left.kind == "rollback":
@@ -217,11 +245,41 @@ def resume(fleet: Fleet) -> Operation:
                 lambda site: _rollback(site, left.release, left.reason, keep_schema=True)
             )
         return Operation(tuple(parts), hold_reason=why, ends=left, without=_left_out(fleet))
+    return go_on(fleet, left)
+
+
+def go_on(fleet: Fleet, left: Unfinished) -> Operation:
+    """The rest of a deploy that did not end.
+
+    Args:
+        fleet: The environment on all its hosts.
+        left: The deploy; what it `passed` is left to the person who said so.
+
+    Raises:
+        UsageError: When its release is not to be had any more.
+    """
     kept = all(site.store.get(left.release) for site in fleet.sites)
     called = _identifiers(fleet)
-    parts = fleet.each(lambda site: _deploy(site, left.release if kept else "", called))
+    parts = fleet.each(lambda site: _deploy(site, left.release if kept else "", called, left))
     whole = interrupted.all_for(parts, left.release)
-    return Operation(whole, ends=left, without=_left_out(fleet))
+    given = {"passed": left.passed, "full": left.full, "before": left.before}
+    begins = given if left.passed else {}
+    return Operation(whole, ends=left, without=_left_out(fleet), begins=begins)
+
+
+def promote(fleet: Fleet, *, full: bool = False, reason: str = "") -> Operation:
+    """Let a paused deploy go on: to the next stage, or to all traffic at once.
+
+    Args:
+        fleet: The environment on all its hosts.
+        full: To all traffic at once.
+        reason: Why, for the journal.
+
+    Raises:
+        UsageError: When nothing is paused.
+    """
+    operation = go_on(fleet, by_hand.let_pass(fleet, full=full, reason=reason))
+    return replace(operation, parts=tuple(replace(p, reason=reason) for p in operation.parts))
 
 
 def abort(fleet: Fleet) -> Operation:
@@ -271,6 +329,8 @@ def rollback(
 ) -> Operation:
     """Go back to the previous good release, or to a kept one by its version.
 
+    While two releases share the traffic, the one before gets all of it.
+
     Args:
         fleet: The environment on all its hosts.
         version: The release to go to.
@@ -284,6 +344,14 @@ def rollback(
         UsageError: When there is none to go back to, or the schema changed and nobody said what
             to do about it.
     """
+    undone = by_hand.undo(fleet, version, reason, force=force)
+    if undone:
+        return Operation(
+            undone.parts,
+            hold_reason=hold.after_rollback(undone.left.release, reason),
+            ends=undone.left,
+            without=_left_out(fleet),
+        )
     keep_schema = keep_schema or force
     # All hosts go to the release that the first one finds.
     first = _rollback(fleet.lead, version, reason, keep_schema=keep_schema)
@@ -355,19 +423,28 @@ def _identifiers(fleet: Fleet) -> Identifiers:
     return Identifiers(known, frozenset(item.id for items in found for item in items))
 
 
-def _deploy(site: Site, version: str, called: Identifiers | None = None) -> HostRollout:
+def _deploy(
+    site: Site,
+    version: str,
+    called: Identifiers | None = None,
+    left: Unfinished | None = None,
+) -> HostRollout:
+    """One host's part in a deploy, or in the rest of one that did not end."""
     observed = require_managed(site)
+    rollout = interrupted.settings_of(site, left)
+    at = find_continuation(site.store, observed, left)
     if version and str(parse(version)) != read_manifest(site).version:
         target = kept_version(site, version)
         again = from_kept(site, target)
         scene = _scene(site, observed, forecast.retained(site, target))
-        plan = plan_deploy(scene, again, site.rollout)
-        return HostRollout(site, plan, arrivals.again(site, again))
+        plan = plan_deploy(scene, again, rollout, at)
+        return HostRollout(site, plan, arrivals.again(site, again), touched=at is not None)
     found = promoted(site, observed.live, resolve=False, identifiers=called)
     scene = _scene(site, observed, forecast.candidate(site, found.candidate, found.bundle))
-    plan = plan_deploy(scene, found.candidate, site.rollout)
+    plan = plan_deploy(scene, found.candidate, rollout, at)
     if found.candidate.kept:
-        return HostRollout(site, plan, arrivals.again(site, found.candidate))
+        prepared = arrivals.again(site, found.candidate)
+        return HostRollout(site, plan, prepared, touched=at is not None)
     return HostRollout(site, plan, preparation(site, found).actions())
 
 

@@ -37,6 +37,17 @@ class PlannedStep:
         data = asdict(replace(self, stage=None))
         return {**data, "commands": list(self.commands), "stage": stage}
 
+    def lines(self) -> Iterator[str]:
+        """What stands below the step for people."""
+        if self.stage and self.stage.gates:
+            yield f"       gates: {', '.join(gate.name for gate in self.stage.gates)}"
+        for effect in self.effects:
+            yield f"       {'!' if effect.interrupts else '-'} {effect}"
+        for command in self.commands:
+            yield f"       $ {command}"
+        if self.stage and self.stage.pauses:
+            yield "       then it pauses: `inv deploy.promote` goes on"
+
 
 @dataclass(frozen=True)
 class Change:
@@ -121,9 +132,4 @@ class Plan:
         yield "steps"
         for number, step in enumerate(self.steps, 1):
             yield f"  {number}. {', '.join(filter(None, [step.title, step.estimate]))}"
-            if step.stage and step.stage.gates:
-                yield f"       gates: {', '.join(gate.name for gate in step.stage.gates)}"
-            for effect in step.effects:
-                yield f"       {'!' if effect.interrupts else '-'} {effect}"
-            for command in step.commands:
-                yield f"       $ {command}"
+            yield from step.lines()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from towline.config.deploy_sections import Rollout
 from towline.config.services import SCALED, Role
-from towline.config.units import format_size
+from towline.config.units import format_duration, format_size
 from towline.engines.acts import Act, Effect
 from towline.engines.commands import Commands
 from towline.engines.world import other
@@ -16,6 +16,7 @@ from towline.environments.site import Observed
 from towline.errors import UsageError
 from towline.images.registry import split
 from towline.promotion.migrations import Migrations, compare_migrations
+from towline.rollout.continuation import Continuation
 from towline.rollout.plan import Change, Plan, PlannedStep
 from towline.rollout.schedules import find_strategies, rollback, transitions
 from towline.rollout.schema_guard import deploy_warnings
@@ -159,6 +160,24 @@ def require_router(rollout: Rollout, has_router: bool) -> None:
         )
 
 
+def require_uptime(rollout: Rollout, live: Release | None) -> None:
+    """Raise UsageError when users may be without service for longer than the environment allows.
+
+    Args:
+        rollout: The settings.
+        live: The release that serves; where none does, nobody misses it.
+    """
+    strategy, limit = find_strategies()[rollout.strategy], rollout.max_downtime
+    longest = strategy.downtime(rollout)
+    if live is None or limit is None or longest <= limit:
+        return
+    raise UsageError(
+        f"{rollout.strategy} may take the service down for up to {format_duration(longest)}, and "
+        f"`rollout.max_downtime` is {format_duration(limit)}",
+        remedy="use `strategy: blue-green`, `canary` or `rolling`, which take nothing down",
+    )
+
+
 def require_scaled(rollout: Rollout, roles: Mapping[str, Role]) -> None:
     """Raise UsageError when `rollout.replicas` names what is no app and no worker."""
     known = [name for name, role in roles.items() if role in SCALED]
@@ -171,15 +190,25 @@ def require_scaled(rollout: Rollout, roles: Mapping[str, Role]) -> None:
             )
 
 
-def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
+def plan_deploy(
+    scene: Scene, candidate: Candidate, rollout: Rollout, at: Continuation | None = None
+) -> Plan:
     """The plan of a deploy; it has no steps when the release serves already.
 
+    Args:
+        scene: Where it is made for.
+        candidate: The release that is to serve.
+        rollout: The settings.
+        at: Where a deploy of that release in steps goes on.
+
     Raises:
-        UsageError: When the strategy needs a router and the compose file has none.
+        UsageError: When the strategy needs a router and the compose file has none, or takes the
+            service down for longer than is allowed.
     """
     observed = scene.observed
     live = observed.live
     require_router(rollout, bool(candidate.named(Role.ROUTER)))
+    require_uptime(rollout, live)
     if candidate.kept is None:
         require_scaled(rollout, candidate.roles)
     strategy = find_strategies()[rollout.strategy]
@@ -188,7 +217,11 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
     steps: list[PlannedStep] = []
     kept = candidate.kept
     is_live = live is not None and kept is not None and live.id == kept.id
-    if live and is_live and _whole(observed, live):
+    if at:
+        old, old_colour, colour = at.old, at.old_slot, at.slot
+        finished = is_live = False
+        steps = [_reconcile_step("bring backing services and router up", candidate, scene)]
+    elif live and is_live and _whole(observed, live):
         # It has the traffic. What may be missing is the end of an interrupted deploy.
         old, old_colour = observed.standby, colour
         colour = observed.colour or colour
@@ -199,10 +232,12 @@ def plan_deploy(scene: Scene, candidate: Candidate, rollout: Rollout) -> Plan:
         steps = _preparations(candidate, colour, scene)
     replicas = Replicas(_counts(candidate), old.counts(Role.APP) if old else {})
     settings = replace(scene.settings, rollout=rollout)
+    stages = strategy.stages(replicas, settings)
+    wanted = at.remaining(stages) if at else stages
     steps += [
         _stage_step(before, stage, candidate, colour, scene)
-        for before, stage in transitions(strategy.stages(replicas, settings), replicas.old)
-        if not finished and (stage.share == 100 or not is_live)
+        for before, stage in transitions(stages, replicas.old)
+        if stage in wanted and not finished and (stage.share == 100 or not is_live)
     ]
     if old is None:
         steps = [replace(step, title=_FIRST.get(step.name, step.title)) for step in steps]

@@ -67,6 +67,10 @@ def _begin_anew(journal: Journal, why: str, replaces: list[str], reason: str) ->
         journal.write(left.operation, "begin", data=begin["data"])
         if left.step:
             journal.write(left.operation, "intent", left.step)
+        if left.pause:
+            data = {"share": left.pause.share, "reason": left.pause.reason}
+            who = {"actor": left.pause.actor.data()}
+            journal.write(left.operation, "pause", left.pause.step, {**data, **who})
     return place
 
 

@@ -10,10 +10,12 @@ from enum import StrEnum
 from typing import Any
 
 from towline.config import deploy_sections
+from towline.config.services import Role
 from towline.rollout.gates.bake import Bake
 from towline.rollout.gates.base import Gate
 from towline.rollout.gates.health import Health
 from towline.rollout.gates.smoke import Smoke
+from towline.routing.policy import ANYBODY, Policy
 
 # Service -> containers.
 Counts = Mapping[str, int]
@@ -42,6 +44,8 @@ class Stage:
         gates: What the new release must pass before the next stage.
         old_gates: What the old release must pass.
         users_first: Move traffic before the workers, which may take their time to stop.
+        pauses: Whether a person decides on what follows it.
+        policy: How users are told apart while two releases share them.
     """
 
     name: str
@@ -53,6 +57,8 @@ class Stage:
     gates: tuple[Gate, ...] = ()
     old_gates: tuple[Gate, ...] = ()
     users_first: bool = False
+    pauses: bool = False
+    policy: Policy = ANYBODY
 
     @property
     def runs_new(self) -> bool:
@@ -63,6 +69,11 @@ class Stage:
     def runs_old(self) -> bool:
         """Whether the old release has a container."""
         return any(self.old.values())
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether both releases run, and the new one does not have all traffic."""
+        return self.share < 100 and self.runs_new and self.runs_old
 
     @property
     def is_cleanup(self) -> bool:
@@ -92,6 +103,7 @@ class Stage:
             "workers": str(self.workers),
             "gates": [gate.name for gate in (*self.gates, *self.old_gates)],
             "users_first": self.users_first,
+            "pauses": self.pauses,
         }
 
 
@@ -127,6 +139,19 @@ class StrategySettings:
         bake = (Bake(rollout.bake_time, rollout.max_failures),) if rollout.bake_time else ()
         return Health(rollout.health_timeout), *bake
 
+    def under_share(self, window: float) -> tuple[Gate, ...]:
+        """What it passes with a share of traffic, judged for so many seconds.
+
+        Its workers do not run yet.
+        """
+        rollout = self.rollout
+        bake = (Bake(window, rollout.max_failures, (Role.APP,)),) if window else ()
+        return Health(rollout.health_timeout), *bake
+
+
+def _no_time(rollout: deploy_sections.Rollout) -> float:  # noqa: ARG001
+    return 0.0
+
 
 @dataclass(frozen=True)
 class Strategy:
@@ -136,8 +161,10 @@ class Strategy:
         stages: Its schedule: a pure function.
         capacity: Of each service, the containers that serve at every moment of it at least.
         needs_router: Whether two releases are to run side by side.
+        downtime: Seconds for which nothing may serve, at the longest.
     """
 
     stages: Callable[[Replicas, StrategySettings], list[Stage]]
     capacity: Callable[[Replicas, StrategySettings], Counts]
     needs_router: bool = True
+    downtime: Callable[[deploy_sections.Rollout], float] = _no_time

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from towline.config.deploy_sections import Rollout
 from towline.config.services import Role
@@ -21,6 +22,7 @@ from towline.rollout.gates.containers import is_healthy
 from towline.rollout.gates.health import Health
 from towline.rollout.serving import restart_router, router_fault
 from towline.rollout.stages import Counts, Stage, Workers
+from towline.routing.policy import ANYBODY, Policy
 from towline.state.releases import Release
 
 _POLL = 0.05
@@ -66,7 +68,7 @@ class Transition:
             served = self._move_traffic(stage)
         notes += [self._pass(gate, stage) for gate in stage.gates if gate.under_traffic]
         notes += [
-            self._shrink(side, counts, is_served=served)
+            self._shrink(side, counts, stage, is_served=served)
             for side, counts in ((self.old, stage.old), (self.new, stage.new))
         ]
         return "; ".join(filter(None, notes))
@@ -85,11 +87,16 @@ class Transition:
             return
         there = self._running(side)
         wanted = {name: max(count, there[name]) for name, count in counts.items() if count}
+        if any(there[name] < count for name, count in wanted.items()):
+            # Users of the slot meet what is added only once it has passed its gates.
+            self.engine.pin(side.slot, wanted)
         # Workers stand ready, so that their hand-over is short.
         ready = side.release.named(Role.WORKER)
         self.engine.start(side.release, side.slot, wanted, ready)
 
-    def _shrink(self, side: GateContext | None, counts: Counts, *, is_served: bool) -> str:
+    def _shrink(
+        self, side: GateContext | None, counts: Counts, stage: Stage, *, is_served: bool
+    ) -> str:
         """Stop what a stage does not want any more, once its users have left."""
         if side is None:
             return ""
@@ -101,10 +108,14 @@ class Transition:
         there = self._running(side)
         if all(there[name] <= count for name, count in counts.items()):
             return ""
-        note = self._drained(side) if is_served else ""
-        self.engine.stop(side.slot, [name for name, count in counts.items() if not count])
         left = {name: count for name, count in counts.items() if count}
+        # Users leave what goes first: its address is one of the slot's for as long as it is there.
+        is_pinned = self.engine.pin(side.slot, left)
+        note = self._drained(side) if is_served or is_pinned else ""
+        self.engine.stop(side.slot, [name for name, count in counts.items() if not count])
         self.engine.start(side.release, side.slot, left)
+        if is_pinned:
+            self._move_traffic(stage)
         return note
 
     def _running(self, side: GateContext) -> Counter[str]:
@@ -140,16 +151,32 @@ class Transition:
         if sum(shares.values()) != 100:
             shares = {}  # the first release, or recreate: nobody serves
         leading = self.new if stage.share >= 50 or self.old is None else self.old
+        policy = self._policy(stage)
+        if policy.previews:
+            shares.setdefault(policy.preview_slot, 0)
         if leading:
-            self._route(leading.release, shares)
+            self._route(leading.release, shares, policy)
         return bool(shares)
 
-    def _route(self, release: Release, shares: dict[str, int]) -> None:
+    def _policy(self, stage: Stage) -> Policy:
+        """How users are told apart; nobody is where only one release runs."""
+        if self.new is None or not stage.can_pause:
+            return ANYBODY
+        policy = stage.policy
+        if policy.preview_header or policy.preview_cookie:
+            return replace(policy, preview_slot=self.new.slot)
+        # Where one release has all traffic, nobody has to be told from anybody.
+        return policy if stage.share else ANYBODY
+
+    def _route(self, release: Release, shares: dict[str, int], policy: Policy) -> None:
         """Send traffic by a router that may have died, or dies meanwhile; it is started again."""
+        route = self.engine.route
+        # An engine that cannot tell users apart is not asked to.
+        send = partial(route, release, shares, *([] if policy == ANYBODY else [policy]))
         if shares:
             self._wake_router(release)
         try:
-            self.engine.route(release, shares)
+            send()
         except Locked:
             raise
         except Exception:
@@ -157,7 +184,7 @@ class Transition:
                 return  # it sends nobody anywhere
             if not self._wake_router(release):
                 raise
-            self.engine.route(release, shares)
+            send()
 
     def _wake_router(self, release: Release) -> bool:
         woken = restart_router(self.engine, release)

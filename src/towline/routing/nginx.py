@@ -8,54 +8,31 @@ another address, and the router must follow without being told.
 import http.client
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+
+from towline.routing.backends import NOWHERE, render_backend, variable
+from towline.routing.policy import read_policy
+from towline.routing.routes import Backend, Routes, read_backend
+
+__all__ = [
+    "ASK_PORT",
+    "NOWHERE",
+    "ROUTES_FILE",
+    "Backend",
+    "Routes",
+    "ask",
+    "parse",
+    "parse_file",
+    "render",
+    "require_variables",
+    "variable",
+]
 
 ROUTES_FILE = "routes.conf"
 ASK_PORT = 8099
-NOWHERE = "127.0.0.1:9"
 
 # nginx 1.27.4 can keep idle connections open over a reload; older ones close them at once.
 KEEPS_IDLE_CONNECTIONS = (1, 27, 4)
-
-
-@dataclass(frozen=True)
-class Backend:
-    """Where one app service gets its traffic: percent of requests for each colour."""
-
-    port: int
-    shares: Mapping[str, int]
-
-    def __post_init__(self) -> None:
-        total = sum(self.shares.values())
-        if total not in (0, 100) or any(share < 0 for share in self.shares.values()):
-            raise ValueError(f"shares {dict(self.shares)} are not percentages that add up to 100")
-
-
-@dataclass(frozen=True)
-class Routes:
-    """All routes of an environment; `generation` tells one configuration from the next."""
-
-    generation: str = ""
-    backends: Mapping[str, Backend] = field(default_factory=dict)
-
-    def share(self, colour: str) -> int:
-        """The percentage of traffic that a colour gets; all services move together."""
-        return max((b.shares.get(colour, 0) for b in self.backends.values()), default=0)
-
-    def live_colour(self) -> str | None:
-        """The colour with the most traffic; None before the first release."""
-        totals: dict[str, int] = {}
-        for backend in self.backends.values():
-            for colour, share in backend.shares.items():
-                totals[colour] = totals.get(colour, 0) + share
-        best = max(totals, key=lambda colour: totals[colour], default=None)
-        return best if best and totals[best] else None
-
-
-def variable(service: str) -> str:
-    """The nginx variable that holds the address of a service."""
-    return "$towline_" + service.replace("-", "_")
 
 
 def require_variables(services: Iterable[str]) -> None:
@@ -86,8 +63,9 @@ def render(routes: Routes, *, nginx_version: tuple[int, ...] = (0,)) -> str:
     ]
     if nginx_version >= KEEPS_IDLE_CONNECTIONS:
         lines.append("keepalive_min_timeout 10s;")
+    lines += routes.policy.lines()
     for service, backend in sorted(routes.backends.items()):
-        lines += ["", *_backend(service, backend)]
+        lines += ["", *render_backend(service, backend, routes.policy)]
     lines += [
         "",
         "server {",
@@ -105,26 +83,12 @@ def render(routes: Routes, *, nginx_version: tuple[int, ...] = (0,)) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _backend(service: str, backend: Backend) -> list[str]:
-    addresses = [
-        (share, f"{service}-{colour}:{backend.port}")
-        for colour, share in sorted(backend.shares.items())
-        if share
-    ]
-    if len(addresses) < 2:
-        address = addresses[0][1] if addresses else NOWHERE
-        return [f'map "" {variable(service)} {{', f"    default {address};", "}"]
-    lines = [f'split_clients "$request_id" {variable(service)} {{']
-    lines += [f"    {share}% {address};" for share, address in addresses[:-1]]
-    return [*lines, f"    * {addresses[-1][1]};", "}"]
-
-
 def _account(routes: Routes) -> str:
-    backends = {
-        name: {"port": backend.port, "shares": dict(backend.shares)}
-        for name, backend in routes.backends.items()
-    }
-    return json.dumps({"generation": routes.generation, "backends": backends}, sort_keys=True)
+    backends = {name: backend.data() for name, backend in routes.backends.items()}
+    data: dict[str, object] = {"generation": routes.generation, "backends": backends}
+    if policy := routes.policy.data():
+        data["policy"] = policy
+    return json.dumps(data, sort_keys=True)
 
 
 def parse(account: str) -> Routes:
@@ -135,10 +99,8 @@ def parse(account: str) -> Routes:
     """
     try:
         data = json.loads(account)
-        backends = {
-            name: Backend(item["port"], item["shares"]) for name, item in data["backends"].items()
-        }
-        return Routes(data["generation"], backends)
+        backends = {name: read_backend(item) for name, item in data["backends"].items()}
+        return Routes(data["generation"], backends, read_policy(data.get("policy", {})))
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"not an account of routes: {error}") from None
 

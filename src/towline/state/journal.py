@@ -7,8 +7,9 @@ version 1:
     {"v": 1, "seq": 7, "at": "2026-01-31T12:00:00.000Z", "op": "k3v9", "event": "intent",
      "step": "switch", "data": {...}, "prev": "…", "hash": "…"}
 
-Events: `begin` and `end` of an operation, `intent` and `outcome` of a step, and `note`. The data of
-`begin` and of `note` say who the `actor` is; up to 0.6.0 they do not.
+Events: `begin` and `end` of an operation, `intent` and `outcome` of a step, `pause` where a deploy
+waits for a person (it has no end), and `note`. The data of `begin`, `pause` and `note` say who the
+`actor` is; up to 0.6.0 they do not.
 
 What is old moves to files beside it (`journal.jsonl.d/00000001.jsonl`, named after the first line
 in each), between two operations: everyday work reads the newest file only. The chain goes on.
@@ -31,14 +32,14 @@ SCHEMA = 1
 SEGMENT = 1000
 
 # Entries by which something begins; what follows is of the same operation.
-_SIGNED = ("begin", "note")
+_SIGNED = ("begin", "pause", "note")
 
 _REMEDY = (
     "restore the file from a backup, or put it aside with `inv history.repair`; in an emergency "
     "`inv rollback --force` does that too"
 )
 
-__all__ = ["SCHEMA", "SEGMENT", "Entry", "Journal", "Unfinished", "unfinished"]
+__all__ = ["SCHEMA", "SEGMENT", "Entry", "Journal", "Pause", "Unfinished", "unfinished"]
 
 
 @dataclass
@@ -284,6 +285,25 @@ def _strict(part: Part) -> list[Entry]:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """Where a deploy waits for a person.
+
+    Attributes:
+        step: The stage that it has passed.
+        at: Since when: UTC time, ISO 8601.
+        share: Percentage of traffic that the new release gets.
+        actor: Who paused it, by the configuration or by asking for it.
+        reason: Why, in their words.
+    """
+
+    step: str
+    at: str
+    share: int
+    actor: actor.Actor
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Unfinished:
     """An operation that began and did not end.
 
@@ -291,6 +311,10 @@ class Unfinished:
         step: Where it was.
         before: The release that served before it.
         reason: Why somebody asked for it.
+        strategy: How it was to reach traffic.
+        passed: The stage after which a person let it go on.
+        full: Whether that was to all traffic at once.
+        pause: Where it waits for a person, by intent; None where it was interrupted.
     """
 
     operation: str
@@ -300,6 +324,10 @@ class Unfinished:
     at: str
     before: str = ""
     reason: str = ""
+    strategy: str = ""
+    passed: str = ""
+    full: bool = False
+    pause: Pause | None = None
 
 
 def unfinished(entries: list[Entry]) -> Unfinished | None:
@@ -320,4 +348,16 @@ def unfinished(entries: list[Entry]) -> Unfinished | None:
         at=own[-1]["at"],
         before=str(data.get("before", data.get("live", ""))),
         reason=str(data.get("reason", "")),
+        strategy=str(data.get("strategy", "")),
+        passed=str(data.get("passed", "")),
+        full=bool(data.get("full")),
+        pause=_pause(own[-1]),
     )
+
+
+def _pause(entry: Entry) -> Pause | None:
+    if entry["event"] != "pause":
+        return None
+    data = entry["data"]
+    who, reason = actor.read(data.get("actor")), str(data.get("reason", ""))
+    return Pause(entry["step"], entry["at"], int(data.get("share", 0)), who, reason)

@@ -76,6 +76,11 @@ class StateFolder:
         return self.root / "lead.json"
 
     @property
+    def pause_request(self) -> Path:
+        """The file by which somebody asks a running deploy to pause."""
+        return self.root / "pause.json"
+
+    @property
     def hold(self) -> Path:
         """The file that holds deploys back."""
         return self.root / "hold.json"

@@ -17,6 +17,7 @@ from towline.hosts.local import LocalHost
 from towline.hosts.transfers import Moved
 from towline.promotion import manifest as manifests
 from towline.promotion.tree import MANIFEST_FILE
+from towline.routing.policy import ANYBODY
 from towline.state.journal import Journal
 from towline.state.releases import Release, ReleaseStore, StateFolder, Status
 
@@ -147,9 +148,9 @@ class FakeEngine(MemoryEngine):
         super().stop(colour, services)
         self._check()
 
-    def route(self, release, shares):
+    def route(self, release, shares, policy=ANYBODY):
         self._called(f"route {dict(sorted(shares.items()))}")
-        super().route(release, shares)
+        super().route(release, shares, policy)
         self._check()
 
     def open_on_old_routes(self):

@@ -51,18 +51,18 @@ def deploy_lane(site):
     return HostRollout(site, deploy_plan(site, site.store.get("1.0.1")))
 
 
-def kill(parts, monkeypatch, entry, *, after):
+def kill(parts, monkeypatch, entry, *, after, **options):
     """Run parts and die at a journal entry; whether it was reached."""
     count = 0
     journal = parts[0].site.journal
     write = type(journal).write
 
-    def dying(self, *arguments, **options):
+    def dying(self, *arguments, **named):
         nonlocal count
         count += 1
         if count == entry and not after:
             raise Killed
-        done = write(self, *arguments, **options)
+        done = write(self, *arguments, **named)
         if count == entry:
             raise Killed
         return done
@@ -70,7 +70,7 @@ def kill(parts, monkeypatch, entry, *, after):
     with monkeypatch.context() as patched:
         patched.setattr(type(journal), "write", dying)
         try:
-            Executor(parts, Silent()).run()
+            Executor(parts, Silent(), **options).run()
         except Killed:
             journal._last = None
             return True

@@ -22,7 +22,7 @@ from towline.rollout.transition import Transition
 from towline.state.releases import Status
 
 TOYS = Path(__file__).parent / "toys"
-BUILT_IN = ["blue-green", "recreate"]
+BUILT_IN = ["blue-green", "canary", "recreate", "rolling"]
 quick = hypothesis_settings(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -39,7 +39,8 @@ def toys(monkeypatch):
 
 
 def rollout(**changes):
-    return Rollout(**{"bake_time": 0, "health_timeout": 1, "drain": 0, **changes})
+    given = {"bake_time": 0, "health_timeout": 1, "drain": 0, "canary": {"window": 0}}
+    return Rollout(**{**given, **changes})
 
 
 def schedules(replicas, watch=0):
@@ -98,7 +99,8 @@ def test_no_stage_falls_below_the_capacity_that_its_strategy_promises(replicas):
 def test_only_recreate_promises_nothing():
     replicas, settings = Replicas({"api": 4}, {"api": 3}), StrategySettings(rollout())
     found = {name: s.capacity(replicas, settings) for name, s in find_strategies().items()}
-    assert found == {"blue-green": {"api": 3}, "one-by-one": {"api": 3}, "recreate": {}}
+    full = {"api": 3}
+    assert found == {**dict.fromkeys(found, full), "recreate": {}}
 
 
 @given(counts)
@@ -226,7 +228,7 @@ def test_a_strategy_and_a_gate_are_added_by_one_file_each(site):
 
 
 def test_an_unknown_strategy_is_refused_with_those_that_there_are():
-    with pytest.raises(ValueError, match=r"'rollng'; known: blue-green, one-by-one, recreate"):
+    with pytest.raises(ValueError, match=r"'rollng'; known: blue-green, canary, one-by"):
         Rollout(strategy="rollng")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from towline import scratch
 from towline.config.services import Role
@@ -120,6 +120,17 @@ class Described:
         from towline.engines.compose.inspection import inspect_host
 
         return inspect_host(self.host, self.state, disk_free)
+
+    def inspect_room(self, bundle: Bundle, peak: Mapping[str, int]) -> list[Finding]:
+        """See `Engine.inspect_room`: memory and CPUs, by what the engine says it has."""
+        from towline.engines.compose.check_room import check_room
+
+        services: dict[str, Any] = own_part(bundle).model["services"]
+        info = self._api.info()
+        has = {"memory": float(info.get("MemTotal") or 0), "cpus": float(info.get("NCPU") or 0)}
+        # An engine that does not say what it has is believed to have enough.
+        has = {name: amount or float("inf") for name, amount in has.items()}
+        return [*check_room(services, peak, has)]
 
     def inspect_claims(self, draft: Draft) -> list[Finding]:
         """See `Engine.inspect_claims`: names of containers, networks and volumes; ports."""

@@ -29,6 +29,7 @@ from towline.hosts import full_disk
 from towline.hosts.base import Result, in_turn
 from towline.hosts.waiting import wait_for
 from towline.routing.nginx import Routes
+from towline.routing.policy import ANYBODY, Policy
 from towline.state.releases import Release
 
 if TYPE_CHECKING:
@@ -238,10 +239,22 @@ class ComposeEngine(Described):
         """See `Engine.routes`."""
         return self.router.read(world)
 
-    def route(self, release: Release, shares: Mapping[str, int]) -> None:
+    def route(self, release: Release, shares: Mapping[str, int], policy: Policy = ANYBODY) -> None:
         """See `Engine.route`."""
         if release.router:
-            self.router.switch(release, shares, self.observe())
+            self.router.switch(release, shares, self.observe(), policy)
+
+    def pin(self, slot: str, replicas: Mapping[str, int]) -> bool:
+        """See `Engine.pin`."""
+        there = self.observe()
+        found = there.of(slot, Role.APP)
+        gone = list(scaling.surplus(found, replicas))
+        stay = [item for item in found if item.running and item not in gone]
+        names = {
+            service: tuple(item.name for item in stay if item.service == service)
+            for service in replicas
+        }
+        return self.router.pin(slot, names, there)
 
     def open_on_old_routes(self) -> int:
         """See `Engine.open_on_old_routes`."""

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,8 @@ from towline.hosts import full_disk
 from towline.hosts.base import Host
 from towline.routing import nginx
 from towline.routing.nginx import Backend, Routes
-from towline.state.releases import Release, StateFolder
+from towline.routing.policy import ANYBODY, Policy
+from towline.state.releases import Release, ReleaseStore, StateFolder
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -60,7 +61,7 @@ class Router:
         """Give the router routes that lead nowhere, so that it can start before any app."""
         if release.router and not self.host.files.exists(self._file):
             self.host.files.mkdir(self.state.routes)
-            routes = Routes("none", self._backends(release, {}))
+            routes = Routes("none", self._backends(release, {}, World()))
             self.host.files.write(self._file, nginx.render(routes).encode())
 
     def read(self, world: World) -> Routes:
@@ -104,7 +105,13 @@ class Router:
         """Take the file of routes away."""
         self.host.files.remove(self._file)
 
-    def switch(self, release: Release, shares: Mapping[str, int], world: World) -> None:
+    def switch(
+        self,
+        release: Release,
+        shares: Mapping[str, int],
+        world: World,
+        policy: Policy = ANYBODY,
+    ) -> None:
         """Put a release's router configuration and these shares in force.
 
         Raises:
@@ -113,23 +120,64 @@ class Router:
         container = self._running(world)
         version = self._version(container)
         before = self._snapshot(release)
+        wanted = Routes("", self._backends(release, shares, world), policy)
         try:
             changed = self._sync(release)
-            if not changed and self._in_force(release, shares, world, version):
+            if not changed and self._in_force(wanted, world, version):
                 return
-            routes = Routes(uuid.uuid4().hex[:12], self._backends(release, shares))
-            text = nginx.render(routes, nginx_version=version)
-            self.host.files.overwrite(self._file, text.encode())
-            self._test(container)
-            old = self._accepting(container)
-            self._reload(container)
-            self._verify(container, routes, old)
+            self._put(container, wanted, version)
         except (TowlineError, OSError):
             self._put_back(before)
             # What it says now is of no use: the reason for the way back is told.
             with suppress(TowlineError):
                 self._reload(container)
             raise
+
+    def pin(self, slot: str, names: Mapping[str, tuple[str, ...]], world: World) -> bool:
+        """Send a slot's requests only to some of its containers, until the next switch.
+
+        The alias of a slot means all that run there, at once; a name means one container.
+
+        Args:
+            slot: The slot.
+            names: Service -> containers; a service that has none of them is left as it is.
+            world: What is there.
+
+        Returns:
+            Whether routes changed.
+
+        Raises:
+            TowlineError: When the router refuses them; then the earlier ones stay in force.
+        """
+        routes = self.read(world)
+        backends = {
+            service: replace(backend, only={**backend.only, slot: names[service]})
+            if names.get(service) and backend.shares.get(slot)
+            else backend
+            for service, backend in routes.backends.items()
+        }
+        if backends == routes.backends:
+            return False
+        container = self._running(world)
+        before = self.host.files.read(self._file)
+        try:
+            self._put(container, replace(routes, backends=backends), self._version(container))
+        except (TowlineError, OSError):
+            with suppress(OSError, TowlineError):
+                self.host.files.overwrite(self._file, before)
+                self._reload(container)
+            raise
+        return True
+
+    def _put(self, container: Container, wanted: Routes, version: tuple[int, ...]) -> None:
+        """Write routes, test them, put them in force, and make sure that they are."""
+        routes = replace(wanted, generation=uuid.uuid4().hex[:12])
+        text = nginx.render(routes, nginx_version=version)
+        self.host.files.overwrite(self._file, text.encode())
+        self._test(container)
+        old = self._accepting(container)
+        self._reload(container)
+        self._verify(container, routes, old)
 
     def reload(self, world: World) -> None:
         """Let it read its files again, such as a renewed certificate; the routes stay.
@@ -160,11 +208,26 @@ class Router:
         pid = listing["Titles"].index("PID")
         return {row[pid]: row[-1] for row in listing["Processes"] or []}
 
-    def _backends(self, release: Release, shares: Mapping[str, int]) -> dict[str, Backend]:
-        return {
-            name: Backend(release.settings(name).port or 0, dict(shares))
-            for name in release.named(Role.APP)
-        }
+    def _backends(
+        self, release: Release, shares: Mapping[str, int], world: World
+    ) -> dict[str, Backend]:
+        """Where each app service of a release gets its traffic.
+
+        A service that only one of two releases has gets all of it there.
+        """
+        store, ports = ReleaseStore(self.host.files, self.state), dict[str, Mapping[str, int]]()
+        for slot in shares if len(shares) > 1 else ():
+            there = store.get(world.release_of(slot)) or release
+            names = there.named(Role.APP)
+            ports[slot] = {name: there.settings(name).port or 0 for name in names}
+        found = {}
+        for name in release.named(Role.APP):
+            port = release.settings(name).port or 0
+            having = {slot: share for slot, share in shares.items() if name in ports.get(slot, ())}
+            parts = dict.fromkeys(having, 100) if len(having) == 1 else dict(shares)
+            other = {slot: ports[slot][name] for slot in having if ports[slot][name] != port}
+            found[name] = Backend(port, parts, other)
+        return found
 
     def _running(self, world: World) -> Container:
         found = world.role(Role.ROUTER)
@@ -193,15 +256,13 @@ class Router:
         done = live.sync(files, self.state, model, [release.router or ""], release)
         return bool(done.changed)
 
-    def _in_force(
-        self, release: Release, shares: Mapping[str, int], world: World, version: tuple[int, ...]
-    ) -> bool:
+    def _in_force(self, routes: Routes, world: World, version: tuple[int, ...]) -> bool:
         """Whether the running router has these very routes.
 
         Then nothing is written: a host whose disk is full can be told to stay as it is.
         """
         now = self.read(world)
-        wanted = Routes(now.generation, self._backends(release, shares))
+        wanted = replace(routes, generation=now.generation)
         try:
             text = self.host.files.read(self._file).decode()
         except FileNotFoundError:

@@ -23,6 +23,7 @@ class Bake(Gate):
     Attributes:
         time: Seconds under traffic.
         max_failures: Failed rounds in a row, or deaths of the router, that are forgiven.
+        roles: The services that are asked.
     """
 
     name = "bake"
@@ -30,10 +31,11 @@ class Bake(Gate):
 
     time: float
     max_failures: int
+    roles: tuple[Role, ...] = (Role.APP, Role.WORKER)
 
     def check(self, context: GateContext) -> Verdict:
         """See `Gate.check`."""
-        names = context.release.named(Role.APP, Role.WORKER)
+        names = context.release.named(*self.roles)
         ends = time.monotonic() + self.time
         rounds = failures = row = restarts = 0
         while time.monotonic() < ends:

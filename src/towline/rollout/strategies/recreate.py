@@ -1,5 +1,6 @@
 """Stop the old release, then start the new one: a short outage, but never two at once."""
 
+from towline.config.deploy_sections import Rollout
 from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings, Workers
 from towline.rollout.steps import table
 
@@ -40,4 +41,9 @@ def _capacity(replicas: Replicas, settings: StrategySettings) -> Counts:  # noqa
     return {}
 
 
-STRATEGY = Strategy(_stages, _capacity, needs_router=False)
+def _downtime(rollout: Rollout) -> float:
+    """Until the new release is healthy, or the old one is again."""
+    return 2 * rollout.health_timeout
+
+
+STRATEGY = Strategy(_stages, _capacity, needs_router=False, downtime=_downtime)

@@ -1,0 +1,104 @@
+"""What people do to a deploy in steps: let it go on, ask it to pause, undo it."""
+
+from dataclasses import dataclass, replace
+
+from towline.engines.world import COLOURS
+from towline.environments.site import Fleet, Site, observe
+from towline.errors import TowlineError, UsageError
+from towline.rollout import interrupted
+from towline.rollout.host_rollout import HostRollout
+from towline.state import lock, pause_request
+from towline.state.journal import Unfinished, unfinished
+
+
+@dataclass(frozen=True)
+class Undone:
+    """The way back from a deploy in steps, one part a host."""
+
+    left: Unfinished
+    parts: tuple[HostRollout, ...]
+
+
+def let_pass(fleet: Fleet, *, full: bool, reason: str) -> Unfinished:
+    """The paused deploy, as it goes on once a person let it.
+
+    Args:
+        fleet: The environment on all its hosts.
+        full: To all traffic at once, without the steps in between.
+        reason: Why, for the journal.
+
+    Raises:
+        UsageError: When nothing is paused.
+        Locked: When somebody is running an operation.
+    """
+    name = fleet.lead.name
+    left = interrupted.of_journal(fleet.lead.journal.newest())
+    if left is None:
+        raise UsageError(
+            f"nothing is paused in {name}", remedy=f"`inv status --env {name}` shows what serves"
+        )
+    left = interrupted.require(fleet)
+    if left.pause is None:
+        raise UsageError(
+            f"{left.kind} {left.release} was interrupted, and is not paused",
+            remedy=f"`inv deploy.resume --env {name}` goes on with it, `inv deploy.abort --env "
+            f"{name}` goes back",
+        )
+    return replace(left, passed=left.pause.step, full=full, reason=reason)
+
+
+def ask_to_pause(fleet: Fleet, reason: str) -> str:
+    """Ask the deploy that is running to pause after its current step; returns its release.
+
+    Raises:
+        UsageError: When none is running.
+    """
+    site = fleet.lead
+    left = unfinished(site.journal.newest())
+    holder = lock.living(site.host.files, site.state.lock)
+    if left is None or holder is None or left.kind != "deploy" or left.pause:
+        running = f"{left.kind} {left.release} is running" if left and holder else "none is running"
+        said = "it is paused already" if left and left.pause else running
+        raise UsageError(
+            f"there is no deploy to pause in {site.name}: {said}",
+            remedy=f"`inv status --env {site.name}` shows what is going on",
+        )
+    pause_request.put(site.host.files, site.state, left.operation, reason)
+    return left.release
+
+
+def undo(fleet: Fleet, version: str, reason: str, *, force: bool) -> Undone | None:
+    """The way back while two releases share the traffic; None where one has all of it.
+
+    Args:
+        fleet: The environment on all its hosts.
+        version: The release that is asked for; the one before when empty.
+        reason: Why, in the words of a person.
+        force: Whether a journal that nobody can read is left alone.
+
+    Raises:
+        UsageError: When another release than the one before is asked for.
+    """
+    try:
+        left = interrupted.found(fleet)
+    except TowlineError:
+        if force:
+            return None
+        raise
+    if left is None or left.kind != "deploy" or not left.before:
+        return None
+    if not left.pause and not any(fleet.each(lambda site: _is_shared(site, left))):
+        return None
+    if version and version != left.before:
+        raise UsageError(
+            f"deploy {left.release} did not end, and shares the traffic with {left.before}",
+            remedy=f"`inv deploy.abort --env {fleet.lead.name}` first, then roll back to {version}",
+        )
+    parts = fleet.each(interrupted.abort_on_host(left))
+    return Undone(left, tuple(replace(part, reason=reason) for part in parts))
+
+
+def _is_shared(site: Site, left: Unfinished) -> bool:
+    seen = observe(site)
+    slot = next((c for c in COLOURS if seen.world.release_of(c) == left.release), "")
+    return 0 < seen.routes.share(slot) < 100

@@ -1,0 +1,56 @@
+"""Canaries on the engine in memory, planned without a deploy tree."""
+
+from fakes import FakeSite
+from test_executor import candidate, scene
+
+from towline.config.deploy_sections import Rollout
+from towline.config.services import Role
+from towline.environments.site import observe
+from towline.rollout import interrupted, operations
+from towline.rollout.continuation import find_continuation
+from towline.rollout.host_rollout import HostRollout
+from towline.rollout.planner import plan_deploy
+
+
+def builder(folder, monkeypatch):
+    """Makes environments where 1.0.0 is live, and 1.0.1 is retained."""
+
+    def plain(site, version, called=None, left=None):
+        release = site.store.get(version)
+        at = find_continuation(site.store, observe(site), left)
+        settings = interrupted.settings_of(site, left)
+        plan = plan_deploy(scene(site), _candidate(release), settings, at)
+        return HostRollout(site, plan, touched=at is not None)
+
+    monkeypatch.setattr(operations, "_deploy", plain)
+    monkeypatch.setattr(operations, "from_kept", lambda _, release: candidate(release))
+    monkeypatch.setattr(operations, "before_of", lambda *_: scene(made[-1]).before)
+    made = []
+
+    def build(name="site", *, replicas=1, strategy="canary", **settings):
+        site = FakeSite(folder / str(name))
+        given = {"window": 0.01, "steps": [10, 60], **settings}
+        found = Rollout(canary=given) if strategy == "canary" else Rollout(rolling=settings)
+        changes = {"strategy": strategy, "canary": found.canary, "rolling": found.rolling}
+        site.rollout = site.rollout.model_copy(update=changes)
+        site.serve(site.keep("1.0.0", replicas=replicas))
+        site.keep("1.0.1", replicas=replicas)
+        made.append(site)
+        return site
+
+    return build
+
+
+def _candidate(release):
+    return candidate(release, replicas=release.counts(Role.APP))
+
+
+def begin(site):
+    """The deploy of 1.0.1."""
+    plan = plan_deploy(scene(site), _candidate(site.store.get("1.0.1")), site.rollout)
+    return HostRollout(site, plan)
+
+
+def routes(site):
+    """Where traffic was sent, in order."""
+    return [call for call in site.engine.calls if call.startswith("route")]

@@ -1,0 +1,206 @@
+"""Steps by hand: a deploy pauses, is let go on, or is undone, by whoever comes along."""
+
+import pytest
+from canaries import begin, builder, routes
+from test_interrupted import kill, serving
+
+from towline.environments.site import Fleet
+from towline.errors import CheckFailed, RolledBack, UsageError
+from towline.insight import history
+from towline.insight.history import Result
+from towline.progress import Silent
+from towline.rollout import by_hand, interrupted, operations, repair
+from towline.rollout.executor import Executor
+from towline.routing.policy import ANYBODY
+from towline.state import hold, pause_request
+from towline.state.actor import current
+from towline.state.journal import unfinished
+from towline.state.releases import Status
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    return builder(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def paused(make):
+    """A canary that waits at 10 %."""
+    site = make(steps=[10, "pause", 60])
+    executor = Executor([begin(site)], Silent())
+    executor.run()
+    assert executor.paused.name == "canary-10"
+    return site
+
+
+def left_of(site):
+    return unfinished(site.journal.entries())
+
+
+def test_a_pause_is_no_end_and_nothing_is_held(paused):
+    assert paused.engine.shares == {"blue": 90, "green": 10}
+    assert not paused.state.lock.exists()
+    pause = left_of(paused).pause
+    assert (pause.step, pause.share, pause.actor) == ("canary-10", 10, current())
+    (row,) = history.operations(paused, last=9)
+    assert (row.result, row.reason) == (Result.PAUSED, "at 10 % of traffic, after step canary-10")
+    assert paused.journal.verify() == []
+
+
+@pytest.mark.parametrize("act", [interrupted.refuse, operations.resume])
+def test_whoever_wants_something_else_is_told_what_to_type(paused, act):
+    said = r"deploy 1\.0\.1 is paused at 10 % of traffic, after step canary-10, by "
+    with pytest.raises(CheckFailed, match=said) as error:
+        act(Fleet((paused,)))
+    assert "`inv deploy.promote --env prod` goes on" in error.value.remedy
+    assert "`inv deploy.abort --env prod` rolls it back to 1.0.0" in error.value.remedy
+
+
+def test_it_is_let_go_on_to_the_next_step_and_to_the_end(paused):
+    before = len(routes(paused))
+    operation = operations.promote(Fleet((paused,)), reason="figures are good")
+    assert [step.name for step in operation.plan.steps] == [
+        "reconcile", "canary-60", "switch", "finish", "finalize",
+    ]  # fmt: skip
+    assert operation.run(Silent()) is None
+    assert routes(paused)[before:][:2] == [
+        "route {'blue': 40, 'green': 60}",
+        "route {'green': 100}",
+    ]
+    assert serving(paused) == "1.0.1"
+    begun = [e["data"] for e in paused.journal.entries() if e["event"] == "begin"][-1]
+    assert (begun["passed"], begun["reason"]) == ("canary-10", "figures are good")
+    assert begun["actor"] == current().data()
+    assert left_of(paused) is None
+    with pytest.raises(UsageError, match="nothing is paused in prod"):
+        operations.promote(Fleet((paused,)))
+
+
+def test_full_skips_the_steps_in_between(paused):
+    before = len(routes(paused))
+    operations.promote(Fleet((paused,)), full=True).run(Silent())
+    assert routes(paused)[before:][0] == "route {'green': 100}"
+    assert serving(paused) == "1.0.1"
+
+
+def test_it_waits_before_any_traffic_and_at_the_last_step_too(make):
+    site = make(steps=["pause", 10, 60, "pause"])
+    Executor([begin(site)], Silent()).run()
+    assert site.engine.shares == {"blue": 100}
+    assert left_of(site).pause.share == 0
+    assert operations.promote(Fleet((site,))).run(Silent()).name == "canary-60"
+    assert site.engine.shares == {"blue": 40, "green": 60}
+    # Most of the traffic is the new release's by now, and the old one is the way back all the same.
+    operations.abort(Fleet((site,))).run(Silent())
+    assert (serving(site), left_of(site)) == ("1.0.0", None)
+
+
+@pytest.mark.parametrize("steps", [[10, "pause", 60], [60, "pause"]])
+def test_a_rollback_undoes_it_marks_it_bad_and_holds(make, steps):
+    site = make(steps=steps)
+    Executor([begin(site)], Silent()).run()
+    fleet = Fleet((site,))
+    with pytest.raises(UsageError, match=r"deploy 1\.0\.1 did not end, and shares the traffic"):
+        operations.rollback(fleet, version="0.9.0")
+    operation = operations.rollback(fleet, reason="p95 doubled")
+    assert (operation.leaves, operation.goes_to) == ("1.0.1", "1.0.0")
+    before = len(routes(site))
+    operation.run(Silent())
+    assert set(routes(site)[before:]) == {"route {'blue': 100}"}
+    assert (serving(site), left_of(site)) == ("1.0.0", None)
+    assert site.store.get("1.0.1").status is Status.BAD
+    assert site.store.get("1.0.0").status is Status.GOOD
+    assert hold.read(site.files, site.state).reason == "rolled back from 1.0.1: p95 doubled"
+
+
+def test_what_fails_after_it_was_let_go_on_goes_back(paused):
+    paused.engine.fail_on = {"route {'blue': 40, 'green': 60}"}
+    with pytest.raises(RolledBack, match=r"at step canary-60.*; 1\.0\.0 serves all traffic"):
+        operations.promote(Fleet((paused,))).run(Silent())
+    assert serving(paused) == "1.0.0"
+    assert paused.store.get("1.0.1").status is Status.BAD
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("way", ["resume", "abort"])
+def test_killed_at_every_entry_after_that_it_does_not_wait_again(make, monkeypatch, way, full):
+    reached = 0
+    for entry in range(1, 30):
+        site = make(entry, steps=[10, "pause", 60])
+        Executor([begin(site)], Silent()).run()
+        operation = operations.promote(Fleet((site,)), full=full)
+        killed = kill(operation.parts, monkeypatch, entry, after=True, begins=operation.begins)
+        fleet, left = Fleet((site,)), interrupted.found(Fleet((site,)))
+        if not killed or left is None:
+            continue
+        reached += 1
+        before = len(routes(site))
+        again = getattr(operations, way)(fleet)
+        if again.plan.nothing_to_do:
+            interrupted.close(fleet, left)
+        else:
+            assert again.run(Silent()) is None
+        assert serving(site) == ("1.0.1" if way == "resume" else "1.0.0")
+        assert not (full and "route {'blue': 40, 'green': 60}" in routes(site)[before:])
+    assert reached >= 5
+
+
+def test_killed_before_it_paused_it_pauses_when_it_is_resumed(make, monkeypatch):
+    for entry in range(1, 40):
+        site = make(entry, steps=[10, "pause", 60])
+        if not kill([begin(site)], monkeypatch, entry, after=False):
+            break
+        left = interrupted.found(Fleet((site,)))
+        if left is None:
+            continue
+        assert operations.resume(Fleet((site,))).run(Silent()).name == "canary-10"
+        assert site.engine.shares == {"blue": 90, "green": 10}
+
+
+def test_a_running_deploy_is_asked_to_pause_and_says_who_asked(make):
+    site = make()
+    executor = Executor([begin(site)], Silent())
+    site.engine.route = ask_at(site, 60, executor)
+    executor.run()
+    assert executor.paused.name == "canary-60"
+    pause = left_of(site).pause
+    assert (pause.share, pause.reason) == (60, "errors look odd")
+    assert not site.state.pause_request.exists()
+
+
+def test_a_request_for_another_operation_stops_nobody(make):
+    site = make()
+    pause_request.put(site.files, site.state, "an older one", "too late")
+    executor = Executor([begin(site)], Silent())
+    executor.run()
+    assert executor.paused is None
+    assert serving(site) == "1.0.1"
+    assert not site.state.pause_request.exists()
+
+
+def ask_at(site, share, executor):
+    """Somebody asks for a pause while traffic moves to a share."""
+    route = site.engine.route
+
+    def routed(release, shares, policy=ANYBODY):
+        if shares.get("green") == share:
+            assert by_hand.ask_to_pause(Fleet((site,)), "errors look odd") == "1.0.1"
+        route(release, shares, policy)
+
+    return routed
+
+
+def test_where_none_is_running_nobody_is_asked(make, paused):
+    for site, said in ((make("idle"), "none is running"), (paused, "it is paused already")):
+        with pytest.raises(UsageError, match=f"no deploy to pause in prod: {said}"):
+            by_hand.ask_to_pause(Fleet((site,)), "")
+
+
+def test_a_journal_that_is_repaired_still_says_where_it_waits(paused):
+    was = left_of(paused).pause
+    path = paused.state.journal
+    path.write_text("null\n" + path.read_text())
+    paused.journal._last = None
+    repair.repair_journal(Fleet((paused,)))
+    now = left_of(paused).pause
+    assert (now.step, now.share, now.actor) == (was.step, was.share, was.actor)
