@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
 
+from towline.config.analysis_section import Analysis
 from towline.config.engine_kinds import require_kind
 from towline.config.model import Command, Model
 from towline.config.units import Duration, Size
@@ -170,6 +171,7 @@ class Overridable(Model):
     smoke: Smoke = Smoke()
     rollout: Rollout = Rollout()
     checks: Checks = Checks()
+    analysis: Analysis = Analysis()
     registries: dict[str, Registry] = Field(
         {},
         description="Registry -> how to log in. Images that are built here under the name of one "
