@@ -10,10 +10,11 @@ from typing import Any, Protocol
 from towline.analysis.window import Window
 from towline.discovery import find_modules, module_names
 from towline.engines.base import Engine
-from towline.errors import TowlineError
+from towline.errors import Locked, TowlineError
 
 __all__ = [
-    "Sample", "Source", "SourceContext", "SourceError", "SourceKind", "Window", "find_sources",
+    "Sample", "Source", "SourceContext", "SourceError", "SourceKind", "Window", "as_source_error",
+    "find_sources",
     "source_names",
 ]  # fmt: skip
 
@@ -23,6 +24,23 @@ _NOT_SOURCES = ("base",)
 
 class SourceError(TowlineError):
     """A source could not be asked: that says nothing of the release."""
+
+
+def as_source_error(name: str, error: Exception) -> SourceError:
+    """What an engine or a host said when it was asked, as an error of a source.
+
+    Whatever it is that a source stumbles over, it says nothing of the release.
+
+    Raises:
+        Locked: When the lock of the operation was lost: nothing goes on then.
+    """
+    if isinstance(error, Locked):
+        raise error
+    if isinstance(error, SourceError):
+        return error
+    if isinstance(error, TowlineError):
+        return SourceError(f"{name}: {error.message}", remedy=error.remedy)
+    return SourceError(f"{name}: {type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from towline.analysis.sources.base import (
     SourceError,
     SourceKind,
     Window,
+    as_source_error,
 )
-from towline.errors import TowlineError
 from towline.routing.request_log import parse_line
 from towline.routing.request_reader import LogPart, LogPosition
 
@@ -66,9 +66,8 @@ class RouterSource:
                 self._position = self.context.engine.requests().position
                 return
             part = self.context.engine.requests(self._position)
-        except (TowlineError, OSError) as error:
-            remedy = error.remedy if isinstance(error, TowlineError) else ""
-            raise SourceError(f"router: {error}", remedy=remedy) from None
+        except Exception as error:
+            raise as_source_error("router", error) from None
         self._position = part.position
         self._take(part)
 
