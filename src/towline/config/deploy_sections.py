@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
 
+from towline.config.analysis_section import Analysis
 from towline.config.engine_kinds import require_kind
 from towline.config.model import Command, Model
 from towline.config.progressive import Canary, Rolling
@@ -178,6 +179,7 @@ class Overridable(Model):
     smoke: Smoke = Smoke.model_construct()
     rollout: Rollout = Rollout.model_construct()
     checks: Checks = Checks.model_construct()
+    analysis: Analysis = Analysis.model_construct()
     registries: dict[str, Registry] = Field(
         {},
         description="Registry -> how to log in. Images that are built here under the name of one "

@@ -70,6 +70,7 @@ class Executor:
         self.parts = tuple(
             replace(part, say=self._events.say, since=self._since) for part in self.parts
         )
+        self._touched |= {part.name for part in self.parts if part.is_begun}
         self._closing = Closing(self.parts)
 
     @property

@@ -51,6 +51,7 @@ class HostRollout:
         say: Tells people what it waits for.
         since: When the operation began, by `fence.now`.
         renewed: What of the host's own files to renew; all that differ when not given.
+        is_begun: Whether the operation goes on with one that changed the host already.
     """
 
     site: Site
@@ -60,6 +61,7 @@ class HostRollout:
     say: Callable[[str], None] = silent
     since: float = field(default_factory=now)
     renewed: Renewal | None = None
+    is_begun: bool = False
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 
+from towline.routing import request_log
 from towline.routing.backends import NOWHERE, render_backend, variable
 from towline.routing.policy import read_policy
 from towline.routing.routes import Backend, Routes, read_backend
@@ -66,6 +67,8 @@ def render(routes: Routes, *, nginx_version: tuple[int, ...] = (0,)) -> str:
     lines += routes.policy.lines()
     for service, backend in sorted(routes.backends.items()):
         lines += ["", *render_backend(service, backend, routes.policy)]
+    if routes.keeps_log:
+        lines += ["", *_request_log(routes)]
     lines += [
         "",
         "server {",
@@ -78,9 +81,30 @@ def render(routes: Routes, *, nginx_version: tuple[int, ...] = (0,)) -> str:
         "    location = /connections {",
         "        stub_status;",
         "    }",
+        *(request_log.locations() if routes.keeps_log else []),
         "}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def render_include(routes: Routes) -> str:
+    """The text of the file that a server with an `access_log` of its own includes."""
+    first = "# Written by Towline at every switch; changes made by hand are lost.\n"
+    return first + (request_log.access_log() + "\n" if routes.keeps_log else "")
+
+
+def _request_log(routes: Routes) -> list[str]:
+    backends = routes.backends
+    # A service that only one of two releases has says nothing about the others' slot.
+    tells = min(backends, key=lambda name: (not backends[name].is_split, name))
+    pinned = {
+        container: (slot, service)
+        for service, backend in sorted(backends.items())
+        for slot, names in sorted(backend.only.items())
+        for container in names
+    }
+    ports = {name: backend.port for name, backend in backends.items()}
+    return request_log.render_log(ports, variable(tells), routes.log or {}, pinned)
 
 
 def _account(routes: Routes) -> str:
@@ -88,6 +112,8 @@ def _account(routes: Routes) -> str:
     data: dict[str, object] = {"generation": routes.generation, "backends": backends}
     if policy := routes.policy.data():
         data["policy"] = policy
+    if routes.log is not None:
+        data["log"] = dict(routes.log)
     return json.dumps(data, sort_keys=True)
 
 
@@ -100,7 +126,13 @@ def parse(account: str) -> Routes:
     try:
         data = json.loads(account)
         backends = {name: read_backend(item) for name, item in data["backends"].items()}
-        return Routes(data["generation"], backends, read_policy(data.get("policy", {})))
+        log = data.get("log")
+        return Routes(
+            data["generation"],
+            backends,
+            read_policy(data.get("policy", {})),
+            None if log is None else dict(log),
+        )
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"not an account of routes: {error}") from None
 

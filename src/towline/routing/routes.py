@@ -57,11 +57,22 @@ def read_backend(data: Mapping[str, Any]) -> Backend:
 
 @dataclass(frozen=True)
 class Routes:
-    """All routes of an environment; `generation` tells one configuration from the next."""
+    """All routes of an environment; `generation` tells one configuration from the next.
+
+    Attributes:
+        policy: How requests are told apart.
+        log: Slot -> release, for the router's request log; None where it keeps none.
+    """
 
     generation: str = ""
     backends: Mapping[str, Backend] = field(default_factory=dict)
     policy: Policy = ANYBODY
+    log: Mapping[str, str] | None = None
+
+    @property
+    def keeps_log(self) -> bool:
+        """Whether the router logs the requests that it sends to app services."""
+        return self.log is not None and bool(self.backends)
 
     def share(self, colour: str) -> int:
         """The percentage of traffic that a colour gets; all services that it shares move together.
