@@ -77,12 +77,13 @@ def run(
             discard_hotfix=discard_hotfix,
             relock=relock,
         )
-        summary = summarise(wanted)
         if dry or wanted.nothing_to_do:
             show(wanted.with_options(run_tests=not no_tests, commit=not no_commit), json)
             if not (json or wanted.nothing_to_do):
-                _show(summary)
+                _show(summarise(wanted))
             return
+        # Of what is there before it is replaced.
+        summary = summarise(wanted)
         name = branch or (f"deploy/promote-{wanted.version}" if push or pr else "")
         with _on_branch(project, name):
             done = _carry_out(project, wanted, run_tests=not no_tests, commit=commit)

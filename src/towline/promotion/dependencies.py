@@ -36,8 +36,10 @@ def pins(text: str) -> dict[str, str]:
 
 def is_requirements(path: str) -> bool:
     """Whether a file's name says that it holds requirements."""
+    if not path.endswith(".txt"):
+        return False
     name = path.rpartition("/")[2]
-    return name.startswith("requirements") and name.endswith(".txt")
+    return name.startswith("requirements")
 
 
 def normalised(name: str) -> str:

@@ -262,7 +262,8 @@ def plan_promotion(
         project, repository, last, current, incoming, tuple(copies), discard=discard_hotfix
     )
 
-    owned = {path: item for path, item in current.items() if not within(path, tuple(copies))}
+    promoted_now = _only(current, tuple(copies))
+    owned = {path: item for path, item in current.items() if path not in promoted_now}
     refuse_links(tree, owned)
     written = (
         None
@@ -295,7 +296,7 @@ def plan_promotion(
     incoming.update(_records(derived))
     planned.update(incoming)
 
-    promoted = Difference.between(_only(current, tuple(copies)), incoming)
+    promoted = Difference.between(promoted_now, incoming)
     done = _is_done(last, chosen, stamps, changed=changed) and not discarded
     commit_paths = _commit_paths(project, repository, stamps)
     return PromotionPlan(
@@ -548,7 +549,9 @@ def _notes(
 
 
 def _only(files: Files, folders: tuple[str, ...]) -> Files:
-    return {path: item for path, item in files.items() if within(path, folders)}
+    # Most files lie below a folder, and asking `within` of each takes three times as long.
+    start = tuple(f"{folder}/" for folder in folders)
+    return {path: item for path, item in files.items() if path.startswith(start) or path in folders}
 
 
 def _shown(path: Path, folder: Path) -> str:

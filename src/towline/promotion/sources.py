@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from towline.config.loading import FILE, Project
@@ -73,15 +74,35 @@ def select(
 
 def _wanted(project: Project, names: Mapping[str, bool]) -> Mapping[str, bool]:
     """Those of the names that the patterns of the configuration choose."""
-    from pathspec import GitIgnoreSpec
-
     settings = project.settings.promote
-    excluded = set(GitIgnoreSpec.from_lines(settings.exclude).match_files(names))
+    excluded = matching(settings.exclude, names)
     kept = {name: is_link for name, is_link in names.items() if name not in excluded}
     if not settings.include:
         return kept
-    included = set(GitIgnoreSpec.from_lines(settings.include).match_files(kept))
+    included = matching(settings.include, kept)
     return {name: is_link for name, is_link in kept.items() if name in included}
+
+
+def matching(patterns: Sequence[str], names: Iterable[str]) -> set[str]:
+    """Those of the names that patterns in the syntax of gitignore choose.
+
+    One expression of all patterns finds the few names that any of them could choose; of these the
+    patterns decide in their order, with what they except.
+
+    Args:
+        patterns: As they stand in the configuration.
+        names: Paths with `/`, relative to where a `.gitignore` would be.
+    """
+    from pathspec import GitIgnoreSpec
+
+    spec = GitIgnoreSpec.from_lines(patterns)
+    texts = [each.regex.pattern for each in spec.patterns if each.include and each.regex]
+    if not texts:
+        return set()
+    # A group of one name cannot be there twice; it only tells the library what matched.
+    texts = [f"(?:{re.sub(r'[(][?]P<[a-z_]+>', '(?:', text)})" for text in texts]
+    find = re.compile("|".join(texts)).search
+    return set(spec.match_files(name for name in names if find(name)))
 
 
 def _names(project: Project, repository: Repository | None) -> dict[str, bool]:
@@ -95,7 +116,7 @@ def _names(project: Project, repository: Repository | None) -> dict[str, bool]:
     kinds = _Kinds(tree)
     names: dict[str, bool] = {}
     for name in listed:
-        if within(name, inside):
+        if inside and within(name, inside):
             continue
         kind = kinds.of(name.rstrip("/"))
         if kind == _FOLDER:
