@@ -77,3 +77,9 @@ def test_a_rolling_deploy_keeps_its_capacity_and_loses_nothing(make):
     running = docker("ps", "-q", "--filter", f"label=towline.project={project.name}",
                      "--filter", "label=towline.role=app").split()  # fmt: skip
     assert len(running) == 4
+    # The way back of a person has no room for two sets either, and loses nothing.
+    with Load(f"http://127.0.0.1:{project.http}/") as load, Samples(project) as samples:
+        project.inv("rollback", "--auto-approve").ok()
+        tally = load.stop()
+    assert (tally.lost, tally.failed, set(tally.releases)) == ([], 0, {"1.0.0", "1.1.0"})
+    assert (min(samples.counts), max(samples.counts)) == (4, 5)

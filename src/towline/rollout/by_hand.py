@@ -85,10 +85,13 @@ def undo(fleet: Fleet, version: str, reason: str, *, force: bool) -> Undone | No
         if force:
             return None
         raise
-    if left is None or left.kind != "deploy" or not left.before:
+    if left is None or left.kind == "abort" or not left.before:
         return None
     if not left.pause and not any(fleet.each(lambda site: _is_shared(site, left))):
         return None
+    if left.kind == "rollback":
+        # It is at work on what was asked for; undoing it would bring back what was rolled back.
+        raise interrupted.unended(fleet.lead, left)
     if version and version != left.before:
         raise UsageError(
             f"deploy {left.release} did not end, and shares the traffic with {left.before}",

@@ -56,7 +56,7 @@ def find_continuation(
         observed: What is there.
         left: The operation that did not end.
     """
-    if left is None or left.kind != "deploy":
+    if left is None or left.kind not in ("deploy", "rollback"):
         return None
     slots = {observed.world.release_of(slot): slot for slot in COLOURS}
     slot, old_slot = slots.get(left.release), slots.get(left.before)

@@ -193,7 +193,15 @@ class HostRollout:
 
     def _go_back_to(self, old: Release | None) -> str:
         counts = old.counts(Role.APP) if old else {}
-        return self._transition(_never).to(restore(counts, self.site.rollout.health_timeout))
+        transition = self._transition(_never)
+        batches = transition.way_back(counts)
+        if batches:
+            # They are removed one by one; what they printed says why.
+            with if_possible():
+                self.keep_logs()
+        for stage in batches:
+            transition.to(stage)
+        return transition.to(restore(counts, self.site.rollout.health_timeout))
 
     def keep_logs(self) -> list[str]:
         """Save what the new containers printed; returns the last lines to show."""

@@ -47,7 +47,7 @@ def refuse(fleet: Fleet) -> None:
     """
     left = found(fleet)
     if left:
-        raise _interrupted(fleet.lead, left)
+        raise unended(fleet.lead, left)
 
 
 def same(site: Site, expected: Unfinished | None) -> None:
@@ -63,7 +63,7 @@ def same(site: Site, expected: Unfinished | None) -> None:
     """
     left = of_journal(site.journal.newest())
     if left and (expected is None or left.operation != expected.operation):
-        raise _interrupted(site, left)
+        raise unended(site, left)
     if expected and not left:
         raise PlanOutdated(
             f"somebody else ended the interrupted {expected.kind} {expected.release} meanwhile; "
@@ -72,7 +72,8 @@ def same(site: Site, expected: Unfinished | None) -> None:
         )
 
 
-def _interrupted(site: Site, left: Unfinished) -> CheckFailed:
+def unended(site: Site, left: Unfinished) -> CheckFailed:
+    """What is said to whoever wants something new before the old has come to an end."""
     if left.pause:
         return paused(site, left, left.pause)
     live = observe(site).live

@@ -237,9 +237,11 @@ def resume(fleet: Fleet) -> Operation:
         return abort(fleet)
     if left.kind == "rollback":
         why = hold.after_rollback(left.before, left.reason)
-        if observe(fleet.lead).live == fleet.lead.store.get(left.release):
+        seen = observe(fleet.lead)
+        is_begun = find_continuation(fleet.lead.store, seen, left) is not None
+        if is_begun or seen.live == fleet.lead.store.get(left.release):
             # Only the rest of it is missing, which a deploy of that release knows how to do.
-            parts = fleet.each(lambda site: _deploy(site, left.release))
+            parts = fleet.each(lambda site: _deploy(site, left.release, None, left))
         else:
             parts = fleet.each(
                 lambda site: _rollback(site, left.release, left.reason, keep_schema=True)

@@ -298,7 +298,7 @@ def plan_rollback(scene: Scene, candidate: Candidate, target: Release) -> Plan:
     """The plan of a rollback: what was kept is started, not built."""
     colour, live = other(scene.observed.colour), scene.observed.live
     replicas = Replicas(target.counts(Role.APP), live.counts(Role.APP) if live else {})
-    stages = rollback(replicas, scene.settings.rollout.health_timeout)
+    stages = rollback(replicas, scene.settings)
     left = f" and {live.id} bad" if live else ""
     steps = [
         *_transfers(candidate, scene.commands),

@@ -3,9 +3,11 @@
 The ways back are schedules too, but nobody chooses them.
 """
 
+from dataclasses import replace
+
 from towline.discovery import find_modules
 from towline.rollout.gates.health import Health
-from towline.rollout.stages import Counts, Replicas, Stage, Strategy, Workers
+from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings, Workers
 from towline.rollout.steps import table
 
 _PACKAGE = "towline.rollout.strategies"
@@ -17,9 +19,20 @@ def find_strategies() -> dict[str, Strategy]:
     return {name.replace("_", "-"): module.STRATEGY for name, module in found.items()}
 
 
-def rollback(replicas: Replicas, health_timeout: float) -> list[Stage]:
-    """Start what was retained, prove it is healthy, switch, stop the other."""
-    health = Health(health_timeout)
+def rollback(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
+    """Start what was retained, prove it is healthy, switch, stop the other.
+
+    An environment that has no room for two sets of containers goes back in batches.
+    """
+    rollout = settings.rollout
+    if rollout.strategy == "rolling":
+        stages = find_strategies()[rollout.strategy].stages(replicas, settings)
+        # It has served before: its health is enough.
+        return [
+            replace(stage, gates=tuple(gate for gate in stage.gates if isinstance(gate, Health)))
+            for stage in stages
+        ]
+    health = Health(rollout.health_timeout)
     return [
         Stage(
             table.START,

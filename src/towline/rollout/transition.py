@@ -22,6 +22,7 @@ from towline.rollout.gates.containers import is_healthy
 from towline.rollout.gates.health import Health
 from towline.rollout.serving import restart_router, router_fault
 from towline.rollout.stages import Counts, Stage, Workers
+from towline.rollout.way_back import restore_in_batches
 from towline.routing.policy import ANYBODY, Policy
 from towline.state.releases import Release
 
@@ -74,9 +75,17 @@ class Transition:
         return "; ".join(filter(None, notes))
 
     def stand_in(self) -> bool:
-        """Send all traffic to the old release at once, if it stands by healthy; whether it did."""
+        """Send all traffic to the old release at once, if it stands by healthy; whether it did.
+
+        Half of it is better than a release that failed.
+        """
         old = self.old
-        if old is None or not is_healthy(old):
+        if old is None:
+            return False
+        there = self._running(old)
+        if any(2 * there[name] < count for name, count in old.release.counts(Role.APP).items()):
+            return False
+        if not is_healthy(replace(old, replicas=there)):
             return False
         self.engine.route(old.release, {old.slot: 100})
         return True
@@ -117,6 +126,13 @@ class Transition:
         if is_pinned:
             self._move_traffic(stage)
         return note
+
+    def way_back(self, wanted: Counts) -> list[Stage]:
+        """The stages before the last one of a way back to so many containers of the old release."""
+        if self.old is None or self.new is None:
+            return []
+        there, left = self._running(self.old), self._running(self.new)
+        return restore_in_batches(wanted, there, left, self.rollout)
 
     def _running(self, side: GateContext) -> Counter[str]:
         """Service -> its containers that run."""

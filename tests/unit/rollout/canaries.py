@@ -28,7 +28,7 @@ def builder(folder, monkeypatch):
     made = []
 
     def build(name="site", *, replicas=1, strategy="canary", **settings):
-        site = FakeSite(folder / str(name))
+        site = FakeSite(folder / str(name), host_name=str(name))
         given = {"window": 0.01, "steps": [10, 60], **settings}
         found = Rollout(canary=given) if strategy == "canary" else Rollout(rolling=settings)
         changes = {"strategy": strategy, "canary": found.canary, "rolling": found.rolling}

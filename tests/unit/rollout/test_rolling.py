@@ -10,7 +10,7 @@ from test_interrupted import kill, serving
 from towline.config.deploy_sections import Rollout
 from towline.config.progressive import part_of
 from towline.environments.site import Fleet
-from towline.errors import UsageError
+from towline.errors import CheckFailed, RolledBack, UsageError
 from towline.progress import Silent
 from towline.rollout import interrupted, operations
 from towline.rollout.executor import Executor
@@ -165,3 +165,71 @@ def test_workers_are_handed_over_once_at_the_switch(make):
     moved = calls.index("start 1.0.1 worker")
     assert calls.index("route {'blue': 33, 'green': 67}") < moved
     assert moved < calls.index("route {'green': 100}")
+
+
+def rolled(site):
+    """What runs at every act: containers of both slots, the most of them, and the least served."""
+    engine, seen = site.engine, {"most": 0, "least": 99}
+    check = engine._check
+
+    def running(slot):
+        _, runs = engine.containers.get((slot, "api"), ("", False))
+        return engine.replicas.get((slot, "api"), 1) if runs else 0
+
+    def checked():
+        check()
+        both = [running(slot) for slot in ("blue", "green")]
+        serving = sum(running(slot) for slot, share in engine.shares.items() if share)
+        seen["most"] = max(seen["most"], sum(both))
+        seen["least"] = min(seen["least"], serving)
+
+    engine._check = checked
+    return seen
+
+
+@pytest.mark.parametrize("failing", [33, 50, 67, 100])
+def test_a_way_back_has_no_room_for_two_sets_either(make, failing):
+    site = make(failing, strategy="rolling", replicas=6, batch=2, max_surge=1)
+    site.engine.replicas = {("blue", "api"): 6}
+    seen = rolled(site)
+    wanted = {"blue": 100 - failing, "green": failing}
+    wanted = {slot: share for slot, share in wanted.items() if share}
+    site.engine.fail_on = {f"route {wanted}"}
+    with pytest.raises(RolledBack, match=r"1\.0\.0 serves all traffic"):
+        Executor([begin(site)], Silent()).run()
+    assert serving(site) == "1.0.0"
+    assert site.engine.replicas["blue", "api"] == 6
+    assert seen["most"] <= 7
+    assert seen["least"] >= 3
+
+
+def test_a_rollback_goes_back_in_batches_and_is_resumed_there(make, monkeypatch):
+    shared = 0
+    for entry in range(1, 60):
+        site = make(f"back-{entry}", strategy="rolling", replicas=4, batch=1, max_surge=1)
+        site.engine.replicas = {("blue", "api"): 4}
+        Executor([begin(site)], Silent()).run()
+        site.engine.calls.clear()
+        seen = rolled(site)
+        parts = operations.rollback(Fleet((site,)), keep_schema=True).parts
+        killed = kill(parts, monkeypatch, entry, after=True)
+        fleet = Fleet((site,))
+        left = interrupted.found(fleet)
+        if killed and left is None:
+            continue
+        if left:
+            is_shared = len(site.engine.shares) == 2
+            shared += is_shared
+            if is_shared:
+                with pytest.raises(CheckFailed, match=r"rollback 1\.0\.0 was interrupted"):
+                    operations.rollback(fleet, keep_schema=True)
+            operation = operations.resume(fleet)
+            if operation.plan.nothing_to_do:
+                interrupted.close(fleet, left)
+            else:
+                operation.run(Silent())
+        assert serving(site) == "1.0.0"
+        assert (seen["most"], seen["least"] >= 4) == (5, True), entry
+        if not killed:
+            break
+    assert shared >= 4

@@ -118,7 +118,7 @@ def test_restore_undoes_every_stage_of_every_schedule(old):
 
 
 def test_a_rollback_proves_health_and_nothing_slower():
-    stages = rollback(Replicas({"api": 2}, {"api": 1}), 7.0)
+    stages = rollback(Replicas({"api": 2}, {"api": 1}), StrategySettings(rollout(health_timeout=7)))
     assert [stage.name for stage in stages] == ["start", "switch", "finish"]
     assert [gate for stage in stages for gate in stage.gates] == [Health(7.0)] * 2
 
@@ -187,7 +187,10 @@ def test_the_capacity_holds_at_every_act_between_the_stages_too(tmp_path, name, 
 def test_every_stage_is_reached_from_every_other(tmp_path, name):
     walk = Walk(tmp_path, 3, 4)
     way_back = restore(walk.replicas.old, 1)
-    stages = {**schedules(walk.replicas), "rollback": rollback(walk.replicas, 1)}[name]
+    stages = {
+        **schedules(walk.replicas),
+        "rollback": rollback(walk.replicas, StrategySettings(rollout())),
+    }[name]
     for first, second in itertools.permutations([*stages, way_back], 2):
         for stage in (first, second):
             walk.transition.to(stage)

@@ -8,51 +8,24 @@ Traffic is split between two releases, not two containers: each service runs in 
 switch, and all services share traffic by the containers of all. Workers are handed over then.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from towline.config.progressive import Rolling, part_of
+from towline.config.progressive import Rolling
 from towline.errors import UsageError
+from towline.rollout.batches import Row, State, limits_of, new_of, old_of, rows_of, share_of, walk
 from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings, Workers
 from towline.rollout.steps import table
 
 
-@dataclass(frozen=True)
-class _Limits:
-    """How far one service may go.
-
-    Attributes:
-        batch: Containers that are replaced at once.
-        least: Containers that serve at every moment.
-        most: Containers of both releases that run at every moment.
-    """
-
-    batch: int
-    least: int
-    most: int
-
-
-@dataclass(frozen=True)
-class _State:
-    """Containers of one service in both slots."""
-
-    new: int
-    old: int
-
-
-_Row = Mapping[str, _State]
-
-
 def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
     rolling = settings.rollout.rolling
-    start = {
-        name: _State(0, replicas.old.get(name, 0)) for name in {**replicas.old, **replicas.new}
-    }
+    start = {name: State(0, replicas.old.get(name, 0)) for name in {**replicas.old, **replicas.new}}
     walks = {name: _walk(name, replicas, rolling) for name in start}
-    rooms = {name: walk[0] for name, walk in walks.items() if replicas.new.get(name) and not
-             walk[0].new}  # fmt: skip
-    rows = _rows({name: walk[1:] if name in rooms else walk for name, walk in walks.items()})
-    before: _Row = {**start, **rooms}
+    rooms = {
+        name: states[0]
+        for name, states in walks.items()
+        if replicas.new.get(name) and not states[0].new
+    }
+    rows = rows_of({name: walks[name][name in rooms :] for name in walks})
+    before: Row = {**start, **rooms}
     stages = []
     if rooms:
         stages.append(
@@ -60,7 +33,7 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
                 "rolling-room",
                 "make room for the new release",
                 new={},
-                old=_old(before),
+                old=old_of(before),
                 share=0,
             )
         )
@@ -68,8 +41,8 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
         Stage(
             table.START,
             "start the first containers of the new release, without traffic",
-            new=_new(rows[0]),
-            old=_old(before),
+            new=new_of(rows[0]),
+            old=old_of(before),
             share=0,
             gates=settings.before_traffic,
         )
@@ -80,14 +53,14 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
             Stage(
                 f"rolling-{number}",
                 f"go on with {_told(row)} of the new release",
-                new=_new(row),
-                old=_old(row),
-                share=_share(row),
+                new=new_of(row),
+                old=old_of(row),
+                share=share_of(row),
                 gates=settings.under_share(0.0),
             )
         )
-    old = _old(rows[-1]) if rows else _old(before)
-    return [*stages, *_end(_new(last), old, replicas, settings)]
+    old = old_of(rows[-1]) if rows else old_of(before)
+    return [*stages, *_end(new_of(last), old, replicas, settings)]
 
 
 def _end(new: Counts, old: Counts, replicas: Replicas, settings: StrategySettings) -> list[Stage]:
@@ -126,26 +99,13 @@ def _end(new: Counts, old: Counts, replicas: Replicas, settings: StrategySetting
     return stages
 
 
-def _walk(name: str, replicas: Replicas, rolling: Rolling) -> list[_State]:
-    """The states of one service until the switch, in which both releases have containers.
-
-    The first may only make room. Where the last has less than all of the new ones, the old ones
-    must go first.
-    """
+def _walk(name: str, replicas: Replicas, rolling: Rolling) -> list[State]:
     wanted, there = replicas.new.get(name, 0), replicas.old.get(name, 0)
     if not wanted or not there:
         # A service that only one of the releases has replaces nothing.
-        return [_State(wanted, there)]
-    limits, new, old = _limits(wanted, there, rolling), 0, there
-    states: list[_State] = []
-    while new < wanted:
-        grown = new + max(0, min(limits.batch, wanted - new, limits.most - new - old))
-        left = min(old, max(1, old - limits.batch, limits.least - grown))
-        if (grown, left) == (new, old):
-            break
-        new, old = grown, left
-        states.append(_State(new, old))
-    if not new:
+        return [State(wanted, there)]
+    states = walk(State(0, there), wanted, limits_of(wanted, there, rolling))
+    if not any(state.new for state in states):
         raise UsageError(
             f"rolling: `max_surge` leaves no room for a second container of {name} beside the one "
             "that serves",
@@ -154,52 +114,19 @@ def _walk(name: str, replicas: Replicas, rolling: Rolling) -> list[_State]:
     return states
 
 
-def _limits(wanted: int, there: int, rolling: Rolling) -> _Limits:
-    surge = part_of(rolling.max_surge, wanted, up=True)
-    missing = part_of(rolling.max_unavailable, wanted, up=False)
-    if not surge and not missing:
-        missing = 1
-    batch = max(1, part_of(rolling.batch, wanted, up=True))
-    return _Limits(batch, max(0, min(wanted, there) - missing), max(wanted, there) + surge)
-
-
-def _rows(walks: Mapping[str, list[_State]]) -> list[_Row]:
-    """The walks of all services side by side; who is through first waits for the others."""
-    length = max(map(len, walks.values()))
-    return [
-        {name: walk[min(number, len(walk) - 1)] for name, walk in walks.items()}
-        for number in range(length)
-    ]
-
-
-def _is_whole(row: _Row, replicas: Replicas) -> bool:
+def _is_whole(row: Row, replicas: Replicas) -> bool:
     return all(row[name].new == count for name, count in replicas.new.items())
 
 
-def _new(row: _Row) -> Counts:
-    return {name: state.new for name, state in sorted(row.items()) if state.new}
-
-
-def _old(row: _Row) -> Counts:
-    return {name: state.old for name, state in sorted(row.items()) if state.old}
-
-
-def _share(row: _Row) -> int:
-    """Traffic follows the containers of services that both releases have."""
-    both = [state for state in row.values() if state.new and state.old]
-    new, old = sum(state.new for state in both), sum(state.old for state in both)
-    return min(99, max(1, round(100 * new / (new + old))))
-
-
-def _told(row: _Row) -> str:
-    return ", ".join(f"{count} {name}" for name, count in _new(row).items())
+def _told(row: Row) -> str:
+    return ", ".join(f"{count} {name}" for name, count in new_of(row).items())
 
 
 def _capacity(replicas: Replicas, settings: StrategySettings) -> Counts:
     """What is wanted, without what may be missing."""
     rolling = settings.rollout.rolling
     return {
-        name: _limits(count, replicas.old[name], rolling).least
+        name: limits_of(count, replicas.old[name], rolling).least
         for name, count in replicas.new.items()
         if replicas.old.get(name)
     }

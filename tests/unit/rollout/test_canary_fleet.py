@@ -1,0 +1,88 @@
+"""A canary on several hosts: they wait, go on and go back together."""
+
+import pytest
+from canaries import begin, builder
+from test_interrupted import kill, serving
+
+from towline.environments.site import Fleet
+from towline.errors import RolledBack
+from towline.progress import Silent
+from towline.rollout import interrupted, operations
+from towline.rollout.executor import Executor
+from towline.state.journal import unfinished
+
+
+@pytest.fixture
+def fleet(tmp_path, monkeypatch):
+    """A canary that waits at 10 % on two hosts."""
+    make = builder(tmp_path, monkeypatch)
+    sites = tuple(make(name, steps=[10, "pause", 60]) for name in ("web1", "web2"))
+    executor = Executor([begin(site) for site in sites], Silent())
+    executor.run()
+    assert executor.paused.name == "canary-10"
+    return Fleet(sites)
+
+
+def shares(fleet):
+    return [site.engine.shares.get("green", 0) for site in fleet.sites]
+
+
+def test_all_wait_and_go_on(fleet):
+    assert shares(fleet) == [10, 10]
+    assert operations.promote(fleet).run(Silent()) is None
+    assert [serving(site) for site in fleet.sites] == ["1.0.1"] * 2
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+def test_when_one_fails_after_that_all_go_back(fleet, bad):
+    fleet.sites[bad].engine.fail_on = {"route {'blue': 40, 'green': 60}"}
+    with pytest.raises(RolledBack, match=rf"on web{bad + 1}: .*serves all traffic on all 2 hosts"):
+        operations.promote(fleet).run(Silent())
+    assert [serving(site) for site in fleet.sites] == ["1.0.0"] * 2
+
+
+def test_what_fails_before_it_touches_a_host_takes_the_canary_back_too(fleet):
+    # Nothing of this operation was done on the second one, which has 10 % of an earlier one.
+    fleet.sites[0].engine.fail_on = {"settle 1.0.1"}
+    with pytest.raises(RolledBack, match="at step reconcile on web1"):
+        operations.promote(fleet).run(Silent())
+    assert shares(fleet) == [0, 0]
+    assert unfinished(fleet.lead.journal.entries()) is None
+
+
+@pytest.fixture
+def in_turn(tmp_path, monkeypatch):
+    """Hosts that are deployed to one after the other; the first one waits."""
+    make = builder(tmp_path, monkeypatch)
+    sites = tuple(make(name, steps=[10, "pause", 60]) for name in ("web1", "web2"))
+    for site in sites:
+        site.rollout = site.rollout.model_copy(update={"batch_size": 1})
+    Executor([begin(site) for site in sites], Silent()).run()
+    return Fleet(sites)
+
+
+def test_every_batch_waits_and_each_host_goes_on_from_where_it_is(in_turn):
+    assert shares(in_turn) == [10, 0]
+    assert operations.promote(in_turn).run(Silent()).name == "canary-10"
+    assert shares(in_turn) == [100, 10]
+    assert operations.promote(in_turn).run(Silent()) is None
+    assert [serving(site) for site in in_turn.sites] == ["1.0.1"] * 2
+
+
+def test_a_host_that_is_through_goes_back_with_the_one_that_waits(in_turn):
+    operations.promote(in_turn).run(Silent())
+    operations.rollback(in_turn, reason="slow").run(Silent())
+    assert [serving(site) for site in in_turn.sites] == ["1.0.0"] * 2
+
+
+def test_killed_while_the_second_batch_goes_on_it_is_resumed(in_turn, monkeypatch):
+    operation = operations.promote(in_turn)
+    assert kill(operation.parts, monkeypatch, 14, after=True, begins=operation.begins)
+    left = interrupted.found(in_turn)
+    for _ in range(3):
+        done = (operations.resume if left and not left.pause else operations.promote)(in_turn)
+        done.run(Silent())
+        left = interrupted.found(in_turn)
+        if left is None:
+            break
+    assert [serving(site) for site in in_turn.sites] == ["1.0.1"] * 2
