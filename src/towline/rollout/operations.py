@@ -534,9 +534,10 @@ def _scene(site: Site, observed: Observed, wanted: Wanted | None, *, renews: boo
     found = renewal.find(site, live) if live and renews else renewal.Renewal()
     before, notes, renewed = before_of(site, live), tuple(found.said), found.services()
     effects = find_effects(site, observed, wanted, renewed) if wanted else ()
+    own = site.environment
     return Scene(
         name, site.name, site.state, observed, before, site.engine.commands,
-        effects, renewed, notes, StrategySettings(site.rollout, site.environment.smoke),
+        effects, renewed, notes, StrategySettings(site.rollout, own.smoke, own.analysis),
     )  # fmt: skip
 
 
