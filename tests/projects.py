@@ -180,7 +180,7 @@ def make_project(folder, *, bake_time="1s"):
     config = (ROOT / "towline.yaml").read_text()
     config = config.replace("project: newsroom", f"project: {name}")
     config = config.replace("https://localhost:8443", f"https://127.0.0.1:{https}")
-    config += f"rollout:\n  bake_time: {bake_time}\n  health_timeout: 10s\n  drain: 5s\n"
+    config += f"rollout:\n  bake_time: {bake_time}\n  health_timeout: 20s\n  drain: 5s\n"
     (root / "towline.yaml").write_text(config)
     git(root, "init", "-q")
     project = Project(root, name, http, https, folder / "state")

@@ -120,7 +120,7 @@ def toy(folder, *, router=True, rollout="", reload="", work=False, suffix="", re
     (root / "tasks.py").write_text("from towline.tasks import ns\n")
     (root / "towline.yaml").write_text(
         f"project: {project.name}\nsource: app\npromote: {{copy: {{app.py: src/app.py}}}}\n"
-        f"rollout: {{bake_time: 300ms, health_timeout: 10s, drain: 5s{rollout}}}\n"
+        f"rollout: {{bake_time: 300ms, health_timeout: 20s, drain: 5s{rollout}}}\n"
         f"environments: {{local: {{url: 'http://127.0.0.1:{http}'}}}}\n"
     )
     git(root, "init", "-q")
