@@ -213,6 +213,9 @@ class Files(Protocol):
         """Seconds since a file was written, by the host's clock; FileNotFoundError without one.
 
         Never too much by the time that the question takes.
+
+        Raises:
+            TowlineError: When the host does not say what time it is.
         """
         ...
 
@@ -266,6 +269,11 @@ class Host(Protocol):
             timeout: Seconds.
             tick: Asked again and again while a command of this machine runs; what it raises ends
                 the command. On another machine a command runs to its end.
+
+        Raises:
+            UsageError: When the program is not installed.
+            ConnectionLost: When the connection breaks meanwhile.
+            TowlineError: When it does not end in time.
         """
         ...
 

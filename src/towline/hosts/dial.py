@@ -1,7 +1,8 @@
 """The Docker SDK over the one SSH connection: each HTTP connection is a `docker system dial-stdio`.
 
-The SDK's own SSH adapter opens a second connection by rules of its own; this one is given
-channels of ours.
+The SDK's own SSH adapter opens a second connection by rules of its own. A socket file here that
+leads there would do as well, but the SDK does not limit how many connections it opens to one, and
+sshd allows few; here a pool of urllib3 does.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from docker import APIClient, DockerClient
-from docker.transport.basehttpadapter import BaseHTTPAdapter
-from docker.transport.sshconn import SSHConnectionPool, SSHHTTPAdapter
-from urllib3._collections import RecentlyUsedContainer
+from requests import Session
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
 if TYPE_CHECKING:
@@ -25,41 +26,54 @@ _CHANNELS = 6
 
 
 class _Connection(HTTPConnection):
-    def __init__(self, open_channel: Callable[[], Channel], timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
+    """An HTTP connection through a channel."""
+
+    def __init__(self, *arguments: Any, open_channel: Callable[[], Channel], **named: Any) -> None:
+        super().__init__(*arguments, **named)
         self._open_channel = open_channel
-        self._seconds = timeout
+
+    @property
+    def is_connected(self) -> bool:
+        # Asked before a connection is used again. Of a channel, `select` would need a pipe.
+        channel: Any = self.sock
+        return channel is not None and not (channel.closed or channel.eof_received)
 
     def connect(self) -> None:
         channel: Any = self._open_channel()
-        channel.settimeout(self._seconds)
+        channel.settimeout(self.timeout)
         self.sock = channel
 
 
-class _Pool(SSHConnectionPool):  # type: ignore[misc]
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _Adapter(HTTPAdapter):
+    """Sends every request through one pool; whoever comes when all channels are busy waits."""
+
     def __init__(self, open_channel: Callable[[], Channel], timeout: float) -> None:
-        super().__init__(ssh_client=None, timeout=timeout, maxsize=_CHANNELS)
-        self.block = True
-        self._open_channel = open_channel
+        super().__init__()
+        self._pool = _Pool(
+            "localhost", timeout=timeout, maxsize=_CHANNELS, block=True, open_channel=open_channel
+        )
 
-    def _new_conn(self) -> _Connection:
-        return _Connection(self._open_channel, self.timeout)
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> _Pool:
+        return self._pool
 
-
-class _Adapter(SSHHTTPAdapter):  # type: ignore[misc]
-    def __init__(self, open_channel: Callable[[], Channel], timeout: float) -> None:
-        self.ssh_client = None
-        self.timeout = timeout
-        self.max_pool_size = _CHANNELS
-        self._pool = _Pool(open_channel, timeout)
-        self.pools: Any = RecentlyUsedContainer(1)
-        BaseHTTPAdapter.__init__(self)
-
-    def get_connection(self, url: str, proxies: object = None) -> _Pool:  # noqa: ARG002
+    def get_connection(self, *_: Any, **__: Any) -> _Pool:
+        # The name that Requests called it by up to 2.31.
         return self._pool
 
     def close(self) -> None:
         self._pool.close()
+        super().close()
+
+
+class _Client(DockerClient):  # type: ignore[misc]
+    """A client around what speaks with an engine already."""
+
+    def __init__(self, api: APIClient) -> None:
+        self.api = api
 
 
 def docker_client(open_channel: Callable[[], Channel], timeout: float) -> DockerClient:
@@ -70,15 +84,21 @@ def docker_client(open_channel: Callable[[], Channel], timeout: float) -> Docker
         timeout: Seconds that an answer may take.
 
     Raises:
-        docker.errors.DockerException: When the engine does not answer.
+        requests.RequestException: When the engine does not answer.
+        docker.errors.DockerException: When it is too old for the SDK.
     """
-    api = APIClient(base_url="http://localhost:2375", version="1.41", timeout=int(timeout))
-    api.base_url = _URL
-    # No proxy of this machine's environment stands between us and a channel.
-    api.trust_env = False
-    api.mount(_URL, _Adapter(open_channel, timeout))
+    adapter = _Adapter(open_channel, timeout)
     # What `version="auto"` does, which would ask before the address is right.
-    api._version = api._retrieve_server_version()
-    client = DockerClient.__new__(DockerClient)
-    client.api = api
-    return client
+    answer = _over(adapter, Session()).get(f"{_URL}/version", timeout=timeout)
+    answer.raise_for_status()
+    version = str(answer.json()["ApiVersion"])
+    api = APIClient(base_url="http://localhost:2375", version=version, timeout=int(timeout))
+    api.base_url = _URL
+    return _Client(_over(adapter, api))
+
+
+def _over(adapter: _Adapter, session: Session) -> Any:
+    """A session that uses an adapter for the engine's address, and no proxy in between."""
+    session.trust_env = False
+    session.mount(_URL, adapter)
+    return session

@@ -19,9 +19,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from typing_extensions import override
+
 from towline.errors import NoEngine, TowlineError, UsageError
 from towline.hosts import child
-from towline.hosts.base import Result
+from towline.hosts.base import Files, Host, Result
 from towline.hosts.engine_client import translated
 from towline.hosts.local_folder import LocalFolder, narrow
 from towline.hosts.local_made import give, make_folder
@@ -47,7 +49,7 @@ def command_environment(extra: Mapping[str, str] | None = None) -> dict[str, str
     return {**inherited, **(extra or {})}
 
 
-class LocalFiles:
+class LocalFiles(Files):
     """The files of this machine.
 
     Attributes:
@@ -57,15 +59,15 @@ class LocalFiles:
     def __init__(self, owner: int | None = None) -> None:
         self.owner = owner
 
+    @override
     def read(self, path: Path) -> bytes:
-        """See `Files.read`."""
         try:
             return path.read_bytes()
         except NotADirectoryError as error:
             raise FileNotFoundError(errno.ENOENT, error.strerror, str(path)) from None
 
+    @override
     def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
-        """See `Files.write`."""
         self.mkdir(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -80,13 +82,13 @@ class LocalFiles:
             Path(temporary).unlink(missing_ok=True)
             raise
 
+    @override
     def install(
         self,
         folder: Path,
         files: Mapping[str, tuple[bytes, int]],
-        known: Mapping[str, Path],  # noqa: ARG002 - nothing travels
+        known: Mapping[str, Path],
     ) -> int:
-        """See `Files.install`."""
         staged = folder.with_name(f".{folder.name}")
         self.remove(staged)
         self.mkdir(folder.parent, 0o700)
@@ -99,8 +101,8 @@ class LocalFiles:
         self.move(staged, folder)
         return 0
 
+    @override
     def overwrite(self, path: Path, data: bytes, mode: int = 0o644) -> None:
-        """See `Files.overwrite`."""
         self.mkdir(path.parent)
         # Readable by its owner alone until it is whole.
         handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
@@ -113,8 +115,8 @@ class LocalFiles:
             give(handle, self.owner)
             os.fchmod(handle, mode)
 
+    @override
     def append(self, path: Path, data: bytes) -> None:
-        """See `Files.append`."""
         self.mkdir(path.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -133,22 +135,23 @@ class LocalFiles:
         finally:
             os.close(handle)
 
+    @override
     def truncate(self, path: Path, size: int) -> None:
-        """See `Files.truncate`."""
         with path.open("r+b") as file:
             file.truncate(size)
             os.fsync(file.fileno())
 
+    @override
     def sync_folder(self, path: Path) -> None:
-        """See `Files.sync_folder`."""
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
 
+    @override
     def create(self, path: Path, data: bytes) -> bool:
-        """See `Files.create`; a hard link makes content and existence one step."""
+        """A hard link makes content and existence one step."""
         self.mkdir(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -162,23 +165,24 @@ class LocalFiles:
             Path(temporary).unlink(missing_ok=True)
         return True
 
+    @override
     def move(self, source: Path, target: Path) -> bool:
-        """See `Files.move`."""
         try:
             source.rename(target)
         except FileNotFoundError:
             return False
         return True
 
+    @override
     def remove(self, path: Path) -> None:
-        """See `Files.remove`."""
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
 
+    @override
     def remove_known(self, folder: Path, is_ours: Callable[[str], bool]) -> list[str]:
-        """See `Files.remove_known`; no link in it is followed."""
+        """No link in it is followed."""
         left: list[str] = []
         if not folder.is_dir():
             return left
@@ -197,54 +201,60 @@ class LocalFiles:
             folder.rmdir()
         return sorted(left)
 
+    @override
     def names(self, path: Path) -> list[str]:
-        """See `Files.names`."""
         return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
 
+    @override
     def exists(self, path: Path) -> bool:
-        """See `Files.exists`."""
         return path.exists()
 
+    @override
     def age(self, path: Path) -> float:
-        """See `Files.age`."""
         return time.time() - path.stat().st_mtime
 
+    @override
     def is_dir(self, path: Path) -> bool:
-        """See `Files.is_dir`."""
         return path.is_dir()
 
+    @override
     def mkdir(self, path: Path, mode: int = 0o755) -> None:
-        """See `Files.mkdir`."""
         make_folder(path, mode, self.owner)
 
+    @override
     def folder(self, root: Path) -> LocalFolder:
-        """See `Files.folder`."""
         return LocalFolder(root, self.owner)
 
+    @override
     def chmod(self, path: Path, mode: int) -> None:
-        """See `Files.chmod`."""
         path.chmod(mode)
 
+    @override
     def chown(self, path: Path, uid: int) -> None:
-        """See `Files.chown`."""
         if os.geteuid() == 0:
             os.chown(path, uid, -1)
 
+    @override
     def free_bytes(self, path: Path) -> int:
-        """See `Files.free_bytes`."""
         while not path.exists():
             path = path.parent
         return shutil.disk_usage(path).free
 
 
-class LocalHost:
+class LocalHost(Host):
     """This machine."""
 
     name = "localhost"
 
     def __init__(self) -> None:
-        self.files = LocalFiles()
+        self._files = LocalFiles()
 
+    @property
+    @override
+    def files(self) -> LocalFiles:
+        return self._files
+
+    @override
     def run(
         self,
         argv: Sequence[str],
@@ -253,12 +263,7 @@ class LocalHost:
         timeout: float = 600.0,
         tick: Callable[[], None] | None = None,
     ) -> Result:
-        """See `Host.run`, and `child.run`: an exception ends the command, too.
-
-        Raises:
-            UsageError: When the program is not installed.
-            TowlineError: When it does not end in time.
-        """
+        """An exception ends the command, too; see `child.run`."""
         started = time.monotonic()
         try:
             done = child.run(argv, command_environment(env), timeout, tick)
@@ -272,12 +277,13 @@ class LocalHost:
         _LOG.debug("%s: code %d after %.2f s", shlex.join(argv), done.returncode, took)
         return Result(tuple(argv), done.returncode, done.stdout, done.stderr)
 
+    @override
     def docker(self) -> DockerClient:
-        """See `Host.docker`; the client is made once and keeps its connection."""
+        """The client is made once and keeps its connection."""
         return self._client
 
+    @override
     def forget(self) -> None:
-        """See `Host.forget`."""
         self.__dict__.pop("_client", None)
 
     @cached_property
@@ -294,34 +300,35 @@ class LocalHost:
             ) from None
         return translated(client, self.name)
 
+    @override
     def compose_version(self) -> str:
-        """See `Host.compose_version`."""
         result = self.run(["docker", "compose", "version", "--short"], timeout=20)
         return result.out.strip() if result.ok else ""
 
+    @override
     def reach(self, port: int) -> tuple[str, int]:
-        """See `Host.reach`."""
         return "127.0.0.1", port
 
+    @override
     def require_reach(self) -> None:
-        """See `Host.require_reach`."""
+        pass
 
+    @override
     def user_id(self) -> int:
-        """See `Host.user_id`."""
-        return os.getuid() if self.files.owner is None else self.files.owner
+        return os.getuid() if self._files.owner is None else self._files.owner
 
+    @override
     def is_root(self) -> bool:
-        """See `Host.is_root`."""
         return os.getuid() == 0
 
+    @override
     def owned_by(self, owner: int) -> Self:
-        """See `Host.owned_by`."""
         other = copy.copy(self)
-        other.files = LocalFiles(owner)
+        other._files = LocalFiles(owner)
         return other
 
+    @override
     def port_free(self, address: str, port: int) -> bool:
-        """See `Host.port_free`."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             # As the engine does: a port whose last connections linger is free.

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from towline.hosts.base import Entry
+from typing_extensions import override
+
+from towline.hosts.base import Entry, Folder
 from towline.hosts.local_made import give, make_folder
 from towline.hosts.refused import not_a_file, not_followed
 
@@ -18,40 +20,45 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class LocalFolder:
-    """See `Folder`; each folder on the way is opened from the one before it."""
+class LocalFolder(Folder):
+    """A folder of this machine; each folder on the way is opened from the one before it."""
 
     def __init__(self, root: Path, owner: int | None = None) -> None:
-        self.root = root
+        self._root = root
         self._owner = owner
 
+    @property
+    @override
+    def root(self) -> Path:
+        return self._root
+
+    @override
     def entry(self, path: Path) -> Entry | None:
-        """See `Folder.entry`."""
         try:
             with self._inside(path.parent) as folder:
                 return entry_of(os.lstat(path.name or ".", dir_fd=folder))
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    @override
     def read(self, path: Path) -> bytes:
-        """See `Folder.read`."""
         with self._inside(path.parent) as folder:
             handle = self._open(path, os.O_RDONLY, folder)
             with os.fdopen(handle, "rb") as file:
                 return file.read()
 
+    @override
     def names(self, path: Path) -> list[str]:
-        """See `Folder.names`."""
         try:
             with self._inside(path) as folder:
                 return sorted(os.listdir(folder))  # noqa: PTH208 - of an open folder
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    @override
     def overwrite(
         self, path: Path, data: bytes, mode: int = 0o644, owner: int | None = None
     ) -> None:
-        """See `Folder.overwrite`."""
         with self._inside(path.parent, make=True) as folder:
             handle = self._open(path, os.O_WRONLY | os.O_CREAT, folder)
             # Not emptied first: on a full disk the old content would be gone.
@@ -67,13 +74,13 @@ class LocalFolder:
                 os.fchmod(handle, mode)
                 os.fsync(handle)
 
+    @override
     def mkdir(self, path: Path) -> None:
-        """See `Folder.mkdir`."""
         with self._inside(path, make=True):
             pass
 
+    @override
     def remove(self, path: Path) -> bool:
-        """See `Folder.remove`."""
         with suppress(FileNotFoundError), self._inside(path.parent) as folder:
             is_folder = stat.S_ISDIR(os.lstat(path.name, dir_fd=folder).st_mode)
             try:

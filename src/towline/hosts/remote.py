@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
+from typing_extensions import override
+
 from towline.config.redaction import excerpt
 from towline.errors import NoEngine, TowlineError, UsageError
 from towline.hosts.address import Address
-from towline.hosts.base import Result
+from towline.hosts.base import Host, Result
 from towline.hosts.engine_client import translated
 from towline.hosts.facts import SCRIPT, HostFacts, understood
 from towline.hosts.forward import Forward, allowed
@@ -31,7 +33,7 @@ _LOG = logging.getLogger(__name__)
 _TIMEOUT = 120.0
 
 
-class RemoteHost:
+class RemoteHost(Host):
     """A machine behind SSH.
 
     Args:
@@ -50,15 +52,20 @@ class RemoteHost:
         moved: Moved | None = None,
     ) -> None:
         self.link = Link(address, ssh_config, sudo, Moved() if moved is None else moved)
-        self.files = SftpFiles(self.link)
+        self._files = SftpFiles(self.link)
         self._forwards: dict[int, Forward] = {}
         self._client: tuple[Transport, DockerClient] | None = None
         self._renewing = threading.Lock()
 
     @property
+    @override
     def name(self) -> str:
-        """How people call it."""
         return self.link.address.short
+
+    @property
+    @override
+    def files(self) -> SftpFiles:
+        return self._files
 
     @once
     def facts(self) -> HostFacts:
@@ -78,20 +85,15 @@ class RemoteHost:
                 remedy=f"see `{self.link.login('id')}`: its login shell must be one like sh",
             ) from None
 
+    @override
     def run(
         self,
         argv: Sequence[str],
         *,
         env: Mapping[str, str] | None = None,
         timeout: float = 600.0,
-        tick: Callable[[], None] | None = None,  # noqa: ARG002 - the end is waited for
+        tick: Callable[[], None] | None = None,
     ) -> Result:
-        """See `Host.run`.
-
-        Raises:
-            UsageError: When the program is not installed.
-            TowlineError: When it does not end in time, or the connection is lost.
-        """
         started = time.monotonic()
         result = self.link.run(argv, env=env, timeout=timeout)
         took = time.monotonic() - started
@@ -103,16 +105,17 @@ class RemoteHost:
             )
         return result
 
+    @override
     def docker(self) -> DockerClient:
-        """See `Host.docker`; after a cut, a client without dead connections."""
+        """After a cut, a client without dead connections."""
         transport = self.link.transport()
         with self._renewing:
             if self._client is None or self._client[0] is not transport:
                 self._client = (transport, self._connected())
             return self._client[1]
 
+    @override
     def forget(self) -> None:
-        """See `Host.forget`."""
         with self._renewing:
             self._client = None
 
@@ -135,14 +138,15 @@ class RemoteHost:
                 f"no Docker engine answers on {self.name}: {why}", remedy=remedy
             ) from None
 
+    @override
     def reach(self, port: int) -> tuple[str, int]:
-        """See `Host.reach`; the address is a loopback port here."""
+        """The address is a loopback port here."""
         if port not in self._forwards:
             self._forwards[port] = Forward(self.link.transport, port)
         return self._forwards[port].address
 
+    @override
     def require_reach(self) -> None:
-        """See `Host.require_reach`."""
         from paramiko import SSHException
 
         try:
@@ -156,26 +160,28 @@ class RemoteHost:
                 "neither `restrict` nor `no-port-forwarding` before the key in authorized_keys",
             )
 
+    @override
     def user_id(self) -> int:
-        """See `Host.user_id`."""
-        return self.facts.uid if self.files.owner is None else self.files.owner
+        return self.facts.uid if self._files.owner is None else self._files.owner
 
+    @override
     def is_root(self) -> bool:
-        """See `Host.is_root`."""
         return self.facts.uid == 0
 
+    @override
     def owned_by(self, owner: int) -> Self:
-        """See `Host.owned_by`; both use one connection."""
+        """Both use one connection."""
         other = copy.copy(self)
-        other.files = self.files.owned_by(owner)
+        other._files = self._files.owned_by(owner)
         return other
 
-    def port_free(self, address: str, port: int) -> bool:  # noqa: ARG002
-        """See `Host.port_free`; a port counts as taken when something listened on it."""
+    @override
+    def port_free(self, address: str, port: int) -> bool:
+        """A port counts as taken when something listened on it."""
         return port not in self.facts.listening
 
+    @override
     def compose_version(self) -> str:
-        """See `Host.compose_version`."""
         return self.facts.compose
 
     def close(self) -> None:

@@ -14,7 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from towline.errors import TowlineError
+from towline.hosts.base import Files
 from towline.hosts.full_disk import NotWritten
 from towline.hosts.install import install
 from towline.hosts.link import Link
@@ -30,7 +33,7 @@ _HARDLINK, _STATVFS = "hardlink@openssh.com", "statvfs@openssh.com"
 _CLOCK_SECONDS = 10.0
 
 
-class SftpFiles:
+class SftpFiles(Files):
     """The files of a host behind SSH.
 
     Attributes:
@@ -53,14 +56,14 @@ class SftpFiles:
         other.owner = owner
         return other
 
+    @override
     def read(self, path: Path) -> bytes:
-        """See `Files.read`."""
         with self._client() as client, client.open(str(path), "rb") as file:
             file.prefetch()
             return bytes(file.read())
 
+    @override
     def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
-        """See `Files.write`."""
         with self._client() as client:
             temporary = self._written(client, path, data, mode)
             try:
@@ -69,17 +72,17 @@ class SftpFiles:
                 _forget(client, temporary)
                 raise
 
+    @override
     def install(
         self,
         folder: Path,
         files: Mapping[str, tuple[bytes, int]],
         known: Mapping[str, Path],
     ) -> int:
-        """See `Files.install`."""
         return install(self._link, folder, files, known, self.owner)
 
+    @override
     def overwrite(self, path: Path, data: bytes, mode: int = 0o644) -> None:
-        """See `Files.overwrite`."""
         with self._client() as client:
             # Not emptied first: on a full disk the old content would be gone.
             there = self._lstat(client, path)
@@ -96,8 +99,8 @@ class SftpFiles:
                 sync(client, file)
             client.chmod(str(path), mode)
 
+    @override
     def append(self, path: Path, data: bytes) -> None:
-        """See `Files.append`."""
         with self._client() as client:
             if self._lstat(client, path) is None:
                 with suppress(OSError):
@@ -111,19 +114,21 @@ class SftpFiles:
                     _take_back(client, path, size, data)
                     raise
 
+    @override
     def truncate(self, path: Path, size: int) -> None:
-        """See `Files.truncate`."""
         with self._client() as client, client.open(str(path), "r+b") as file:
             file.truncate(size)
             sync(client, file)
 
+    @override
     def sync_folder(self, path: Path) -> None:
-        """See `Files.sync_folder`; OpenSSH's server opens a folder like a file."""
+        """OpenSSH's server opens a folder like a file."""
         with self._client() as client, client.open(str(path), "r") as folder:
             sync(client, folder)
 
+    @override
     def create(self, path: Path, data: bytes) -> bool:
-        """See `Files.create`; a hard link makes content and existence one step."""
+        """A hard link makes content and existence one step."""
         with self._client() as client:
             temporary = self._written(client, path, data, 0o600)
             try:
@@ -136,8 +141,8 @@ class SftpFiles:
                 _forget(client, temporary)
         return True
 
+    @override
     def move(self, source: Path, target: Path) -> bool:
-        """See `Files.move`."""
         with self._client() as client:
             try:
                 client.posix_rename(str(source), str(target))
@@ -145,8 +150,8 @@ class SftpFiles:
                 return False
         return True
 
+    @override
     def remove(self, path: Path) -> None:
-        """See `Files.remove`."""
         with self._client() as client:
             found = self._lstat(client, path)
             if found is None:
@@ -156,15 +161,15 @@ class SftpFiles:
             else:
                 client.remove(str(path))
 
+    @override
     def remove_known(self, folder: Path, is_ours: Callable[[str], bool]) -> list[str]:
-        """See `Files.remove_known`."""
         with self._client() as client:
             if self._lstat(client, folder) is None:
                 return []
             return sorted(_remove_known(client, str(folder), "", is_ours))
 
+    @override
     def names(self, path: Path) -> list[str]:
-        """See `Files.names`."""
         with self._client() as client:
             try:
                 return sorted(client.listdir(str(path)))
@@ -173,44 +178,40 @@ class SftpFiles:
                     return []
                 raise
 
+    @override
     def exists(self, path: Path) -> bool:
-        """See `Files.exists`."""
         with self._client() as client:
             return _mode(client.stat, path) is not None
 
+    @override
     def age(self, path: Path) -> float:
-        """See `Files.age`.
-
-        Raises:
-            TowlineError: When the host does not say what time it is.
-        """
         # First the clock: what is written meanwhile must not look old.
         now = self._now()
         with self._client() as client:
             written = client.stat(str(path)).st_mtime
         return now - (written or 0)
 
+    @override
     def is_dir(self, path: Path) -> bool:
-        """See `Files.is_dir`."""
         with self._client() as client:
             return self._is_dir(client, path)
 
+    @override
     def mkdir(self, path: Path, mode: int = 0o755) -> None:
-        """See `Files.mkdir`."""
         with self._client() as client:
             self._make(client, path, mode)
 
+    @override
     def folder(self, root: Path) -> SftpFolder:
-        """See `Files.folder`."""
         return SftpFolder(root, self._client, self.owner)
 
+    @override
     def chmod(self, path: Path, mode: int) -> None:
-        """See `Files.chmod`."""
         with self._client() as client:
             client.chmod(str(path), mode)
 
+    @override
     def chown(self, path: Path, uid: int) -> None:
-        """See `Files.chown`."""
         with self._client() as client:
             found = client.stat(str(path))
             try:
@@ -218,8 +219,8 @@ class SftpFiles:
             except PermissionError:
                 return
 
+    @override
     def free_bytes(self, path: Path) -> int:
-        """See `Files.free_bytes`."""
         with self._client() as client:
             while _mode(client.stat, path) is None:
                 path = path.parent

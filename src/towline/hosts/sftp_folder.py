@@ -13,7 +13,9 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from towline.hosts.base import Entry
+from typing_extensions import override
+
+from towline.hosts.base import Entry, Folder
 from towline.hosts.refused import not_a_file, not_followed
 from towline.hosts.sftp_open import create, give_file, give_folder, sync
 
@@ -23,28 +25,33 @@ if TYPE_CHECKING:
 Client = Callable[[], AbstractContextManager["SFTPClient"]]
 
 
-class SftpFolder:
-    """See `Folder`.
+class SftpFolder(Folder):
+    """A folder of a host behind SSH.
 
     It is used for one task and then dropped: a folder that was looked at is not looked at again.
     """
 
     def __init__(self, root: Path, client: Client, owner: int | None = None) -> None:
-        self.root = root
+        self._root = root
         self._client = client
         self._owner = owner
         self._seen: set[Path] = set()
 
+    @property
+    @override
+    def root(self) -> Path:
+        return self._root
+
+    @override
     def entry(self, path: Path) -> Entry | None:
-        """See `Folder.entry`."""
         with self._client() as client:
             if not self._way(client, path.parent):
                 return None
             found = _lstat(client, self.root / path)
             return None if found is None else _entry(found)
 
+    @override
     def read(self, path: Path) -> bytes:
-        """See `Folder.read`."""
         found = self._file(path)
         with self._client() as client:
             if found is None:
@@ -53,17 +60,17 @@ class SftpFolder:
                 file.prefetch()
                 return bytes(file.read())
 
+    @override
     def names(self, path: Path) -> list[str]:
-        """See `Folder.names`."""
         with self._client() as client:
             if not self._way(client, path):
                 return []
             return sorted(client.listdir(str(self.root / path)))
 
+    @override
     def overwrite(
         self, path: Path, data: bytes, mode: int = 0o644, owner: int | None = None
     ) -> None:
-        """See `Folder.overwrite`."""
         found, whole = self._file(path), str(self.root / path)
         with self._client() as client:
             self._way(client, path.parent, make=True)
@@ -82,13 +89,13 @@ class SftpFolder:
                     client.chown(whole, owner, client.stat(whole).st_gid or 0)
             client.chmod(whole, mode)
 
+    @override
     def mkdir(self, path: Path) -> None:
-        """See `Folder.mkdir`."""
         with self._client() as client:
             self._way(client, path, make=True)
 
+    @override
     def remove(self, path: Path) -> bool:
-        """See `Folder.remove`."""
         found, whole = self.entry(path), self.root / path
         if found is None:
             return False
