@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
 
 from towline.config.engine_kinds import require_kind
+from towline.config.guard_section import Guard
 from towline.config.model import Command, Model
 from towline.config.units import Duration, Size
 from towline.discovery import module_names
@@ -170,6 +171,7 @@ class Overridable(Model):
     smoke: Smoke = Smoke()
     rollout: Rollout = Rollout()
     checks: Checks = Checks()
+    guard: Guard = Guard()
     registries: dict[str, Registry] = Field(
         {},
         description="Registry -> how to log in. Images that are built here under the name of one "

@@ -13,6 +13,13 @@ from towline.config.deploy_sections import (
     Smoke,
     WebSocketSmoke,
 )
+from towline.config.guard_section import (
+    DatabaseTrigger,
+    Guard,
+    HealthTrigger,
+    ServiceDownTrigger,
+    Triggers,
+)
 from towline.config.loading import settings_of
 from towline.config.models import Environment, TowlineFile
 from towline.config.overrides import SECTIONS as OVERRIDABLE
@@ -33,6 +40,11 @@ SECTIONS = {
     "smoke.websockets": WebSocketSmoke,
     "rollout": Rollout,
     "checks": Checks,
+    "guard": Guard,
+    "guard.triggers": Triggers,
+    "guard.triggers.health": HealthTrigger,
+    "guard.triggers.service_down": ServiceDownTrigger,
+    "guard.triggers.database": DatabaseTrigger,
     "registries": Registry,
     "environments": Environment,
     "x-towline, in the Compose file": Service,
