@@ -9,8 +9,8 @@ from typing import Any
 from towline.config.units import format_duration
 from towline.engines.world import Container
 from towline.insight.retained import RetainedRelease
-from towline.insight.since import Since
 from towline.rollout.interrupted import step_of
+from towline.rollout.since import Since
 from towline.state.hold import Hold
 from towline.state.journal import Unfinished
 from towline.state.lock import Holder

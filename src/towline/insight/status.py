@@ -7,9 +7,9 @@ from towline.environments.site import Away, Fleet, Observed, Site, observe
 from towline.errors import TowlineError
 from towline.insight.records import EnvironmentStatus, HostStatus, LeadStatus
 from towline.insight.retained import retained_here
-from towline.insight.since import since
 from towline.rollout.interrupted import of_journal
 from towline.rollout.serving import expected, why_unserved
+from towline.rollout.since import since
 from towline.state import hold, lock
 from towline.state.journal import Entry
 

@@ -1,5 +1,6 @@
 """The operations people ask for, each a plan and the executor that carries it out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from towline.config.services import Role
@@ -52,6 +53,7 @@ class Operation:
         supersedes: Whether it may begin although something was interrupted.
         without: Hosts that were left out; they keep what they serve.
         schema_question: What a person has to decide on first, since nothing tells the schema.
+        also_admit: Asked too, under the lock, before anything begins; raises to refuse.
     """
 
     parts: tuple[HostRollout, ...]
@@ -61,6 +63,7 @@ class Operation:
     supersedes: bool = False
     schema_question: str = ""
     without: tuple[str, ...] = ()
+    also_admit: Callable[[], None] | None = None
 
     @property
     def site(self) -> Site:
@@ -126,6 +129,8 @@ class Operation:
         self._refuse_held()
         if not self.supersedes:
             interrupted.same(self.site, self.ends)
+        if self.also_admit:
+            self.also_admit()
 
     def _seal(self) -> None:
         """Hold the environment before the operation ends, so that no kill can come between."""
@@ -408,7 +413,7 @@ def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> Ho
     observed = require_managed(site)
     live = observed.live
     target = kept_version(site, version, other_than=live.id if live else "") if version else None
-    target = target or _previous(site, live)
+    target = target or find_previous(site, live)
     if live and target.id == live.id:
         raise UsageError(
             f"{target.id} is live already",
@@ -462,8 +467,12 @@ def _scene(site: Site, observed: Observed, wanted: Wanted | None, *, renews: boo
     )  # fmt: skip
 
 
-def _previous(site: Site, live: Release | None) -> Release:
-    """The newest good release before the live one; the one standing by is as good as any other."""
+def find_previous(site: Site, live: Release | None) -> Release:
+    """The newest good release before the live one; the one standing by is as good as any other.
+
+    Raises:
+        UsageError: When there is none.
+    """
     good = [item for item in site.store.all() if item.status is Status.GOOD]
     older = [item for item in good if live is None or item.order < live.order]
     if not older:
