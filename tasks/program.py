@@ -22,3 +22,7 @@ program = Program(name="towline", namespace=ns, version=towline.__version__)
 def main() -> None:
     """Run the binary."""
     program.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -57,7 +57,7 @@ class Opening:
         """The environment on this machine."""
         project, name, here = self.project, self.name, LocalHost()
         own = project.environment(name).state
-        root = _state_root() / project.settings.project / name
+        root = state_root() / project.settings.project / name
         if own:
             root = project.root / Path(own).expanduser()
         configured = bool(own or os.environ.get("TOWLINE_STATE"))
@@ -166,6 +166,13 @@ def open_fleet(
     return opening.fleet(parsed, without) if parsed else Fleet((opening.local(),))
 
 
+def close_fleet(fleet: Fleet) -> None:
+    """End the connections to its hosts: for whoever opens an environment again and again."""
+    for site in fleet.sites:
+        if isinstance(site.host, RemoteHost):
+            site.host.close()
+
+
 def open_sites(project: Project, name: str) -> Fleet:
     """The environment on all its hosts in the order of the configuration, whatever the lead."""
     opening, parsed = Opening(project, name, tolerant=True), addresses(project, name)
@@ -229,7 +236,8 @@ def _unreachable(
     return error
 
 
-def _state_root() -> Path:
+def state_root() -> Path:
+    """Where the environments of this machine have their state, unless they say otherwise."""
     if os.environ.get("TOWLINE_STATE"):
         return Path(os.environ["TOWLINE_STATE"]).expanduser().resolve()
     if os.geteuid() == 0:

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
-from towline.state.journal import Entry
+from towline.state.journal import Entry, Journal
 
 NOTE = "guard"
+# Operations of the journal in which decisions are looked for, and how many are shown.
+_LOOKED_AT, _SHOWN = 100, 5
 
 
 class Action(StrEnum):
@@ -51,10 +54,18 @@ class GuardRecord:
     @property
     def sentence(self) -> str:
         """For people."""
+        return self._said(f"roll back to {self.target}")
+
+    @property
+    def outcome(self) -> str:
+        """For people, once it is done."""
+        return self._said(f"rolled back to {self.target}")
+
+    def _said(self, rollback: str) -> str:
         if self.action is Action.RECOVERED:
             return f"{self.trigger} recovered"
         said = {
-            Action.ROLLBACK: f"roll back to {self.target}",
+            Action.ROLLBACK: rollback,
             Action.HOLD: "hold",
             Action.NOTIFY: "notify only",
             Action.FAILED: f"the rollback to {self.target} failed",
@@ -100,3 +111,9 @@ def read_record(entry: Entry) -> GuardRecord | None:
 def read_records(operations: Iterable[list[Entry]]) -> Iterator[GuardRecord]:
     """The guard's records among operations and notes, in their order."""
     return (record for entries in operations if (record := read_record(entries[0])))
+
+
+def recent(journal: Journal) -> list[GuardRecord]:
+    """The last decisions of guards, the oldest first."""
+    found = read_records(islice(journal.recent(), _LOOKED_AT))
+    return [*islice(found, _SHOWN)][::-1]

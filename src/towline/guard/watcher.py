@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from towline.config.guard_section import Guard
 from towline.environments.fence import now
+from towline.environments.opening import close_fleet
 from towline.environments.site import Fleet
 from towline.errors import Locked
 from towline.guard.acting import Acting, Overtaken
@@ -17,9 +17,9 @@ from towline.guard.decision import decide
 from towline.guard.observation import Observation, look_at
 from towline.guard.record import Action, GuardRecord, read_records
 from towline.guard.situation import Situation, read_situation
-from towline.guard.trigger import Signal, Trigger
+from towline.guard.trigger import Signal, Trigger, make_triggers
 from towline.guard.vigil import Vigil
-from towline.hosts.remote import RemoteHost
+from towline.guard.watched import Watched
 from towline.hosts.waiting import may_pass
 from towline.progress import Progress, Silent
 from towline.rollout.events import Listener
@@ -27,36 +27,6 @@ from towline.rollout.since import since
 from towline.state import lock
 
 _REMEMBERED = 50
-
-
-@dataclass
-class Watched:
-    """What came of it so far.
-
-    Attributes:
-        release: The release that was seen live last.
-        rounds: How often the guard looked.
-        blind: Why it saw nothing in the last round; empty when it saw.
-        records: What was decided, in the order of time.
-    """
-
-    release: str = ""
-    rounds: int = 0
-    blind: str = ""
-    records: list[GuardRecord] = field(default_factory=list)
-
-    def has(self, *actions: Action) -> bool:
-        """Whether one of these was decided."""
-        return any(item.action in actions for item in self.records)
-
-    def data(self) -> dict[str, Any]:
-        """As plain data."""
-        return {
-            "release": self.release or None,
-            "rounds": self.rounds,
-            "blind": self.blind or None,
-            "decisions": [item.data() for item in self.records],
-        }
 
 
 @dataclass
@@ -70,7 +40,7 @@ class Watcher:
         clock: Seconds; it goes on while the machine sleeps.
         progress: Shows the steps of a rollback.
         listeners: Who is told; None for all there are.
-        beat: Called after each round.
+        beat: Called after each round in which the environment was seen.
     """
 
     settings: Guard
@@ -81,10 +51,11 @@ class Watcher:
     clock: Callable[[], float] = now
     progress: Progress = field(default_factory=Silent)
     listeners: Sequence[Listener] | None = None
-    beat: Callable[[Watched], None] = lambda _: None
+    beat: Callable[[Fleet], None] = lambda _: None
     watched: Watched = field(default_factory=Watched)
     _fleet: Fleet | None = None
     _vigil: Vigil | None = None
+    _headline: str = ""
     _told: str = ""
 
     def watch(self, limit: float | None = None) -> Watched:
@@ -97,7 +68,8 @@ class Watcher:
         try:
             while True:
                 self._round()
-                self.beat(self.watched)
+                if self._fleet:
+                    self.beat(self._fleet)
                 pause = self.settings.interval
                 if ends is not None:
                     pause = min(pause, ends - self.clock())
@@ -142,8 +114,24 @@ class Watcher:
         if self._vigil is None or self._vigil.release != seen.release:
             self.watched.release = seen.release
             self._vigil = Vigil(seen.release, self.settings, _decided(fleet, seen.release))
-        self._tell(f"watching {seen.release}")
+            self._headline = f"watching {seen.release}{self._prospect(seen.release)}"
+        self._tell(self._headline)
         return self._vigil
+
+    def _prospect(self, release: str) -> str:
+        """What the guard would do, known before it is needed: a person may still change it."""
+        trigger = next((item for item in make_triggers(self.settings) if item.blames_release), None)
+        if trigger is None:
+            return ""
+        with self._opened() as fleet:
+            situation = read_situation(fleet, self.settings)
+        decision = decide(trigger, situation, self.settings)
+        if situation.release != release or decision.action is None:
+            return ""
+        if decision.action is Action.ROLLBACK:
+            return f"; it would roll back to {situation.target}"
+        why = decision.why or "guard.on_trigger"
+        return f"; it would not roll back ({why})"
 
     def _judge(self, seen: Observation, vigil: Vigil) -> None:
         for turn in vigil.take(seen):
@@ -202,12 +190,12 @@ class Watcher:
         try:
             yield fleet
         finally:
-            _close(fleet)
+            close_fleet(fleet)
 
     def _leave(self) -> None:
         fleet, self._fleet = self._fleet, None
         if fleet:
-            _close(fleet)
+            close_fleet(fleet)
 
 
 def _record(
@@ -228,9 +216,3 @@ def _decided(fleet: Fleet, release: str) -> dict[str, Action]:
         if item.release == release and (went_live is None or item.at >= went_live.at):
             found.setdefault(item.trigger, item.action)
     return found
-
-
-def _close(fleet: Fleet) -> None:
-    for site in fleet.sites:
-        if isinstance(site.host, RemoteHost):
-            site.host.close()

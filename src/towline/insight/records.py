@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from towline.config.units import format_duration
 from towline.engines.world import Container
+from towline.insight.guarding import GuardStatus
 from towline.insight.retained import RetainedRelease
 from towline.rollout.interrupted import step_of
 from towline.rollout.since import Since
@@ -62,6 +63,7 @@ class LeadStatus:
         interrupted: What was begun and not ended, while nobody runs an operation.
         manual: What the last operation left to a person.
         journal: Why nothing can be written any more.
+        guard: Who watches, and what was decided last.
     """
 
     project: str
@@ -79,6 +81,7 @@ class LeadStatus:
     interrupted: Unfinished | None
     manual: str
     journal: str
+    guard: GuardStatus = field(default_factory=GuardStatus)
 
     def data(self) -> dict[str, Any]:
         """As plain data."""
@@ -104,6 +107,7 @@ class LeadStatus:
             "unfinished": _unfinished(left) if left else None,
             "manual": self.manual or None,
             "journal": self.journal or None,
+            "guard": self.guard.data(),
         }
 
 

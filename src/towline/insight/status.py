@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from towline.environments.site import Away, Fleet, Observed, Site, observe
 from towline.errors import TowlineError
+from towline.insight.guarding import guard_status
 from towline.insight.records import EnvironmentStatus, HostStatus, LeadStatus
 from towline.insight.retained import retained_here
 from towline.rollout.interrupted import of_journal
@@ -126,6 +127,7 @@ def _status(site: Site, seen: Observed, *, is_lead: bool) -> LeadStatus:
         interrupted=None if held else left,
         manual=_manual(site),
         journal=site.journal.failure(),
+        guard=guard_status(site, seen.live),
     )
 
 

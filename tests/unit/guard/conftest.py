@@ -10,6 +10,7 @@ from towline.config.guard_section import Guard
 from towline.environments.site import Fleet
 from towline.guard.watcher import Watcher
 from towline.health.probes import Answer, Outcome
+from towline.hosts import waiting
 from towline.rollout.steps.table import SWITCH
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rollout"))
@@ -103,6 +104,8 @@ def town(tmp_path, monkeypatch):
             return Answer(Outcome.FAILURE, "GET /: 500")
         return Answer(Outcome.HEALTHY, "GET /: 200")
 
+    # What waits for a host to come back does not wait here.
+    monkeypatch.setattr(waiting, "_PAUSE", 0.01)
     for module in ("guard.observation", "rollout.gates.containers"):
         monkeypatch.setattr(f"towline.{module}.container_answer", answer)
     made.deploy("1.0.0")

@@ -11,6 +11,7 @@ from towline.progress import Silent
 from towline.state import hold
 from towline.state.lock_file import this_process
 
+WATCHING = "watching 1.1.0; it would roll back to 1.0.0"
 BAD = ("1.1.0", "api")
 RECORD = GuardRecord("health", "1.1.0", Action.ROLLBACK, "4 rounds", target="1.0.0")
 
@@ -22,7 +23,7 @@ def held(town):
 def test_a_release_that_stays_well_is_left_alone(town):
     watched = town.guard()
     assert (watched.release, watched.rounds, watched.records) == ("1.1.0", 21, [])
-    assert town.said == ["watching 1.1.0"]
+    assert town.said == [WATCHING]
     assert town.notes == []
 
 
@@ -49,7 +50,7 @@ def test_a_release_that_fails_is_rolled_back_and_held(town):
     assert town.site.store.get("1.1.0") is not None
     assert not town.site.state.lock.exists()
     assert town.said == [
-        "watching 1.1.0",
+        WATCHING,
         "health failing: 1 round failed; last: api: GET /: 500",
         f"health fired: {text}",
         f"health: {text} → roll back to 1.0.0",
@@ -180,7 +181,7 @@ def test_while_somebody_deploys_it_waits(town):
     assert town.said[0].endswith("deploy 1.2.0")
     assert watched.has(Action.ROLLBACK)
     # Its rounds are counted from then on.
-    assert town.said[1] == "watching 1.1.0"
+    assert town.said[1] == WATCHING
 
 
 def test_what_was_interrupted_is_left_to_people(town):
