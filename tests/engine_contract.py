@@ -15,7 +15,7 @@ from towline.engines.acts import Act
 from towline.engines.base import Engine
 from towline.engines.bundle import REPLACED, Draft, Source
 from towline.engines.job_failure import JobFailed
-from towline.errors import UsageError
+from towline.errors import TowlineError, UsageError
 from towline.hosts.local import LocalHost
 from towline.state.releases import Release, ReleaseStore
 
@@ -82,7 +82,7 @@ class Case:
         files = [self.tree / "compose.yml"]
         source = Source(LocalHost(), self.tree, files, {}, version, "c")
         bundle = self.engine.describe(source)
-        return Draft(bundle, version, version, "c", bundle.images, 1)
+        return Draft(bundle, version, version, "c", bundle.images, 1, request_log=True)
 
     def release(self, version: str) -> Release:
         """The release of a version, as it is retained."""
@@ -190,6 +190,20 @@ class EngineContract:
         assert engine.trouble(item) == ""
         assert engine.logs(item, 5)
 
+    def test_it_tells_what_a_container_uses(self, case):
+        engine, release = case.engine, case.release("1.0.0")
+        engine.start(release, "blue", {"web": 1})
+        (web,) = engine.observe().of("blue", "app")
+        one, other = engine.usage(web), engine.usage(web)
+        assert 0 < one.cpu_seconds <= other.cpu_seconds
+        assert one.read_at < other.read_at
+        assert one.cores > 0
+        assert 0 < one.memory < one.memory_limit
+        assert (one.restarts, one.oom_kills) == (0, 0)
+        (worker,) = engine.observe().of("blue", "worker")
+        with pytest.raises(TowlineError, match="does not run"):
+            engine.usage(worker)
+
     def test_traffic_goes_where_it_is_sent_and_stays_there(self, case):
         engine, release = case.engine, case.release("1.0.0")
         assert engine.router_trouble(engine.observe()) == ""
@@ -197,6 +211,11 @@ class EngineContract:
             engine.route(release, share)
             assert engine.routes(engine.observe()).live_colour() == "blue"
         assert engine.open_on_old_routes() == 0
+
+    def test_the_router_says_what_it_was_asked_since(self, case):
+        part = case.engine.requests()
+        assert part.lines == ()
+        assert case.engine.requests(part.position).lines == ()
 
     def test_another_release_takes_the_other_slot(self, case):
         engine = case.engine

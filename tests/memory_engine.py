@@ -7,6 +7,7 @@ engine does.
 
 import json
 import re
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from towline.engines.bundle import (
 )
 from towline.engines.image_store import Authentication, ImageStore
 from towline.engines.job_failure import JobFailed
+from towline.engines.usage import Usage
 from towline.engines.world import Container, Image, World
 from towline.errors import TowlineError, UsageError
 from towline.findings import Finding
@@ -36,6 +38,7 @@ from towline.hosts.base import Folder, Host
 from towline.images.registry import Listing
 from towline.images.shipping import Shipped
 from towline.routing.nginx import Backend, Routes
+from towline.routing.request_reader import LogPart, LogPosition
 from towline.state.releases import Release, StateFolder
 
 _FILE = "memory.json"
@@ -177,6 +180,9 @@ class MemoryEngine:
         roles: Service -> role.
         shares: Slot -> percentage of traffic.
         printed: Container -> what it printed.
+        logged: What the router logged.
+        keeps_log: Whether it logs.
+        used: Container -> what it uses.
     """
 
     host: Host
@@ -190,6 +196,9 @@ class MemoryEngine:
     roles: dict[str, str] = field(default_factory=dict)
     shares: dict[str, int] = field(default_factory=dict)
     printed: dict[str, list[str]] = field(default_factory=dict)
+    logged: list[bytes] = field(default_factory=list)
+    keeps_log: bool = True
+    used: dict[str, Usage] = field(default_factory=dict)
     noted: Path | None = None
     images: MemoryImages = field(default_factory=MemoryImages)
 
@@ -454,6 +463,19 @@ class MemoryEngine:
     def open_on_old_routes(self) -> int:
         """See `Engine.open_on_old_routes`."""
         return 0
+
+    def requests(self, after: LogPosition | None = None) -> LogPart:
+        """See `Engine.requests`."""
+        if not self.keeps_log:
+            raise TowlineError("the router keeps no request log")
+        start = len(self.logged) if after is None else after.offset
+        return LogPart(tuple(self.logged[start:]), LogPosition(b"", len(self.logged)))
+
+    def usage(self, container: Container) -> Usage:
+        """See `Engine.usage`."""
+        if self.trouble(container):
+            raise TowlineError(f"container {container.name} does not run")
+        return self.used.get(container.id, Usage(1.0, 1.0, 10**6, 10**9, 0, 0, time.monotonic()))
 
     def address(self, container: Container, port: int) -> tuple[str, int] | None:
         """See `Engine.address`."""

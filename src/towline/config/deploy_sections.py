@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
 
+from towline.config.analysis_section import Analysis
 from towline.config.engine_kinds import require_kind
 from towline.config.guard_section import Guard
 from towline.config.model import Command, Model
@@ -171,6 +172,7 @@ class Overridable(Model):
     smoke: Smoke = Smoke()
     rollout: Rollout = Rollout()
     checks: Checks = Checks()
+    analysis: Analysis = Analysis()
     guard: Guard = Guard()
     registries: dict[str, Registry] = Field(
         {},

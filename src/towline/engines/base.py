@@ -12,9 +12,11 @@ from towline.engines.acts import Effect
 from towline.engines.bundle import Draft, Guest, Resource
 from towline.engines.commands import Commands
 from towline.engines.describer import Describer
+from towline.engines.usage import Usage
 from towline.engines.world import Container, World
 from towline.hosts.base import Host
 from towline.routing.nginx import Routes
+from towline.routing.request_reader import LogPart, LogPosition
 from towline.state.releases import Release
 
 
@@ -194,6 +196,26 @@ class Engine(Describer, Protocol):
 
     def open_on_old_routes(self) -> int:
         """How many router processes still finish requests begun under earlier routes."""
+        ...
+
+    def requests(self, after: LogPosition | None = None) -> LogPart:
+        """What the router logged after a position, so that nothing is read twice.
+
+        Args:
+            after: Where the last reading ended; None for the end of the log: no lines, and the
+                position to go on from.
+
+        Raises:
+            TowlineError: When it keeps no request log, or cannot be asked.
+        """
+        ...
+
+    def usage(self, container: Container) -> Usage:
+        """What a container uses of the machine, since it was started.
+
+        Raises:
+            TowlineError: When it does not run.
+        """
         ...
 
     def address(self, container: Container, port: int) -> tuple[str, int] | None:

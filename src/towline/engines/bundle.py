@@ -98,6 +98,7 @@ class Draft:
         commit: The git commit it was promoted from.
         images: Service -> image, pinned where it is known.
         replicas: Containers of each app service: one number for all, or one a service.
+        request_log: Whether the router is to log requests, for analysis.
     """
 
     bundle: Bundle
@@ -106,6 +107,7 @@ class Draft:
     commit: str
     images: Mapping[str, str]
     replicas: Replicas
+    request_log: bool = False
 
 
 @dataclass(frozen=True)

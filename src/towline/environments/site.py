@@ -167,7 +167,8 @@ class Site:
     def draft(self, bundle: Bundle, release: str, version: str, commit: str,
               images: Mapping[str, str]) -> Draft:  # fmt: skip
         """A release of this environment that is not written yet."""
-        return Draft(bundle, release, version, commit, images, self.rollout.replicas)
+        log = self.environment.analysis.keeps_request_log
+        return Draft(bundle, release, version, commit, images, self.rollout.replicas, log)
 
 
 @dataclass(frozen=True)

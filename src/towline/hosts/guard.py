@@ -26,7 +26,7 @@ ENGINE_API_LOOKS = frozenset(
     {
         "containers", "images", "networks", "volumes", "inspect_container", "inspect_image",
         "inspect_network", "inspect_volume", "exec_inspect", "logs", "top", "version", "info",
-        "ping", "events", "history", "wait",
+        "ping", "events", "history", "wait", "stats",
     }
 )  # fmt: skip
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from towline.routing import request_log
+
 ROUTES_FILE = "routes.conf"
 ASK_PORT = 8099
 NOWHERE = "127.0.0.1:9"
@@ -34,10 +36,20 @@ class Backend:
 
 @dataclass(frozen=True)
 class Routes:
-    """All routes of an environment; `generation` tells one configuration from the next."""
+    """All routes of an environment; `generation` tells one configuration from the next.
+
+    Attributes:
+        log: Slot -> release, for the router's request log; None where it keeps none.
+    """
 
     generation: str = ""
     backends: Mapping[str, Backend] = field(default_factory=dict)
+    log: Mapping[str, str] | None = None
+
+    @property
+    def keeps_log(self) -> bool:
+        """Whether the router logs the requests that it sends to app services."""
+        return self.log is not None and bool(self.backends)
 
     def share(self, colour: str) -> int:
         """The percentage of traffic that a colour gets; all services move together."""
@@ -88,6 +100,8 @@ def render(routes: Routes, *, nginx_version: tuple[int, ...] = (0,)) -> str:
         lines.append("keepalive_min_timeout 10s;")
     for service, backend in sorted(routes.backends.items()):
         lines += ["", *_backend(service, backend)]
+    if routes.keeps_log:
+        lines += ["", *_request_log(routes)]
     lines += [
         "",
         "server {",
@@ -100,6 +114,7 @@ def render(routes: Routes, *, nginx_version: tuple[int, ...] = (0,)) -> str:
         "    location = /connections {",
         "        stub_status;",
         "    }",
+        *(request_log.locations() if routes.keeps_log else []),
         "}",
     ]
     return "\n".join(lines) + "\n"
@@ -119,12 +134,28 @@ def _backend(service: str, backend: Backend) -> list[str]:
     return [*lines, f"    * {addresses[-1][1]};", "}"]
 
 
+def render_include(routes: Routes) -> str:
+    """The text of the file that a server with an `access_log` of its own includes."""
+    first = "# Written by Towline at every switch; changes made by hand are lost.\n"
+    return first + (request_log.access_log() + "\n" if routes.keeps_log else "")
+
+
+def _request_log(routes: Routes) -> list[str]:
+    return request_log.render_log(
+        {name: backend.port for name, backend in routes.backends.items()},
+        {name: variable(name) for name in routes.backends},
+        routes.log or {},
+    )
+
+
 def _account(routes: Routes) -> str:
     backends = {
         name: {"port": backend.port, "shares": dict(backend.shares)}
         for name, backend in routes.backends.items()
     }
-    return json.dumps({"generation": routes.generation, "backends": backends}, sort_keys=True)
+    log = {} if routes.log is None else {"log": dict(routes.log)}
+    account = {"generation": routes.generation, "backends": backends, **log}
+    return json.dumps(account, sort_keys=True)
 
 
 def parse(account: str) -> Routes:
@@ -138,7 +169,8 @@ def parse(account: str) -> Routes:
         backends = {
             name: Backend(item["port"], item["shares"]) for name, item in data["backends"].items()
         }
-        return Routes(data["generation"], backends)
+        log = data.get("log")
+        return Routes(data["generation"], backends, None if log is None else dict(log))
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"not an account of routes: {error}") from None
 

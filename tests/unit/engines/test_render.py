@@ -1,14 +1,18 @@
+import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from towline.config.services import Service
 from towline.engines.compose.compose_file import COLOUR, ComposeFile
+from towline.engines.compose.differences import changed_keys
 from towline.engines.compose.names import Names
 from towline.engines.compose.render import (
     Target,
     build_model,
     colour_model,
+    has_log_room,
     mounts,
     persistent_model,
 )
@@ -173,3 +177,17 @@ def test_rendering_leaves_the_stack_as_it_was(stack, target):
     persistent_model(stack, target)
     build_model(stack, target, "x")
     assert str(stack.model) == before
+
+
+def test_the_router_has_a_place_for_its_log_and_that_is_no_reason_to_recreate_it(stack, target):
+    stack.definition("nginx")["tmpfs"] = "/tmp"
+    now = persistent_model(stack, target)
+    assert now["x-towline-request-log"] is False
+    assert persistent_model(stack, replace(target, request_log=True))["x-towline-request-log"]
+    assert has_log_room(now["services"]["nginx"])
+    was = copy.deepcopy(now)
+    # As an earlier version rendered it.
+    was["services"]["nginx"]["tmpfs"] = ["/tmp"]
+    assert changed_keys(was, now, "nginx") == changed_keys(now, was, "nginx") == ()
+    was["services"]["nginx"]["tmpfs"] = ["/run"]
+    assert changed_keys(was, now, "nginx") == ("tmpfs",)

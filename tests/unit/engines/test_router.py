@@ -10,11 +10,12 @@ import pytest
 
 from towline.engines.compose import router as module
 from towline.engines.compose.files import persistent_file
+from towline.engines.compose.render import LOG_ROOM
 from towline.engines.compose.router import Router
 from towline.engines.world import Container, World
 from towline.errors import DiskFull, TowlineError
 from towline.hosts.local import LocalHost
-from towline.routing import nginx
+from towline.routing import nginx, request_log
 from towline.state.releases import Release, StateFolder
 
 SERVICES = {"web": {"role": "app", "port": 8000}, "nginx": {"role": "router"}}
@@ -33,6 +34,10 @@ class Nginx:
         self.asked, self.reloads, self.commands, self.answers = 0, 0, [], b""
         self.workers = {"10": "nginx: worker process"}
         self.retired = {}
+        self.tmpfs = {}
+
+    def inspect_container(self, container):
+        return {"HostConfig": {"Tmpfs": self.tmpfs}}
 
     def exec_create(self, container, argv):
         self.commands.append(argv)
@@ -50,7 +55,8 @@ class Nginx:
         self.reloads += 1
         if not self.stuck:
             self.answers = self.routes.read_bytes()
-            self.retired, self.workers = self.workers, {"20": "nginx: worker process"}
+            self.retired = self.workers
+            self.workers = {str(20 + self.reloads): "nginx: worker process"}
             self.asked = 0
 
     def top(self, container):
@@ -168,3 +174,56 @@ def test_an_old_worker_that_never_stops_accepting_is_no_switch(scene, monkeypatc
     it.slow = 10**6
     with pytest.raises(TowlineError, match="did not take the new configuration"):
         router.switch(release, {"blue": 100}, world)
+
+
+LOGGED = {"services": {"nginx": {"tmpfs": [LOG_ROOM]}}, "x-towline-request-log": True}
+
+
+def test_the_request_log_begins_with_a_switch_and_goes_on_over_a_rollback(scene):
+    router, release, it, world = scene
+    it.tmpfs = {request_log.FOLDER: ""}
+    persistent_file(release).write_text(json.dumps(LOGGED))
+    router.switch(release, {"blue": 100}, world)
+    assert router.read(world).log == {"blue": ""}
+    assert request_log.FILE in (router.state.routes / request_log.INCLUDE_FILE).read_text()
+    router.switch(release, {"blue": 100}, world)
+    assert it.reloads == 1
+    # A release of an earlier version says nothing of a log.
+    persistent_file(release).write_text(json.dumps({"services": {"nginx": {}}}))
+    router.switch(release, {"green": 100}, world)
+    assert router.read(world).log == {"green": ""}
+    persistent_file(release).write_text(json.dumps({**LOGGED, "x-towline-request-log": False}))
+    router.switch(release, {"green": 100}, world)
+    assert router.read(world).log is None
+
+
+def test_a_container_without_a_place_for_it_keeps_no_log(scene):
+    router, release, it, world = scene
+    persistent_file(release).write_text(json.dumps(LOGGED))
+    router.switch(release, {"blue": 100}, world)
+    assert router.read(world).log is None
+    assert request_log.FILE not in it.routes.read_text()
+
+
+def test_a_container_that_is_to_have_no_place_for_it_finds_routes_without_it(scene):
+    router, release, it, world = scene
+    it.tmpfs = {request_log.FOLDER: ""}
+    persistent_file(release).write_text(json.dumps(LOGGED))
+    router.switch(release, {"blue": 100}, world)
+    router.prepare(release)
+    assert request_log.FILE in it.routes.read_text()
+    persistent_file(release).write_text(json.dumps({"services": {"nginx": {}}}))
+    router.prepare(release)
+    assert request_log.FILE not in it.routes.read_text()
+    assert nginx.parse_file(it.routes.read_text()).live_colour() == "blue"
+
+
+def test_a_refused_configuration_puts_the_line_for_servers_back_too(scene):
+    router, release, it, world = scene
+    include = router.state.routes / request_log.INCLUDE_FILE
+    before = include.read_text()
+    it.tmpfs, it.refuses = {request_log.FOLDER: ""}, "nginx: [emerg] no such format"
+    persistent_file(release).write_text(json.dumps(LOGGED))
+    with pytest.raises(TowlineError, match="no such format"):
+        router.switch(release, {"blue": 100}, world)
+    assert include.read_text() == before

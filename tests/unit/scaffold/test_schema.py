@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from towline.config.analysis_section import Analysis
 from towline.config.deploy_sections import (
     Checks,
     HttpSmoke,
@@ -40,6 +41,7 @@ SECTIONS = {
     "smoke.websockets": WebSocketSmoke,
     "rollout": Rollout,
     "checks": Checks,
+    "analysis": Analysis,
     "guard": Guard,
     "guard.triggers": Triggers,
     "guard.triggers.health": HealthTrigger,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from towline.engines.acts import Act, Effect
+from towline.engines.compose.render import without_log_room
 from towline.engines.world import World
 
 # What Compose leaves out when it decides whether a container is still as described.
@@ -90,7 +91,7 @@ def _act(
 
 def changed_keys(was: Mapping[str, Any], now: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The keys of a service's definition that differ, each named and none shown."""
-    one, other = was["services"][name], now["services"][name]
+    one, other = (without_log_room(model["services"][name]) for model in (was, now))
     found = []
     for key in sorted((one.keys() | other.keys()) - _IGNORED):
         before, after = one.get(key), other.get(key)

@@ -151,6 +151,7 @@ class Drafts:
             tree=self.state.releases / draft.id / "tree",
             live=self.state.live,
             names=names or self.names(),
+            request_log=draft.request_log,
         )
 
 

@@ -23,12 +23,15 @@ from towline.engines.compose.described import Described
 from towline.engines.compose.files import persistent_file, read_model, slot_file
 from towline.engines.compose.persistent import Persistent, Rendered, reload_signals
 from towline.engines.compose.router import Router
+from towline.engines.compose.stats import read_usage
+from towline.engines.usage import Usage
 from towline.engines.world import Container, World
 from towline.errors import TowlineError
 from towline.hosts import full_disk
 from towline.hosts.base import Result, in_turn
 from towline.hosts.waiting import wait_for
 from towline.routing.nginx import Routes
+from towline.routing.request_reader import LogPart, LogPosition
 from towline.state.releases import Release
 
 if TYPE_CHECKING:
@@ -246,6 +249,14 @@ class ComposeEngine(Described):
     def open_on_old_routes(self) -> int:
         """See `Engine.open_on_old_routes`."""
         return sum(self.router.retiring(item) for item in self.observe().role(Role.ROUTER))
+
+    def requests(self, after: LogPosition | None = None) -> LogPart:
+        """See `Engine.requests`."""
+        return self.router.requests(after, self.observe())
+
+    def usage(self, container: Container) -> Usage:
+        """See `Engine.usage`."""
+        return read_usage(self._api, container)
 
     def address(self, container: Container, port: int) -> tuple[str, int] | None:
         """See `Engine.address`: a published loopback port, else the container's own address."""

@@ -18,9 +18,15 @@ from towline.engines.compose.compose_file import COLOUR, SLOT_VARIABLES, Compose
 from towline.engines.compose.names import SHARED, Names
 from towline.engines.compose.ownership import REPOSITORY
 from towline.images.registry import CONTENT, repository
+from towline.routing import request_log
 from towline.routing.nginx import ASK_PORT
 
 Definition = dict[str, Any]
+
+# In the file of what stays: whether the router is to keep a request log.
+REQUEST_LOG = "x-towline-request-log"
+# The log's place in the router's container; it cannot grow, and needs no disk.
+LOG_ROOM = f"{request_log.FOLDER}:size={request_log.SIZE},mode=1777"
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Target:
         tree: Where the host keeps the release's tree.
         live: Where the host keeps what backing services and the router mount.
         names: What its Compose projects, networks and volumes are called on that host.
+        request_log: Whether the router keeps a request log.
     """
 
     project: str
@@ -52,6 +59,7 @@ class Target:
     tree: Path
     live: Path
     names: Names
+    request_log: bool = False
 
 
 def colour_model(file: ComposeFile, target: Target, colour: str) -> Definition:
@@ -74,6 +82,7 @@ def persistent_model(file: ComposeFile, target: Target) -> Definition:
     model = {
         "name": target.names.kept,
         "services": services,
+        REQUEST_LOG: target.request_log,
         **_shared_parts(file, target, services),
     }
     moved: Definition = _with_colour(_moved(model, target.here, target.live), "")
@@ -135,6 +144,23 @@ def writable(model: Definition, root: Path) -> set[Path]:
     return {source.relative_to(root) for source in sources if source.is_relative_to(root)}
 
 
+def has_log_room(definition: Definition) -> bool:
+    """Whether a container of the router's definition has a place for the request log."""
+    return LOG_ROOM in _tmpfs(definition)
+
+
+def without_log_room(definition: Mapping[str, Any]) -> Definition:
+    """A definition without the place for the request log, which is no reason to recreate."""
+    others = [item for item in _tmpfs(definition) if item != LOG_ROOM]
+    rest = {key: value for key, value in definition.items() if key != "tmpfs"}
+    return {**rest, "tmpfs": others} if others else rest
+
+
+def _tmpfs(definition: Mapping[str, Any]) -> list[str]:
+    given = definition.get("tmpfs") or []
+    return [given] if isinstance(given, str) else [*given]
+
+
 def _replaced(file: ComposeFile, target: Target, colour: str, name: str) -> Definition:
     settings = file.services[name]
     definition = _common(file, target, name)
@@ -171,6 +197,7 @@ def _kept(file: ComposeFile, target: Target, name: str) -> Definition:
     definition = _common(file, target, name)
     if file.services[name].role is Role.ROUTER:
         definition["ports"] = [*(definition.get("ports") or []), _loopback(ASK_PORT)]
+        definition["tmpfs"] = [*_tmpfs(definition), LOG_ROOM]
     _only_among(definition, file.named(*PERSISTENT))
     return definition
 
@@ -267,7 +294,7 @@ def _moved(model: Definition, here: Path, there: Path) -> Definition:
             name: {**options, "file": move(options["file"])} if options.get("file") else options
             for name, options in (model.get(kind) or {}).items()
         }
-    return {key: value for key, value in model.items() if value or key == "services"}
+    return {key: value for key, value in model.items() if value or key in ("services", REQUEST_LOG)}
 
 
 def _with_colour(value: Any, colour: str) -> Any:

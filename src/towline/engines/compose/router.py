@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 from towline.config.services import Role
 from towline.engines.compose import containers, live, signals
 from towline.engines.compose.files import persistent_file, read_model
-from towline.engines.compose.render import mounts
+from towline.engines.compose.render import REQUEST_LOG, has_log_room, mounts
 from towline.engines.world import Container, World
 from towline.errors import TowlineError
 from towline.hosts import full_disk
 from towline.hosts.base import Host
-from towline.routing import nginx
+from towline.routing import nginx, request_log
 from towline.routing.nginx import Backend, Routes
+from towline.routing.request_reader import LogPart, LogPosition, NoRequestLog, read_log
 from towline.state.releases import Release, StateFolder
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ _SURE = 3
 # What nginx's processes call themselves; source: ngx_process_cycle.c.
 _WORKER, _RETIRING = "worker process", "shutting down"
 
+# What the router mounts from the deploy tree, and the files of routes.
+_Before = tuple[live.Snapshot, dict[Path, bytes]]
+
 
 @dataclass
 class Router:
@@ -47,10 +51,15 @@ class Router:
     host: Host
     state: StateFolder
     _versions: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    _with_log_room: dict[str, bool] = field(default_factory=dict)
 
     @property
     def _file(self) -> Path:
         return self.state.routes / nginx.ROUTES_FILE
+
+    @property
+    def _include(self) -> Path:
+        return self.state.routes / request_log.INCLUDE_FILE
 
     @property
     def _api(self) -> APIClient:
@@ -61,7 +70,9 @@ class Router:
         if release.router and not self.host.files.exists(self._file):
             self.host.files.mkdir(self.state.routes)
             routes = Routes("none", self._backends(release, {}))
-            self.host.files.write(self._file, nginx.render(routes).encode())
+            self._write(routes)
+        if release.router:
+            self._forget_log(release)
 
     def read(self, world: World) -> Routes:
         """The routes in force: what the router itself says, else what its file says."""
@@ -98,11 +109,47 @@ class Router:
         routes = self.read(world)
         if routes.backends:
             self.host.files.mkdir(self.state.routes)
-            self.host.files.write(self._file, nginx.render(routes).encode())
+            self._write(routes)
 
     def forget_routes(self) -> None:
-        """Take the file of routes away."""
+        """Take the files of routes away."""
         self.host.files.remove(self._file)
+        self.host.files.remove(self._include)
+
+    def requests(self, after: LogPosition | None, world: World) -> LogPart:
+        """What it logged after a position; the log is begun anew when it is long.
+
+        Raises:
+            TowlineError: When it does not run, does not answer, or keeps no log.
+        """
+        container = self._running(world)
+        try:
+            address = self.host.reach(container.ports[nginx.ASK_PORT])
+            part = read_log(address, after, full_at=request_log.SIZE - request_log.ROTATE_AT)
+        except OSError as error:
+            raise TowlineError(f"the router does not answer: {error}") from None
+        except NoRequestLog:
+            raise self._without_log(container) from None
+        if part.size >= request_log.ROTATE_AT:
+            # Whoever reads without the lock of an operation that runs must not fail for it: what
+            # could not be begun anew is full one day, and readers are told.
+            with suppress(TowlineError):
+                self._exec(container, ["sh", "-c", request_log.rotation_script()])
+        return part
+
+    def _without_log(self, container: Container) -> TowlineError:
+        if self._has_log_room(container):
+            return TowlineError(
+                "the router keeps no request log",
+                remedy="set `analysis: {request_log: true}` in towline.yaml; the next deploy "
+                "begins it",
+            )
+        return TowlineError(
+            f"the router's container {container.name} was created by an earlier version of "
+            "Towline, and has no room for a request log",
+            remedy=f"`docker rm -f {container.name}`, then `inv deploy`: it is away for a second "
+            "or two",
+        )
 
     def switch(self, release: Release, shares: Mapping[str, int], world: World) -> None:
         """Put a release's router configuration and these shares in force.
@@ -115,11 +162,11 @@ class Router:
         before = self._snapshot(release)
         try:
             changed = self._sync(release)
-            if not changed and self._in_force(release, shares, world, version):
+            log = self._log_of(release, shares, world, container)
+            routes = Routes(uuid.uuid4().hex[:12], self._backends(release, shares), log)
+            if not changed and self._in_force(routes, world, version):
                 return
-            routes = Routes(uuid.uuid4().hex[:12], self._backends(release, shares))
-            text = nginx.render(routes, nginx_version=version)
-            self.host.files.overwrite(self._file, text.encode())
+            self._overwrite(routes, version)
             self._test(container)
             old = self._accepting(container)
             self._reload(container)
@@ -178,13 +225,13 @@ class Router:
             remedy="look at its configuration in the deploy tree (security/nginx)",
         )
 
-    def _snapshot(self, release: Release) -> tuple[live.Snapshot, bytes | None]:
+    def _snapshot(self, release: Release) -> _Before:
         """The files of the switch as they are."""
         files = self.host.files
         model = read_model(files, persistent_file(release))
         paths = mounts(model, self.state.live).get(release.router or "", [])
-        routes = files.read(self._file) if files.exists(self._file) else None
-        return live.snapshot(files, self.state, paths), routes
+        ours = [path for path in (self._file, self._include) if files.exists(path)]
+        return live.snapshot(files, self.state, paths), {path: files.read(path) for path in ours}
 
     def _sync(self, release: Release) -> bool:
         """Bring the router's own files to the release's; returns whether one changed."""
@@ -193,27 +240,67 @@ class Router:
         done = live.sync(files, self.state, model, [release.router or ""], release)
         return bool(done.changed)
 
-    def _in_force(
-        self, release: Release, shares: Mapping[str, int], world: World, version: tuple[int, ...]
-    ) -> bool:
+    def _log_of(
+        self, release: Release, shares: Mapping[str, int], world: World, container: Container
+    ) -> dict[str, str] | None:
+        """Slot -> release, for the request log; None where none is to be kept."""
+        wanted = read_model(self.host.files, persistent_file(release)).get(REQUEST_LOG)
+        if wanted is None:
+            # A release of an earlier Towline says nothing: the log goes on over a rollback.
+            wanted = self.read(world).log is not None
+        if not wanted or not self._has_log_room(container):
+            return None
+        return {slot: world.release_of(slot) for slot, share in shares.items() if share}
+
+    def _has_log_room(self, container: Container) -> bool:
+        """Whether its container was made with a place for the log."""
+        if container.id not in self._with_log_room:
+            found = self._api.inspect_container(container.id)["HostConfig"].get("Tmpfs") or {}
+            self._with_log_room[container.id] = request_log.FOLDER in found
+        return self._with_log_room[container.id]
+
+    def _forget_log(self, release: Release) -> None:
+        """Write routes without a log where the router's next container has no place for one.
+
+        An earlier version of Towline describes no such place, and nginx would not start.
+        """
+        model = read_model(self.host.files, persistent_file(release))
+        with suppress(FileNotFoundError, ValueError):
+            routes = nginx.parse_file(self.host.files.read(self._file).decode())
+            if routes.log is not None and not has_log_room(model["services"][release.router]):
+                self._overwrite(replace(routes, log=None))
+
+    def _write(self, routes: Routes) -> None:
+        self.host.files.write(self._file, nginx.render(routes).encode())
+        self.host.files.write(self._include, nginx.render_include(routes).encode())
+
+    def _overwrite(self, routes: Routes, version: tuple[int, ...] = (0,)) -> None:
+        text = nginx.render(routes, nginx_version=version)
+        self.host.files.overwrite(self._file, text.encode())
+        self.host.files.overwrite(self._include, nginx.render_include(routes).encode())
+
+    def _in_force(self, routes: Routes, world: World, version: tuple[int, ...]) -> bool:
         """Whether the running router has these very routes.
 
         Then nothing is written: a host whose disk is full can be told to stay as it is.
         """
         now = self.read(world)
-        wanted = Routes(now.generation, self._backends(release, shares))
+        wanted = replace(routes, generation=now.generation)
         try:
             text = self.host.files.read(self._file).decode()
         except FileNotFoundError:
             return False
         return now == wanted and text == nginx.render(wanted, nginx_version=version)
 
-    def _put_back(self, before: tuple[live.Snapshot, bytes | None]) -> None:
-        files, (snapshot, routes) = self.host.files, before
+    def _put_back(self, before: _Before) -> None:
+        files, (snapshot, ours) = self.host.files, before
         # What could not be written is as it was; a full disk must not hide why it failed.
         with suppress(OSError):
-            if routes is not None and files.read(self._file) != routes:
-                files.overwrite(self._file, routes)
+            if self._include not in ours:
+                files.remove(self._include)
+            for path, data in ours.items():
+                if files.read(path) != data:
+                    files.overwrite(path, data)
         live.put_back(files, self.state, snapshot)
 
     def _test(self, container: Container) -> None:

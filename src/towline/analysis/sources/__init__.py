@@ -1,0 +1,1 @@
+"""Sources of figures; a file each, found by its name."""
