@@ -1,5 +1,6 @@
 """The section `guard`: what the guard watches after a deploy, and what it does."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -8,6 +9,18 @@ from towline.config.model import Model
 from towline.config.units import Duration
 
 OnTrigger = Literal["rollback", "hold", "notify"]
+
+
+def _parse_share(value: object) -> object:
+    """A share of one from `10%`, or from a number between 0 and 1."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", str(value).strip())
+    share = float(match[1]) / 100 if match else value
+    if isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share < 1:
+        return float(share)
+    raise ValueError(f"{value!r} is no share: write a percentage below 100%, such as 10%")
+
+
+Share = Annotated[float, BeforeValidator(_parse_share, json_schema_input_type=float | str)]
 
 
 class TriggerSettings(Model):
@@ -44,6 +57,16 @@ class DatabaseTrigger(TriggerSettings):
     services: list[str] = Field([], description="Which backing services; default: all.")
 
 
+class ErrorsTrigger(TriggerSettings):
+    """Too many requests that the live release answers fail; needs `analysis.request_log`."""
+
+    above: Share = Field(0.1, description="Share of answers with 5xx that is tolerated.")
+    for_: Duration = Field(300.0, alias="for", description="How long it must be higher.")
+    minimum: int = Field(
+        20, ge=1, description="Requests in that time below which nothing can be told."
+    )
+
+
 def _switched(value: Any) -> Any:
     """`false` switches a trigger off, `true` leaves its defaults."""
     return {False: None, True: {}}[value] if isinstance(value, bool) else value
@@ -64,6 +87,10 @@ class Triggers(Model):
         DatabaseTrigger | None,
         BeforeValidator(_switched, json_schema_input_type=DatabaseTrigger | bool),
     ] = DatabaseTrigger()
+    errors: Annotated[
+        ErrorsTrigger | None,
+        BeforeValidator(_switched, json_schema_input_type=ErrorsTrigger | bool),
+    ] = ErrorsTrigger()
 
 
 class Guard(Model):

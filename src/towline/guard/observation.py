@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from towline.config.services import Role
 from towline.engines.world import Container
 from towline.environments.site import Away, Fleet, Observed, Site, observe
+from towline.guard.request_counter import RequestCounter, Tally
 from towline.health.probes import Answer, Outcome
 from towline.rollout.serving import container_answer, router_fault
 from towline.state.releases import Release
@@ -51,12 +52,14 @@ class Observation:
         release: Identifier of the live release; empty when nothing is live.
         services: Its containers and those of backing services and router, on all hosts.
         away: Why hosts could not be asked, a line each; nothing is known of these.
+        requests: What the live release answered since the round before; None when nobody can tell.
     """
 
     at: float
     release: str
     services: tuple[ServiceSeen, ...] = ()
     away: tuple[str, ...] = ()
+    requests: Tally | None = None
 
     def of(self, *roles: Role, named: Sequence[str] = ()) -> list[ServiceSeen]:
         """What was seen of services with one of these roles, or of those that are named."""
@@ -67,25 +70,45 @@ class Observation:
         ]
 
 
-def look_at(fleet: Fleet, at: float) -> Observation:
+def look_at(fleet: Fleet, at: float, counter: RequestCounter | None = None) -> Observation:
     """Look at an environment on all its hosts; changes nothing.
+
+    Args:
+        fleet: The environment.
+        at: The guard's clock.
+        counter: Counts requests, where the router keeps a log of them.
 
     Raises:
         Exception: What the only host said that could not be asked.
     """
-    looks = fleet.asked(_look)
+    looks = fleet.asked(lambda site: _look(site, counter))
     away = [*fleet.away, *(item for item in looks if isinstance(item, Away))]
     there = [item for item in looks if not isinstance(item, Away)]
-    services = tuple(item for _, found in there for item in found)
-    release = next((live for live, _ in there if live), "")
-    return Observation(at, release, services, tuple(f"{item.host}: {item.why}" for item in away))
+    tallies = [item.requests for item in there if item.requests is not None]
+    return Observation(
+        at,
+        next((item.release for item in there if item.release), ""),
+        tuple(service for item in there for service in item.services),
+        tuple(f"{item.host}: {item.why}" for item in away),
+        sum(tallies, Tally()) if tallies else None,
+    )
 
 
-def _look(site: Site) -> tuple[str, list[ServiceSeen]]:
+@dataclass(frozen=True)
+class _HostSeen:
+    release: str = ""
+    services: tuple[ServiceSeen, ...] = ()
+    requests: Tally | None = None
+
+
+def _look(site: Site, counter: RequestCounter | None) -> _HostSeen:
     seen = observe(site)
     if seen.live is None:
-        return "", []
-    return seen.live.id, list(_services(site, seen, seen.live))
+        return _HostSeen()
+    requests = None
+    if counter and seen.colour:
+        requests = counter.count(site.engine, seen.colour, site.host.name)
+    return _HostSeen(seen.live.id, tuple(_services(site, seen, seen.live)), requests)
 
 
 def _services(site: Site, seen: Observed, live: Release) -> Iterable[ServiceSeen]:

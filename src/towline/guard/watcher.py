@@ -16,6 +16,7 @@ from towline.guard.acting import Acting, Overtaken
 from towline.guard.decision import decide
 from towline.guard.observation import Observation, look_at
 from towline.guard.record import Action, GuardRecord, read_records
+from towline.guard.request_counter import RequestCounter
 from towline.guard.situation import Situation, read_situation
 from towline.guard.trigger import Signal, Trigger, make_triggers
 from towline.guard.vigil import Vigil
@@ -53,6 +54,7 @@ class Watcher:
     listeners: Sequence[Listener] | None = None
     beat: Callable[[Fleet], None] = lambda _: None
     watched: Watched = field(default_factory=Watched)
+    _counter: RequestCounter = field(default_factory=RequestCounter)
     _fleet: Fleet | None = None
     _vigil: Vigil | None = None
     _headline: str = ""
@@ -100,7 +102,7 @@ class Watcher:
             self._vigil = None
             self._tell(f"paused: {holder}")
             return
-        seen = look_at(fleet, self.clock())
+        seen = look_at(fleet, self.clock(), self._counter_of(fleet))
         self.watched.blind = "" if seen.services else "; ".join(seen.away)
         if not seen.release:
             self._vigil = None
@@ -108,6 +110,12 @@ class Watcher:
             self._tell(f"nothing can be seen: {blind}" if blind else "nothing is live")
             return
         self._judge(seen, self._vigil_of(fleet, seen))
+
+    def _counter_of(self, fleet: Fleet) -> RequestCounter | None:
+        """What counts requests; None where nobody wants to know, or the router keeps no log."""
+        is_wanted = self.settings.triggers.errors is not None
+        is_there = fleet.lead.environment.analysis.keeps_request_log
+        return self._counter if is_wanted and is_there else None
 
     def _vigil_of(self, fleet: Fleet, seen: Observation) -> Vigil:
         """The watch over the release that is live; a new one where another went live."""

@@ -27,7 +27,6 @@ class Town:
     Attributes:
         unwell: Services whose probes say no.
         at: The guard's clock.
-        rounds: What happens before a round, by its number.
     """
 
     folder: Path
@@ -37,6 +36,7 @@ class Town:
     said: list = field(default_factory=list)
     told: list = field(default_factory=list)
     confirm: bool = False
+    request_log: bool = False
 
     def __post_init__(self):
         self.site = FakeSite(self.folder)
@@ -44,7 +44,8 @@ class Town:
     def fleet(self):
         """The environment as another process would open it."""
         opened = FakeSite(self.folder, engine=self.site.engine)
-        changed = {"confirm": self.confirm}
+        analysis = opened.environment.analysis.model_copy(update={"request_log": self.request_log})
+        changed = {"confirm": self.confirm, "analysis": analysis}
         opened.environment = opened.environment.model_copy(update=changed)
         return Fleet((opened,))
 

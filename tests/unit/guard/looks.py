@@ -7,7 +7,7 @@ from towline.health.probes import Outcome
 ROLES = {"api": Role.APP, "worker": Role.WORKER, "db": Role.BACKING, "nginx": Role.ROUTER}
 
 
-def look(at, release="1.1.0", **services):
+def look(at, release="1.1.0", requests=None, **services):
     """One round; a service is `well` unless something else is said of it."""
     found = []
     for name, role in ROLES.items():
@@ -15,7 +15,7 @@ def look(at, release="1.1.0", **services):
         outcome = {"well": Outcome.HEALTHY, "starting": Outcome.INCONCLUSIVE,
                    "unasked": Outcome.ERROR}.get(said, Outcome.FAILURE)  # fmt: skip
         found.append(ServiceSeen("", name, role, said != "down", outcome, said))
-    return Observation(float(at), release, tuple(found))
+    return Observation(float(at), release, tuple(found), requests=requests)
 
 
 def nobody(at):

@@ -16,6 +16,7 @@ from towline.config.deploy_sections import (
 )
 from towline.config.guard_section import (
     DatabaseTrigger,
+    ErrorsTrigger,
     Guard,
     HealthTrigger,
     ServiceDownTrigger,
@@ -47,6 +48,7 @@ SECTIONS = {
     "guard.triggers.health": HealthTrigger,
     "guard.triggers.service_down": ServiceDownTrigger,
     "guard.triggers.database": DatabaseTrigger,
+    "guard.triggers.errors": ErrorsTrigger,
     "registries": Registry,
     "environments": Environment,
     "x-towline, in the Compose file": Service,
