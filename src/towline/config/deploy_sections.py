@@ -64,6 +64,12 @@ class Smoke(Model):
     )
     retries: int = Field(2, ge=0, description="How often a failed request is tried again.")
     command_timeout: Duration = 120.0
+    after: bool | None = Field(
+        None,
+        description="Run them once more after the switch, where users reach the service, and roll "
+        "back when one fails: `true` requires that (the command too), `false` switches it off; "
+        "else the requests and WebSockets run where the environment has a `url`.",
+    )
 
 
 def _counts(value: object) -> object:

@@ -463,8 +463,13 @@ def _scene(site: Site, observed: Observed, wanted: Wanted | None, *, renews: boo
     effects = find_effects(site, observed, wanted, renewed) if wanted else ()
     return Scene(
         name, site.name, site.state, observed, before, site.engine.commands,
-        effects, renewed, notes, StrategySettings(site.rollout, site.environment.smoke),
+        effects, renewed, notes, _strategy_settings(site),
     )  # fmt: skip
+
+
+def _strategy_settings(site: Site) -> StrategySettings:
+    environment = site.environment
+    return StrategySettings(site.rollout, environment.smoke, environment.url, environment.insecure)
 
 
 def find_previous(site: Site, live: Release | None) -> Release:

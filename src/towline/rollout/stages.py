@@ -14,6 +14,7 @@ from towline.rollout.gates.bake import Bake
 from towline.rollout.gates.base import Gate
 from towline.rollout.gates.health import Health
 from towline.rollout.gates.smoke import Smoke
+from towline.rollout.gates.smoke_after import SmokeAfter, choose_tests
 
 # Service -> containers.
 Counts = Mapping[str, int]
@@ -110,10 +111,17 @@ class Replicas:
 
 @dataclass(frozen=True)
 class StrategySettings:
-    """What a strategy may be told."""
+    """What a strategy may be told.
+
+    Attributes:
+        url: Where users reach the service; empty when nobody said.
+        insecure: Whether a certificate there need not be verified.
+    """
 
     rollout: deploy_sections.Rollout = field(default_factory=deploy_sections.Rollout)
     smoke: deploy_sections.Smoke = field(default_factory=deploy_sections.Smoke)
+    url: str = ""
+    insecure: bool = False
 
     @property
     def before_traffic(self) -> tuple[Gate, ...]:
@@ -125,7 +133,9 @@ class StrategySettings:
         """What it passes with all traffic; no bake where no time is given for it."""
         rollout = self.rollout
         bake = (Bake(rollout.bake_time, rollout.max_failures),) if rollout.bake_time else ()
-        return Health(rollout.health_timeout), *bake
+        tests = choose_tests(self.smoke, self.url)
+        smoke = (SmokeAfter(tests, self.url, self.insecure),) if tests else ()
+        return Health(rollout.health_timeout), *smoke, *bake
 
 
 @dataclass(frozen=True)
