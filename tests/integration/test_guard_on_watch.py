@@ -13,13 +13,13 @@ from loadgen import Load, wait_until
 from projects import docker, remove
 from toy import APP, release, toy
 
-# Healthy until somebody asks for `/break`; from then on its probe says no.
+# Healthy until somebody asks for `/break`; from then on its probe says no. `/fail` always fails.
 BREAKS = APP.replace(
     "    def do_GET(self):\n",
     """    def do_GET(self):
         if self.path == "/break":
             open("/tmp/broken", "w").close()
-        if os.path.exists("/tmp/broken"):
+        if self.path == "/fail" or os.path.exists("/tmp/broken"):
             self.send_response(500)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -33,8 +33,11 @@ def project(tmp_path_factory):
     """1.1.0 is live, 1.0.0 stands by."""
     made = toy(tmp_path_factory.mktemp("guarded"))
     with (made.root / "towline.yaml").open("a") as file:
-        triggers = "triggers: {service_down: {for: 3s}}"
-        file.write(f"guard: {{interval: 500ms, max_rollbacks: 2, {triggers}}}\n")
+        triggers = "triggers: {service_down: {for: 3s}, errors: {for: 6s}}"
+        file.write(f"guard: {{interval: 500ms, max_rollbacks: 3, {triggers}}}\n")
+        file.write("analysis: {request_log: true}\n")
+    conf = made.root / "deploy/security/nginx/nginx.conf"
+    conf.write_text(conf.read_text().replace("access_log off;", "access_log /dev/null;"))
     release(made, "1.0.0")
     made.inv("deploy").ok()
     release(made, "1.1.0", BREAKS)
@@ -144,7 +147,7 @@ def test_a_release_that_fails_is_rolled_back_and_no_request_is_lost(project):
     # It watches on, and the hold keeps 1.2.0 away.
     assert project.inv("deploy").code == 3
     project.inv("guard.stop").ok()
-    assert "rolled back from 1.2.0 to 1.1.0" in (project.folder / "guard.log").read_text()
+    assert "rolled back from 1.2.0 to 1.1.0" in log(project)
 
 
 def test_the_exit_code_tells_a_workflow(project):
@@ -157,3 +160,42 @@ def test_the_exit_code_tells_a_workflow(project):
     said = guard.communicate(timeout=120)[0]
     assert guard.returncode == 4, said
     assert "local was rolled back from 1.3.0 to 1.1.0" in said
+
+
+def test_a_release_whose_users_get_errors_is_rolled_back_though_its_probe_is_well(project):
+    project.inv("hold.lift").ok()
+    release(project, "1.4.0", BREAKS)
+    project.inv("deploy").ok()
+    guard = project.start("guard", "--for", "5m")
+    wait_until(lambda: registered(project), "the guard does not begin")
+    ends = time.monotonic() + 90
+    while guard.poll() is None and time.monotonic() < ends:
+        get(project, "/")
+        get(project, "/fail")
+        time.sleep(0.05)
+    said = guard.communicate(timeout=60)[0]
+    assert guard.returncode == 4, said
+    assert get(project) == "1.1.0"
+    decided = notes(project)[-1]
+    assert (decided["trigger"], decided["decision"]) == ("errors", "rollback")
+    assert 0.3 < decided["figures"]["share"] < 0.7
+
+
+def test_a_deploy_can_leave_a_guard_behind_and_the_next_one_finds_it(project):
+    project.inv("hold.lift").ok()
+    config = project.root / "towline.yaml"
+    config.write_text(config.read_text().replace("guard: {", "guard: {after_deploy: true, "))
+    release(project, "1.5.0")
+    first = project.inv("deploy").ok()
+    guard = registered(project)
+    assert f"a guard watches local: process {guard['pid']}" in first.err
+    release(project, "1.6.0")
+    assert "a guard watches" not in project.inv("deploy").ok().err
+    wait_until(
+        lambda: "watching 1.6.0; it would roll back to 1.5.0" in log(project), "it does not watch"
+    )
+    assert registered(project)["pid"] == guard["pid"]
+
+
+def log(project):
+    return (project.folder / "guard.log").read_text()

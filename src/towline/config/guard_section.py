@@ -110,6 +110,11 @@ class Guard(Model):
         description="How long a release is new: one that has been live for longer is not rolled "
         "back by the guard.",
     )
+    after_deploy: bool = Field(
+        False,
+        description="Start a guard on this machine after each deploy of an environment that runs "
+        "on it, unless one watches.",
+    )
     keep_schema: bool = Field(
         False,
         description="Roll back although the database's schema changed, or nobody knows whether it "

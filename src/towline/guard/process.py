@@ -78,6 +78,29 @@ def start(site: Site, project: Project, *, limit: float = 30.0) -> Registration:
     )
 
 
+def start_after_deploy(site: Site, say: Callable[[str], None]) -> None:
+    """Start a guard where the environment wants one, and none watches.
+
+    The deploy is done, so whatever fails here is only told.
+
+    Args:
+        site: The environment on its lead.
+        say: Told what came of it.
+    """
+    if not site.environment.guard.after_deploy:
+        return
+    env = site.name
+    if site.remote:
+        say(f"guard.after_deploy: {env} runs on other machines; start its guard on one of them")
+        return
+    try:
+        if read_living(site) is None:
+            found = start(site, site.project)
+            say(f"a guard watches {env}: process {found.pid}, log {found.log}")
+    except (OSError, TowlineError) as error:
+        say(f"no guard watches {env}: {error}; `inv guard.start --env {env}` starts one")
+
+
 def refuse_second(site: Site) -> None:
     """Refuse to start a guard where one watches.
 

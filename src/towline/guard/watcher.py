@@ -145,25 +145,47 @@ class Watcher:
         for turn in vigil.take(seen):
             self.say(turn.text)
             if turn.recovers:
-                said = GuardRecord(turn.trigger.name, vigil.release, Action.RECOVERED, "")
-                with self._opened() as fleet:
-                    self._act(fleet, said)
+                self._recover(turn.trigger, vigil)
         for trigger, signal in vigil.fired:
             # A rollback brings another release, and each has its own watch.
             if vigil is self._vigil:
                 self._decide(trigger, signal, vigil)
 
+    def _recover(self, trigger: Trigger, vigil: Vigil) -> None:
+        said = GuardRecord(trigger.name, vigil.release, Action.RECOVERED, "")
+        try:
+            with self._opened() as fleet:
+                self._act(fleet, said)
+        except Exception as error:
+            if not may_pass(error):
+                raise
+            self.say(f"that {trigger.name} is well again could not be written down: {error}")
+
     def _decide(self, trigger: Trigger, signal: Signal, vigil: Vigil) -> None:
-        with self._opened() as fleet:
-            situation = read_situation(fleet, self.settings, vigil.faults(trigger))
-            if situation.release != vigil.release:
-                return
-            decision = decide(trigger, situation, self.settings)
-            if decision.action is None:
-                self._tell(f"paused: {decision.why}")
-            elif vigil.is_new(trigger, decision.action):
-                record = _record(trigger, signal, situation, decision.action, decision.why)
-                self._act(fleet, record)
+        try:
+            with self._opened() as fleet:
+                self._decide_on(fleet, trigger, signal, vigil)
+        except Exception as error:
+            if not may_pass(error):
+                raise
+            # A host is away, perhaps: all hosts move as one, so the next round tries again.
+            why = f"nothing can be done yet: {error}"
+            record = GuardRecord(
+                trigger.name, vigil.release, Action.NOTIFY, signal.text, why, "", signal.figures
+            )
+            self._tell(record.sentence)
+            if not self.watched.records:
+                self.watched.records.append(record)
+
+    def _decide_on(self, fleet: Fleet, trigger: Trigger, signal: Signal, vigil: Vigil) -> None:
+        situation = read_situation(fleet, self.settings, vigil.faults(trigger))
+        if situation.release != vigil.release:
+            return
+        decision = decide(trigger, situation, self.settings)
+        if decision.action is None:
+            self._tell(f"paused: {decision.why}")
+        elif vigil.is_new(trigger, decision.action):
+            self._act(fleet, _record(trigger, signal, situation, decision.action, decision.why))
 
     def _act(self, fleet: Fleet, record: GuardRecord) -> None:
         acting = Acting(fleet, self.open, self.settings, self.progress, self.say, self.listeners)

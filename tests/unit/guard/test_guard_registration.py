@@ -115,3 +115,32 @@ def test_the_unit_names_all_that_a_service_needs(tmp_path):
     assert start in text
     with pytest.raises(UsageError, match="cannot be written into a unit"):
         render_unit("shop", "prod", tmp_path / "my project")
+
+
+def test_after_a_deploy_a_guard_is_started_only_where_that_is_wanted(town, monkeypatch):
+    site, said = town.fleet().lead, []
+    monkeypatch.setattr(process, "start", lambda *_: pytest.fail("nobody wants one"))
+    process.start_after_deploy(site, said.append)
+    guard = site.environment.guard.model_copy(update={"after_deploy": True})
+    site.environment = site.environment.model_copy(update={"guard": guard})
+    write(site, this_guard())
+    process.start_after_deploy(site, said.append)
+    assert said == []
+    site.remote = True
+    process.start_after_deploy(site, said.append)
+    assert said == [
+        "guard.after_deploy: prod runs on other machines; start its guard on one of them"
+    ]
+
+
+def test_a_guard_that_cannot_be_started_does_not_fail_a_deploy(town, monkeypatch):
+    def fails(*_):
+        raise TowlineError("it ended at once")
+
+    monkeypatch.setattr(process, "start", fails)
+    site, said = town.fleet().lead, []
+    guard = site.environment.guard.model_copy(update={"after_deploy": True})
+    site.environment = site.environment.model_copy(update={"guard": guard})
+    process.start_after_deploy(site, said.append)
+    (line,) = said
+    assert line.startswith("no guard watches prod: it ended at once; `inv guard.start --env prod`")

@@ -4,6 +4,8 @@ import pytest
 
 from towline.config.guard_section import Guard
 from towline.environments.notes import note
+from towline.environments.site import Fleet
+from towline.errors import HostLost
 from towline.guard import acting
 from towline.guard.acting import Acting, Overtaken
 from towline.guard.record import Action, GuardRecord
@@ -289,9 +291,49 @@ def test_it_stops_at_its_limit(town):
     assert (town.at, watched.rounds) == (22, 6)
 
 
-def test_nothing_is_watched_where_nothing_is_live(tmp_path):
-    from conftest import Town
-
-    empty = Town(tmp_path)
+def test_nothing_is_watched_where_nothing_is_live(tmp_path, town):
+    empty = type(town)(tmp_path / "empty")
     assert empty.guard(rounds=3).release == ""
     assert empty.said == ["nothing is live"]
+
+
+def test_several_hosts_are_watched_and_roll_back_as_one(tmp_path, town, monkeypatch):
+    """Users of one host get errors: all hosts roll back."""
+    other = type(town)(tmp_path / "web2")
+    for version in ("0.9.0", "1.0.0", "1.1.0"):
+        other.deploy(version)
+    alone = town.fleet
+
+    def both():
+        sites = [*alone().sites, *other.fleet().sites]
+        for site, name in zip(sites, ("web1", "web2"), strict=True):
+            site.host.name, site.remote = name, True
+        return Fleet(tuple(sites))
+
+    monkeypatch.setattr(town, "fleet", both)
+    # There it lives in the other slot.
+    town.unwell.add(("1.1.0", "blue-api-1"))
+    watched = town.guard(limit=600)
+    assert watched.has(Action.ROLLBACK), town.said
+    assert (town.live, other.live) == ("1.0.0", "1.0.0")
+    assert "api on web2" in watched.records[0].text
+
+
+def test_what_cannot_be_done_is_told_and_tried_again(town, monkeypatch):
+    """A host is away: what is decided for all hosts waits for it."""
+    town.unwell.add(BAD)
+    fleet, away = town.fleet, []
+
+    def opened():
+        if away:
+            raise HostLost("web2 does not answer")
+        return fleet()
+
+    monkeypatch.setattr(town, "fleet", opened)
+    watched = town.guard(rounds=6, during=lambda number: away.append(1) if number == 1 else None)
+    assert town.live == "1.1.0"
+    assert watched.result == "fired"
+    (said,) = watched.records
+    assert said.why == "nothing can be done yet: web2 does not answer"
+    away.clear()
+    assert town.guard(limit=600).has(Action.ROLLBACK)
