@@ -71,6 +71,7 @@ def run(
 ) -> None:
     """Bring the promoted release to an environment, without losing a request."""
     with seam.outcome():
+        from towline.guard.process import start_after_deploy
         from towline.rollout import operations
         from towline.rollout.host_rollout import PlanOutdated
         from towline.rollout.turn import Turn
@@ -98,6 +99,7 @@ def run(
                     raise
                 terminal.tell(f"{outdated.message}; planning anew")
             else:
+                start_after_deploy(fleet.lead, terminal.tell)
                 return
 
 

@@ -31,6 +31,8 @@ TASKS = (
     Row('promote.backport', 'promote', 'backport', 'backport', (), False, 'Bring what was changed in the deploy tree into the source tree, as a branch.'),
     Row('deploy.run', 'deploy', 'run', 'run', (), True, 'Bring the promoted release to an environment, without losing a request.'),
     Row('deploy.plan', 'deploy', 'plan_', 'plan', (), False, 'Show what a deploy would do: what is live, what changes, the exact commands.'),
+    Row('deploy.promote', 'deploy', 'promote_', 'promote', (), False, 'Let a paused deploy go on: to its next step, or to all traffic.'),
+    Row('deploy.pause', 'deploy', 'pause_', 'pause', (), False, 'Ask a deploy that is running to pause after its current step.'),
     Row('deploy.resume', 'deploy', 'resume_', 'resume', (), False, 'Go on with a deploy or rollback that was killed.'),
     Row('deploy.abort', 'deploy', 'abort_', 'abort', (), False, 'Go back from a deploy or rollback that was killed: what served before serves alone.'),
     Row('history.show', 'history', 'show', 'show', (), True, 'Show the operations of an environment, from its journal.'),
@@ -39,10 +41,15 @@ TASKS = (
     Row('hold.put', 'hold', 'put', 'put', (), True, 'Hold an environment: no deploy until someone lifts it. A rollback does that by itself.'),
     Row('hold.lift', 'hold', 'lift', 'lift', (), False, 'Lift the hold of an environment.'),
     Row('hosts.lead', 'hosts', 'lead', 'lead', (), False, 'Show which host has journal, lock and hold of an environment, or move them to another.'),
+    Row('guard.run', 'guard', 'run', 'run', (), True, 'Watch what is live, in the foreground; roll back when a trigger fires.'),
+    Row('guard.start', 'guard', 'start', 'start', (), False, 'Start a guard on this machine that runs on by itself.'),
+    Row('guard.status', 'guard', 'status', 'status', (), False, 'Show who watches an environment, and what was decided lately.'),
+    Row('guard.stop', 'guard', 'stop', 'stop', (), False, 'Stop the guard of an environment; a rollback that it is doing is done first.'),
+    Row('guard.unit', 'guard', 'unit', 'unit', (), False, 'Print a systemd unit that runs the guard of an environment.'),
     Row('provision.run', 'provision', 'run', 'run', (), True, 'Prepare hosts: engine, user, folders, log rotation. Twice changes nothing.'),
     Row('provision.check', 'provision', 'check_', 'check', (), False, 'Say what the hosts of an environment lack, all at once.'),
     Row('lab.up', 'lab', 'up', 'up', (), False, 'Start container hosts, each with sshd and a Docker engine of its own.'),
     Row('lab.status', 'lab', 'status', 'status', (), False, 'Show what the container hosts of the lab are doing.'),
     Row('lab.down', 'lab', 'down', 'down', (), False, 'Remove the container hosts of the lab, with all that they hold; nothing else.'),
 )
-DEFAULTS = {'': 'help', 'init': 'scaffold', 'version': 'show', 'promote': 'run', 'deploy': 'run', 'history': 'show', 'hold': 'put', 'provision': 'run'}
+DEFAULTS = {'': 'help', 'init': 'scaffold', 'version': 'show', 'promote': 'run', 'deploy': 'run', 'history': 'show', 'hold': 'put', 'guard': 'run', 'provision': 'run'}

@@ -24,3 +24,7 @@ def main() -> None:
     """Run the binary."""
     rarely()
     program.run()
+
+
+if __name__ == "__main__":
+    main()

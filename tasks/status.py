@@ -31,6 +31,7 @@ def _show(data: dict[str, Any]) -> None:
     if data["live"]:
         _show_live(data)
     _show_unfinished(data)
+    _show_guard(data["guard"])
     if data["journal"]:
         terminal.say(f"  {terminal.paint('journal ', 'red')}  {data['journal']}")
         terminal.say(f"  next      `inv history.repair --env {data['environment']}`")
@@ -84,6 +85,17 @@ def _show_pause(paused: dict[str, Any], environment: str) -> None:
         f"  next      `inv deploy.promote --env {environment}` goes on, "
         f"`inv deploy.abort --env {environment}` rolls it back to {paused['before']}"
     )
+
+
+def _show_guard(data: dict[str, Any]) -> None:
+    """Who watches, and what fired last."""
+    from towline.state.actor import read
+
+    if watching := data["watching"]:
+        since = watching["since"][:16].replace("T", " ")
+        terminal.say(f"  guard     watching since {since} UTC ({read(watching['actor'])})")
+    if data["fired"]:
+        terminal.say(f"  {terminal.paint('fired   ', 'yellow')}  {data['fired']}")
 
 
 def _headline(data: dict[str, Any]) -> str:

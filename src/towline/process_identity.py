@@ -5,6 +5,7 @@ laptops have the same name, and so have the containers of a CI service.
 """
 
 import os
+import subprocess
 import uuid
 from pathlib import Path
 
@@ -33,3 +34,22 @@ def is_dead(where: str, pid: int) -> bool:
         # Another user's process is there, though it cannot be signalled.
         return isinstance(error, ProcessLookupError)
     return False
+
+
+def started(pid: int) -> str:
+    """When a process of this machine began, in whatever form; empty when there is none.
+
+    A number is given to another process some time after its own has ended.
+    """
+    try:
+        # The name in it may hold spaces and brackets; the 22nd field is the start, in clock ticks.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        pass
+    if Path("/proc/self").exists():
+        return ""
+    argv = ["ps", "-o", "lstart=", "-p", str(pid)]
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""

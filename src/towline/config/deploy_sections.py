@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, fie
 
 from towline.config.analysis_section import Analysis
 from towline.config.engine_kinds import require_kind
+from towline.config.guard_section import Guard
 from towline.config.model import Command, Model
 from towline.config.progressive import Canary, Rolling
 from towline.config.units import Duration, Size
@@ -64,6 +65,12 @@ class Smoke(Model):
     )
     retries: int = Field(2, ge=0, description="How often a failed request is tried again.")
     command_timeout: Duration = 120.0
+    after: bool | None = Field(
+        None,
+        description="Run them once more after the switch, where users reach the service, and roll "
+        "back when one fails: `true` requires that (the command too), `false` switches it off; "
+        "else the requests and WebSockets run where the environment has a `url`.",
+    )
 
 
 def _counts(value: object) -> object:
@@ -180,6 +187,7 @@ class Overridable(Model):
     rollout: Rollout = Rollout.model_construct()
     checks: Checks = Checks.model_construct()
     analysis: Analysis = Analysis.model_construct()
+    guard: Guard = Guard.model_construct()
     registries: dict[str, Registry] = Field(
         {},
         description="Registry -> how to log in. Images that are built here under the name of one "

@@ -167,6 +167,13 @@ def open_fleet(
     return opening.fleet(parsed, without) if parsed else Fleet((opening.local(),))
 
 
+def close_fleet(fleet: Fleet) -> None:
+    """End the connections to its hosts: for whoever opens an environment again and again."""
+    for site in fleet.sites:
+        if isinstance(site.host, RemoteHost):
+            site.host.close()
+
+
 def open_sites(project: Project, name: str) -> Fleet:
     """The environment on all its hosts in the order of the configuration, whatever the lead."""
     opening, parsed = Opening(project, name, tolerant=True), addresses(project, name)

@@ -8,6 +8,7 @@ from itertools import islice
 from towline.config.redaction import excerpt
 from towline.environments.site import Fleet, Site
 from towline.errors import TowlineError
+from towline.guard.record import read_record
 from towline.rollout.repair import find_damage
 from towline.rollout.steps.table import current_name
 from towline.state import actor
@@ -120,6 +121,19 @@ def _pause(entry: Entry) -> str:
 
 def _note(entry: Entry) -> PastOperation:
     """Something that was written down by itself, such as another lead."""
+    decided = read_record(entry)
+    if decided:
+        return PastOperation(
+            id=entry["op"],
+            result=Result.NOTE,
+            kind=entry["step"],
+            release=decided.release,
+            before="",
+            began_at=entry["at"],
+            seconds=None,
+            reason=excerpt(decided.sentence, _SHOWN),
+            actor=actor.read(entry["data"].get("actor")),
+        )
     data = {name: value for name, value in entry["data"].items() if name not in _UNSPOKEN and value}
     only = [*data] == ["reason"]
     said = [str(value) if only else f"{_words(name)} {value}" for name, value in data.items()]

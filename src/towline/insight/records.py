@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from towline.config.units import format_duration
 from towline.engines.world import Container
+from towline.insight.guarding import GuardStatus
 from towline.insight.retained import RetainedRelease
-from towline.insight.since import Since
 from towline.rollout.interrupted import step_of
+from towline.rollout.since import Since
 from towline.state.hold import Hold
 from towline.state.journal import Pause, Unfinished
 from towline.state.lock import Holder
@@ -63,6 +64,7 @@ class LeadStatus:
         paused: The deploy that waits for a person.
         manual: What the last operation left to a person.
         journal: Why nothing can be written any more.
+        guard: Who watches, and what was decided last.
     """
 
     project: str
@@ -81,6 +83,7 @@ class LeadStatus:
     paused: Unfinished | None
     manual: str
     journal: str
+    guard: GuardStatus = field(default_factory=GuardStatus)
 
     def data(self) -> dict[str, Any]:
         """As plain data."""
@@ -109,6 +112,7 @@ class LeadStatus:
             else None,
             "manual": self.manual or None,
             "journal": self.journal or None,
+            "guard": self.guard.data(),
         }
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from towline.environments.site import Away, Fleet, Observed, Site, observe
 from towline.errors import TowlineError
+from towline.insight.guarding import guard_status
 from towline.insight.records import EnvironmentStatus, HostStatus, LeadStatus
 from towline.insight.retained import retained_here
-from towline.insight.since import since
 from towline.rollout.interrupted import of_journal
 from towline.rollout.serving import expected, why_unserved
+from towline.rollout.since import since
 from towline.state import hold, lock
 from towline.state.journal import Entry
 
@@ -127,6 +128,7 @@ def _status(site: Site, seen: Observed, *, is_lead: bool) -> LeadStatus:
         paused=left if left and left.pause and not held else None,
         manual=_manual(site),
         journal=site.journal.failure(),
+        guard=guard_status(site, seen.live),
     )
 
 

@@ -88,7 +88,27 @@ class Ended:
     error: str = ""
 
 
-Event = Begun | StepBegun | StepEnded | Said | Ended
+@dataclass(frozen=True)
+class Alert:
+    """A trigger of the guard fired, and this was decided; a rollback is told as an operation too.
+
+    Attributes:
+        release: The release that serves.
+        trigger: Which trigger, and `text` why it fired, with figures.
+        decision: `rollback`, `hold`, `notify`, `failed` or `recovered`.
+        why: Why not what the configuration asks for, and what a person has to do; may be empty.
+    """
+
+    project: str
+    environment: str
+    release: str
+    trigger: str
+    text: str
+    decision: str
+    why: str = ""
+
+
+Event = Begun | StepBegun | StepEnded | Said | Ended | Alert
 Listener = Callable[[Event], None]
 
 

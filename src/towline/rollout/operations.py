@@ -1,6 +1,6 @@
 """The operations people ask for, each a plan and the executor that carries it out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from towline.config.services import Role
@@ -55,6 +55,7 @@ class Operation:
         without: Hosts that were left out; they keep what they serve.
         schema_question: What a person has to decide on first, since nothing tells the schema.
         begins: What else the journal says of its beginning.
+        also_admit: Asked too, under the lock, before anything begins; raises to refuse.
     """
 
     parts: tuple[HostRollout, ...]
@@ -65,6 +66,7 @@ class Operation:
     schema_question: str = ""
     without: tuple[str, ...] = ()
     begins: Mapping[str, object] = field(default_factory=dict)
+    also_admit: Callable[[], None] | None = None
 
     @property
     def site(self) -> Site:
@@ -148,6 +150,8 @@ class Operation:
         self._refuse_held()
         if not self.supersedes:
             interrupted.same(self.site, self.ends)
+        if self.also_admit:
+            self.also_admit()
 
     def _seal(self) -> None:
         """Hold the environment before the operation ends, so that no kill can come between."""
@@ -486,7 +490,7 @@ def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> Ho
     observed = require_managed(site)
     live = observed.live
     target = kept_version(site, version, other_than=live.id if live else "") if version else None
-    target = target or _previous(site, live)
+    target = target or find_previous(site, live)
     if live and target.id == live.id:
         raise UsageError(
             f"{target.id} is live already",
@@ -534,15 +538,29 @@ def _scene(site: Site, observed: Observed, wanted: Wanted | None, *, renews: boo
     found = renewal.find(site, live) if live and renews else renewal.Renewal()
     before, notes, renewed = before_of(site, live), tuple(found.said), found.services()
     effects = find_effects(site, observed, wanted, renewed) if wanted else ()
-    own = site.environment
     return Scene(
         name, site.name, site.state, observed, before, site.engine.commands,
-        effects, renewed, notes, StrategySettings(site.rollout, own.smoke, own.analysis),
+        effects, renewed, notes, _strategy_settings(site),
     )  # fmt: skip
 
 
-def _previous(site: Site, live: Release | None) -> Release:
-    """The newest good release before the live one; the one standing by is as good as any other."""
+def _strategy_settings(site: Site) -> StrategySettings:
+    environment = site.environment
+    return StrategySettings(
+        site.rollout,
+        environment.smoke,
+        environment.analysis,
+        url=environment.url,
+        insecure=environment.insecure,
+    )
+
+
+def find_previous(site: Site, live: Release | None) -> Release:
+    """The newest good release before the live one; the one standing by is as good as any other.
+
+    Raises:
+        UsageError: When there is none.
+    """
     good = [item for item in site.store.all() if item.status is Status.GOOD]
     older = [item for item in good if live is None or item.order < live.order]
     if not older:

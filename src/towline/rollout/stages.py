@@ -16,6 +16,7 @@ from towline.rollout.gates.bake import Bake
 from towline.rollout.gates.base import Gate
 from towline.rollout.gates.health import Health
 from towline.rollout.gates.smoke import Smoke
+from towline.rollout.gates.smoke_after import SmokeAfter, choose_tests
 from towline.routing.policy import ANYBODY, Policy
 
 # Service -> containers.
@@ -123,11 +124,18 @@ class Replicas:
 
 @dataclass(frozen=True)
 class StrategySettings:
-    """What a strategy may be told."""
+    """What a strategy may be told.
+
+    Attributes:
+        url: Where users reach the service; empty when nobody said.
+        insecure: Whether a certificate there need not be verified.
+    """
 
     rollout: deploy_sections.Rollout = field(default_factory=deploy_sections.Rollout)
     smoke: deploy_sections.Smoke = field(default_factory=deploy_sections.Smoke)
     analysis: analysis_section.Analysis = field(default_factory=analysis_section.Analysis)
+    url: str = ""
+    insecure: bool = False
 
     @property
     def before_traffic(self) -> tuple[Gate, ...]:
@@ -138,8 +146,10 @@ class StrategySettings:
     def under_traffic(self) -> tuple[Gate, ...]:
         """What it passes with all traffic; no bake where no time is given for it."""
         rollout = self.rollout
+        tests = choose_tests(self.smoke, self.url)
+        smoke = (SmokeAfter(tests, self.url, self.insecure),) if tests else ()
         gates = self._judged(rollout.bake_time, self.analysis.window, is_compared=False)
-        return Health(rollout.health_timeout), *gates
+        return Health(rollout.health_timeout), *smoke, *gates
 
     def under_share(self, window: float) -> tuple[Gate, ...]:
         """What it passes with a share of traffic, judged for so many seconds.

@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -89,13 +90,30 @@ class Actor:
         return {name: value for name, value in asdict(self).items() if value}
 
 
+# Under what name this process acts, where no person asked it to.
+_names: list[str] = []
+
+
+@contextmanager
+def acting_as(name: str) -> Iterator[None]:
+    """Let this process act under a name of its own while the body runs, and not as a person."""
+    _names.append(name)
+    try:
+        yield
+    finally:
+        _names.pop()
+
+
 def current() -> Actor:
     """Whoever runs this process; secrets are masked."""
     env = os.environ
     name, email = _git_user(os.path.realpath("."))
+    name, email = env.get("GIT_AUTHOR_NAME") or name, env.get("GIT_AUTHOR_EMAIL") or email
+    if _names:
+        name, email = _names[-1], ""
     found = {
-        "name": env.get("GIT_AUTHOR_NAME") or name,
-        "email": env.get("GIT_AUTHOR_EMAIL") or email,
+        "name": name,
+        "email": email,
         # A container may run as a number that no file names.
         "login": user_name() or f"user {os.getuid()}",
         "sudo": env.get("SUDO_USER", ""),

@@ -85,6 +85,11 @@ class StateFolder:
         """The file that holds deploys back."""
         return self.root / "hold.json"
 
+    @property
+    def guard(self) -> Path:
+        """Who watches the environment."""
+        return self.root / "guard.json"
+
 
 @dataclass(frozen=True)
 class Release:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from towline.insight.since import since
+from towline.rollout.since import since
 
 NOW = "2026-01-01T00:00:{:02d}+00:00"
 

@@ -14,6 +14,14 @@ from towline.config.deploy_sections import (
     Smoke,
     WebSocketSmoke,
 )
+from towline.config.guard_section import (
+    DatabaseTrigger,
+    ErrorsTrigger,
+    Guard,
+    HealthTrigger,
+    ServiceDownTrigger,
+    Triggers,
+)
 from towline.config.loading import settings_of
 from towline.config.models import Environment, TowlineFile
 from towline.config.overrides import SECTIONS as OVERRIDABLE
@@ -37,6 +45,12 @@ SECTIONS = {
     "analysis": Analysis,
     "analysis.checks": Check,
     "analysis.score": Score,
+    "guard": Guard,
+    "guard.triggers": Triggers,
+    "guard.triggers.health": HealthTrigger,
+    "guard.triggers.service_down": ServiceDownTrigger,
+    "guard.triggers.database": DatabaseTrigger,
+    "guard.triggers.errors": ErrorsTrigger,
     "registries": Registry,
     "environments": Environment,
     "x-towline, in the Compose file": Service,

@@ -1,0 +1,1 @@
+"""The guard: it stays after a deploy, and rolls back by itself when a trigger fires."""

@@ -1,0 +1,134 @@
+"""What the guard sees in one round; triggers know nothing else."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from towline.config.services import Role
+from towline.engines.world import Container
+from towline.environments.site import Away, Fleet, Observed, Site, observe
+from towline.guard.request_counter import RequestCounter, Tally
+from towline.health.probes import Answer, Outcome
+from towline.rollout.serving import container_answer, router_fault
+from towline.state.releases import Release
+
+_WATCHED = (Role.APP, Role.WORKER, Role.BACKING, Role.ROUTER)
+
+
+@dataclass(frozen=True)
+class ServiceSeen:
+    """One container of a service of the live release, or that it lacks one.
+
+    Attributes:
+        host: Where it runs; empty on this machine.
+        up: Whether it runs, well or not; a router that serves nobody is not up.
+        outcome: What its probe, or its own health check, says.
+        detail: The same in words.
+    """
+
+    host: str
+    service: str
+    role: Role
+    up: bool
+    outcome: Outcome
+    detail: str
+
+    @property
+    def label(self) -> str:
+        """What people call it: the service, and its host where there are several."""
+        return f"{self.service} on {self.host}" if self.host else self.service
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it said no, or could not be asked."""
+        return self.outcome in (Outcome.FAILURE, Outcome.ERROR)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look at an environment.
+
+    Attributes:
+        at: Seconds on the guard's own clock.
+        release: Identifier of the live release; empty when nothing is live.
+        services: Its containers and those of backing services and router, on all hosts.
+        away: Why hosts could not be asked, a line each; nothing is known of these.
+        requests: What the live release answered since the round before; None when nobody can tell.
+    """
+
+    at: float
+    release: str
+    services: tuple[ServiceSeen, ...] = ()
+    away: tuple[str, ...] = ()
+    requests: Tally | None = None
+
+    def of(self, *roles: Role, named: Sequence[str] = ()) -> list[ServiceSeen]:
+        """What was seen of services with one of these roles, or of those that are named."""
+        return [
+            item
+            for item in self.services
+            if item.role in roles and (not named or item.service in named)
+        ]
+
+
+def look_at(fleet: Fleet, at: float, counter: RequestCounter | None = None) -> Observation:
+    """Look at an environment on all its hosts; changes nothing.
+
+    Args:
+        fleet: The environment.
+        at: The guard's clock.
+        counter: Counts requests, where the router keeps a log of them.
+
+    Raises:
+        Exception: What the only host said that could not be asked.
+    """
+    looks = fleet.asked(lambda site: _look(site, counter))
+    away = [*fleet.away, *(item for item in looks if isinstance(item, Away))]
+    there = [item for item in looks if not isinstance(item, Away)]
+    tallies = [item.requests for item in there if item.requests is not None]
+    return Observation(
+        at,
+        next((item.release for item in there if item.release), ""),
+        tuple(service for item in there for service in item.services),
+        tuple(f"{item.host}: {item.why}" for item in away),
+        sum(tallies, Tally()) if tallies else None,
+    )
+
+
+@dataclass(frozen=True)
+class _HostSeen:
+    release: str = ""
+    services: tuple[ServiceSeen, ...] = ()
+    requests: Tally | None = None
+
+
+def _look(site: Site, counter: RequestCounter | None) -> _HostSeen:
+    seen = observe(site)
+    if seen.live is None:
+        return _HostSeen()
+    requests = None
+    if counter and seen.colour:
+        requests = counter.count(site.engine, seen.colour, site.host.name)
+    return _HostSeen(seen.live.id, tuple(_services(site, seen, seen.live)), requests)
+
+
+def _services(site: Site, seen: Observed, live: Release) -> Iterable[ServiceSeen]:
+    host = site.host.name if site.remote else ""
+    for name in live.named(*_WATCHED):
+        role = live.settings(name).role
+        slot = seen.colour if role in (Role.APP, Role.WORKER) else ""
+        found = [item for item in seen.world.service(name) if item.colour == slot]
+        for item in found:
+            answer = _answer(site, seen, live, item)
+            is_up = item.running and not (role is Role.ROUTER and not answer.healthy)
+            yield ServiceSeen(host, name, role, is_up, answer.outcome, answer.detail)
+        wanted = live.replicas_of(name)
+        if len(found) < wanted:
+            said = f"{len(found)} of {wanted} containers exist"
+            yield ServiceSeen(host, name, role, False, Outcome.FAILURE, said)
+
+
+def _answer(site: Site, seen: Observed, live: Release, item: Container) -> Answer:
+    if item.role == Role.ROUTER and item.running:
+        fault = router_fault(site.engine, live, seen.world)
+        return Answer(Outcome.FAILURE, fault) if fault else Answer(Outcome.HEALTHY, "it answers")
+    return container_answer(site.engine, live, item)

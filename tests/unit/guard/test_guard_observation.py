@@ -1,0 +1,72 @@
+"""What the guard sees of an environment, on an engine in memory."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from towline.environments.site import Away, Fleet
+from towline.guard.observation import look_at
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "rollout"))
+
+from fakes import FakeSite
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = FakeSite(tmp_path)
+    site.serve(site.keep("1.0.0"))
+    return site
+
+
+def seen(site):
+    found = look_at(Fleet((site,)), 7.0)
+    return found, {item.service: item for item in found.services}
+
+
+def test_all_that_serves_is_looked_at_and_jobs_are_not(site):
+    site.engine.containers["green", "api"] = ("0.9.0", False)
+    found, services = seen(site)
+    assert (found.at, found.release) == (7.0, "1.0.0")
+    assert set(services) == {"api", "worker", "db", "nginx"}
+    assert all(item.up and item.outcome == "healthy" for item in services.values())
+
+
+def test_a_container_that_stopped_or_is_missing_is_down(site):
+    site.engine.containers["blue", "api"] = ("1.0.0", False)
+    del site.engine.containers["blue", "worker"]
+    services = seen(site)[1]
+    assert not services["api"].up
+    assert services["api"].is_bad
+    assert services["worker"].detail == "0 of 1 containers exist"
+    assert not services["worker"].up
+
+
+def test_a_router_that_serves_nobody_is_down(site):
+    site.engine.trouble_of_router = "it answers nobody on port 8080"
+    router = seen(site)[1]["nginx"]
+    assert not router.up
+    assert router.detail == "it answers nobody on port 8080"
+
+
+def test_where_nothing_is_live_nothing_is_watched(tmp_path):
+    found, services = seen(FakeSite(tmp_path))
+    assert (found.release, services) == ("", {})
+
+
+def test_a_host_that_is_away_says_nothing_against_a_release(tmp_path):
+    sites = []
+    for name in ("web1", "web2"):
+        sites.append(FakeSite(tmp_path / name, host_name=name))
+        sites[-1].remote = True
+        sites[-1].serve(sites[-1].keep("1.0.0"))
+
+    def gone():
+        raise ConnectionError("no route")
+
+    sites[1].engine.observe = gone
+    found = look_at(Fleet(tuple(sites), (Away("web3", "left out"),)), 0)
+    assert found.away == ("web3: left out", "web2: no route")
+    assert {item.host for item in found.services} == {"web1"}
+    assert found.services[0].label == "api on web1"
