@@ -298,9 +298,9 @@ class LocalHost:
         result = self.run(["docker", "compose", "version", "--short"], timeout=20)
         return result.out.strip() if result.ok else ""
 
-    def reach(self, port: int) -> tuple[str, int]:
+    def reach(self, port: int, address: str = "127.0.0.1") -> tuple[str, int]:
         """See `Host.reach`."""
-        return "127.0.0.1", port
+        return address, port
 
     def require_reach(self) -> None:
         """See `Host.require_reach`."""

@@ -34,7 +34,7 @@ class RemoteHost:
     def __init__(self, address: Address, *, ssh_config: str = "", sudo: bool = False) -> None:
         self.link = Link(address, ssh_config, sudo)
         self.files = SftpFiles(self.link)
-        self._forwards: dict[int, Forward] = {}
+        self._forwards: dict[tuple[str, int], Forward] = {}
         self._client: tuple[Transport, DockerClient] | None = None
         self._renewing = threading.Lock()
 
@@ -123,11 +123,12 @@ class RemoteHost:
                 f"no Docker engine answers on {self.name}: {why}", remedy=remedy
             ) from None
 
-    def reach(self, port: int) -> tuple[str, int]:
+    def reach(self, port: int, address: str = "127.0.0.1") -> tuple[str, int]:
         """See `Host.reach`; the address is a loopback port here."""
-        if port not in self._forwards:
-            self._forwards[port] = Forward(self.link.transport, port)
-        return self._forwards[port].address
+        there = (address, port)
+        if there not in self._forwards:
+            self._forwards[there] = Forward(self.link.transport, port, address)
+        return self._forwards[there].address
 
     def require_reach(self) -> None:
         """See `Host.require_reach`."""
