@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _GONE = (404, 409)
 _NO_PROGRAM = 127
+_NOT_STARTED = "OCI runtime exec failed"
 _LIMIT = 1 << 16
 
 
@@ -57,6 +58,9 @@ class Prober:
             return _refused(asked.error, argv)
         code = int(self.api.exec_inspect(asked.id)["ExitCode"] or 0)
         out, err = (part.decode("utf-8", "replace") for part in asked.printed)
+        if out.startswith(_NOT_STARTED):
+            # Older engines print what newer ones answer, with another code.
+            return Result(tuple(argv), _NO_PROGRAM, "", out.strip())
         return Result(tuple(argv), code, out, err)
 
 
