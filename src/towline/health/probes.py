@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from towline.config.redaction import KNOWN
+from towline.config.redaction import excerpt
 
+_SHOWN = 160
 # `RemoteDisconnected` is a `ConnectionResetError`.
 _NOBODY = (ConnectionRefusedError, ConnectionResetError, BrokenPipeError)
 
@@ -60,7 +61,8 @@ def failure(error: Exception, timeout: float, port: int | None = None) -> str:
         return f"nothing listens on port {port} yet" if port else "nothing listens there yet"
     if isinstance(error, TimeoutError):
         return f"no whole answer within {timeout:g} s"
-    return KNOWN.redact(str(error)) or type(error).__name__
+    # What speaks no HTTP may send anything, and it stands in the exception.
+    return excerpt(str(error), _SHOWN) or type(error).__name__
 
 
 def hint(error: Exception) -> str:

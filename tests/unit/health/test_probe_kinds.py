@@ -135,6 +135,15 @@ def test_html_never_stands_in_a_message():
     assert len(answer.detail) < 200
 
 
+def test_what_speaks_no_http_is_cut():
+    said = b"<html><body>" + b"pl4nted nonsense " * 999 + b"\r\n"
+    with lines(lambda read, write: (read.readline(), write.write(said))) as address:
+        answer = ask("/", address)
+    assert answer.outcome is Outcome.ERROR
+    assert len(answer.detail) < 200
+    assert "<" not in answer.detail
+
+
 def test_a_service_without_a_port_cannot_be_asked():
     probe = Service.model_validate({"health": "/"}).health
     answer = ask_probe(probe, Target(None, lambda _: None, no_command))

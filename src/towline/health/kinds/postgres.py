@@ -1,7 +1,8 @@
 r"""A query that psql runs in the container, by the user and the database that it was made with.
 
 psql is there in every image of PostgreSQL, and needs no port, no driver and no password in an
-argument: the container has its variables. Its `\timing` is what the server and the socket took
+argument: the container has its variables. Over TCP: while the official image initialises, its
+server listens on the socket only, and restarts afterwards. Its `\timing` is what the server and the socket took
 for the query, without the start of a process in a container.
 """
 
@@ -22,13 +23,14 @@ export LC_ALL=C PGCONNECT_TIMEOUT=3 PGAPPNAME=towline-probe
 [ -r "$POSTGRES_PASSWORD_FILE" ] && POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
 export PGPASSWORD="${PGPASSWORD:-$POSTGRES_PASSWORD}"
 user=${1:-${POSTGRES_USER:-postgres}}
-exec psql -XAtqw -v ON_ERROR_STOP=1 -U "$user" -d "${2:-${POSTGRES_DB:-$user}}" \
+exec psql -XAtqw -v ON_ERROR_STOP=1 -h "${PGHOST:-127.0.0.1}" -U "$user" -d "${2:-${POSTGRES_DB:-$user}}" \
   -c "set statement_timeout = $3" -c '\timing on' -c "$4"
 """
 _TOOK = re.compile(r"^Time: ([\d.]+) ms", re.M)
 # psql's exit code when no connection was to be had; source: its manual, "Exit Status".
 _NO_CONNECTION = 2
 _SHOWN = 160
+_SLOW = "if it needs longer to start, as for the first time, give the probe a `start_period`"
 
 
 def ask(probe: PostgresProbe, target: Target) -> Answer:
@@ -55,11 +57,12 @@ def ask(probe: PostgresProbe, target: Target) -> Answer:
 
 def _failed(done: Result, took: float) -> Answer:
     """What psql says where it could not ask."""
-    said = excerpt(done.err or done.out, _SHOWN).removeprefix("psql: error: ")
+    first = (done.err or done.out).strip().partition("\n")[0]
+    said = excerpt(first.removeprefix("psql: error: "), _SHOWN)
     if done.code == 127:
         return Answer(Outcome.ERROR, f"the image has no psql: {said}", took, "use `kind: command`")
     if done.code == _NO_CONNECTION:
         is_early = "starting up" in said
         outcome = Outcome.INCONCLUSIVE if is_early else Outcome.ERROR
-        return Answer(outcome, said or "no connection", took)
+        return Answer(outcome, said or "no connection", took, _SLOW)
     return Answer(Outcome.FAILURE, said or f"psql: exit code {done.code}", took)
