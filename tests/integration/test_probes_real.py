@@ -153,6 +153,8 @@ def test_tcp_and_commands_are_asked_of_any_container(place):
         told = replace(release, services=services)
         answer = container_answer(engine, told, item)
         assert answer.outcome is outcome, (health, answer)
+    # Each gives its connection back: a pool has few.
+    assert [engine.run_probe(item, ["true"], 5.0).code for _ in range(20)] == [0] * 20
     # One that hangs is not started a second time while it runs.
     again = container_answer(engine, told, item)
     assert "an earlier one still runs" in again.detail

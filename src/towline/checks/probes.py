@@ -26,8 +26,9 @@ def check_probes(bundle: Bundle, smoke: Smoke) -> Iterator[Finding]:
                 "add `port: NUMBER` to its x-towline section, or to the probe",
             )
     apps = bundle.named(Role.APP)
-    named = dict.fromkeys(test.service for test in (*smoke.requests, *smoke.websockets))
-    for name in named:
+    named = [test.service for test in smoke.requests]
+    named += [test.service for test in smoke.websockets]
+    for name in dict.fromkeys(named):
         if name and name not in apps:
             yield Finding(
                 CHECK,

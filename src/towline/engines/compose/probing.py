@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from towline.health.target import CannotAskError
 from towline.hosts.base import Result
@@ -53,6 +54,7 @@ class Prober:
         if asked.is_alive():
             if asked.id:
                 self._hanging[key] = asked.id
+            asked.cancel()
             raise TimeoutError(f"did not end within {timeout:g} s")
         if asked.error:
             return _refused(asked.error, argv)
@@ -73,16 +75,34 @@ class _Asked(threading.Thread):
         self.id = ""
         self.error: Exception | None = None
         self.printed = [b"", b""]
+        self._stream: Any = None
 
     def run(self) -> None:
         try:
             self.id = self._api.exec_create(self._container, self._argv)["Id"]
-            for parts in self._api.exec_start(self.id, stream=True, demux=True):
+            self._stream = self._api.exec_start(self.id, stream=True, demux=True)
+            for parts in self._stream:
                 for stream, part in enumerate(parts):
                     left = _LIMIT - len(self.printed[stream])
                     self.printed[stream] += (part or b"")[:left]
         except Exception as error:
             self.error = error
+        finally:
+            self._release()
+
+    def cancel(self) -> None:
+        """Stop listening to a command that goes on."""
+        if self._stream:
+            with suppress(Exception):  # over SSH the client cannot
+                self._stream.close()
+        self._release()
+
+    def _release(self) -> None:
+        # The connection does not go back to its pool by itself; over SSH there are only a few.
+        response = getattr(self._stream, "_response", None)
+        if response is not None:
+            with suppress(Exception):
+                response.close()
 
 
 def _refused(error: Exception, argv: Sequence[str]) -> Result:

@@ -2,8 +2,8 @@ r"""A query that psql runs in the container, by the user and the database that i
 
 psql is there in every image of PostgreSQL, and needs no port, no driver and no password in an
 argument: the container has its variables. Over TCP: while the official image initialises, its
-server listens on the socket only, and restarts afterwards. Its `\timing` is what the server and the socket took
-for the query, without the start of a process in a container.
+server listens on the socket only, and restarts afterwards. Its `\timing` is what the server and
+the connection took for the query, without the start of a process in a container.
 """
 
 import re
@@ -23,7 +23,8 @@ export LC_ALL=C PGCONNECT_TIMEOUT=3 PGAPPNAME=towline-probe
 [ -r "$POSTGRES_PASSWORD_FILE" ] && POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
 export PGPASSWORD="${PGPASSWORD:-$POSTGRES_PASSWORD}"
 user=${1:-${POSTGRES_USER:-postgres}}
-exec psql -XAtqw -v ON_ERROR_STOP=1 -h "${PGHOST:-127.0.0.1}" -U "$user" -d "${2:-${POSTGRES_DB:-$user}}" \
+exec psql -XAtqw -v ON_ERROR_STOP=1 -h "${PGHOST:-127.0.0.1}" \
+  -U "$user" -d "${2:-${POSTGRES_DB:-$user}}" \
   -c "set statement_timeout = $3" -c '\timing on' -c "$4"
 """
 _TOOK = re.compile(r"^Time: ([\d.]+) ms", re.M)
