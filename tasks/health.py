@@ -27,7 +27,12 @@ def health_check(c: Context, env: str = "local", timeout: str = "0", json: bool 
         if json:
             terminal.say_json_list("health", "services", rows)
         elif rows:
-            columns = ["health", "service", "slot", "release", "answer"]
+            columns = ["health", "service", "slot", "release", "kind", "time", "answer"]
             columns[1:1] = ["host"] if "host" in rows[0] else []
-            terminal.table(columns, [[row[column] for column in columns] for row in rows])
+            shown = [{**row, "time": _time(row["seconds"])} for row in rows]
+            terminal.table(columns, [[row[column] for column in columns] for row in shown])
         require_healthy(found, env)
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1000:.0f} ms"

@@ -206,6 +206,27 @@ class EngineContract:
         with pytest.raises(TowlineError, match="does not run"):
             engine.usage(worker)
 
+    def test_a_probe_runs_in_a_container_and_ends_in_time(self, case):
+        engine = case.engine
+        (web,) = engine.observe().of("blue", "app")
+
+        def run(*argv, timeout=5.0):
+            return engine.run_probe(web, argv, timeout)
+
+        good, bad = run("sh", "-c", "echo all well"), run("sh", "-c", "exit 3")
+        assert (good.code, good.out) == (0, "all well\n")
+        assert (bad.code, bad.out) == (3, "")
+        lost = run("no-such-program")
+        assert lost.code == 127
+        assert "no-such-program" in lost.err
+        with pytest.raises(TimeoutError):
+            run("sleep", "3", timeout=0.2)
+        engine.stop("blue", ["web"])
+        (stopped,) = engine.observe().of("blue", "app")
+        with pytest.raises(TowlineError, match="does not run"):
+            engine.run_probe(stopped, ["sh", "-c", "exit 0"], 1.0)
+        engine.start(case.release("1.0.0"), "blue", {"web": 1})
+
     def test_traffic_goes_where_it_is_sent_and_stays_there(self, case):
         engine, release = case.engine, case.release("1.0.0")
         assert engine.router_trouble(engine.observe()) == ""

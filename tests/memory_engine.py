@@ -34,7 +34,8 @@ from towline.engines.usage import Usage
 from towline.engines.world import Container, Image, World
 from towline.errors import TowlineError, UsageError
 from towline.findings import Finding
-from towline.hosts.base import Folder, Host
+from towline.health.target import CannotAskError
+from towline.hosts.base import Folder, Host, Result
 from towline.images.registry import Listing
 from towline.images.shipping import Shipped
 from towline.routing.nginx import Backend, Routes
@@ -491,6 +492,18 @@ class MemoryEngine:
     def address(self, container: Container, port: int) -> tuple[str, int] | None:
         """See `Engine.address`."""
         return None
+
+    def run_probe(self, container: Container, argv: Sequence[str], timeout: float) -> Result:
+        """See `Engine.run_probe`; played as a job is."""
+        if self.trouble(container):
+            raise CannotAskError(f"the container does not run: {container.name}")
+        command = " ".join(argv)
+        if argv[0] not in ("sh", "echo", "sleep"):
+            return Result(tuple(argv), 127, "", f"{argv[0]}: not found")
+        if sum(map(int, re.findall(r"sleep (\d+)", command))) > timeout:
+            raise TimeoutError(f"did not end within {timeout:g} s")
+        said = "".join(f"{text.strip()}\n" for text in re.findall(r"echo ([\w ]+)", command))
+        return Result(tuple(argv), sum(map(int, re.findall(r"exit (\d+)", command))), said, "")
 
     def trouble(self, container: Container) -> str:
         """See `Engine.trouble`."""

@@ -59,6 +59,14 @@ def test_status_health_and_smoke_tell_the_same(project):
     assert status["lock"] is None
     rows = project.inv("health-check", "--json", "--timeout", "30").ok().json["services"]
     assert {row["health"] for row in rows} == {"healthy"}
+    kinds = {row["service"]: row["kind"] for row in rows}
+    own = {"fastapi": "http", "postgres": "postgres", "prometheus": "prometheus", "nginx": "http"}
+    assert own.items() <= kinds.items()
+    answers = {row["service"]: row["answer"] for row in rows}
+    # Guessed from its name: its own healthcheck is what counts.
+    assert "its healthcheck says healthy; redis: PONG in " in answers["redis"]
+    assert "targets up" in answers["prometheus"]
+    assert all(row["seconds"] < 0.5 for row in rows if row["service"] == "postgres")
     assert {row["service"] for row in rows} >= {"fastapi", "worker", "postgres", "redis", "nginx"}
     assert {row["result"] for row in project.inv("smoke", "--json").ok().json["tests"]} == {
         "healthy"

@@ -1,5 +1,7 @@
 """Health, version and metrics."""
 
+import time
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -26,10 +28,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/health/overall")
     def overall() -> JSONResponse:
-        checks = {"database": _database(service), "cache": _cache(service)}
-        if service.broken("health"):
-            checks["fault"] = "NEWSROOM_FAULT=health"
-        return _answer(checks)
+        return _answer(_checks(service), pool=service.database.pool())
 
     @routes.get("/version")
     def version(request: Request) -> dict[str, str]:
@@ -43,24 +42,35 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/metrics")
     def metrics() -> Response:
-        _database(service)
+        _checks(service)
+        service.metrics.show_pool(service.database.pool())
         return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return routes
 
 
-def _answer(checks: dict[str, str]) -> JSONResponse:
+def _checks(service: Service) -> dict[str, str]:
+    checks = {"database": _database(service), "cache": _cache(service)}
+    if service.broken("health"):
+        checks["fault"] = "NEWSROOM_FAULT=health"
+    service.metrics.healthy.set(all(state == "ok" for state in checks.values()))
+    return checks
+
+
+def _answer(checks: dict[str, str], **figures: dict[str, int]) -> JSONResponse:
     healthy = all(state == "ok" for state in checks.values())
-    content = {"status": "healthy" if healthy else "unhealthy", "checks": checks}
+    content = {"status": "healthy" if healthy else "unhealthy", "checks": checks, **figures}
     return JSONResponse(content, status_code=200 if healthy else 503)
 
 
 def _database(service: Service) -> str:
+    started = time.perf_counter()
     try:
         service.database.ping()
     except Lost as error:
         service.metrics.database_up.set(0)
         return f"lost: {error}"
+    service.metrics.database_seconds.set(time.perf_counter() - started)
     service.metrics.database_up.set(1)
     return "ok"
 

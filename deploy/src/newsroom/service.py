@@ -16,7 +16,12 @@ class Service:
     settings: Settings
     database: Database
     cache: Cache
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: Metrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Name the release in the metrics."""
+        release = self.settings.release or self.version
+        self.metrics = Metrics(release, self.settings.colour)
 
     @property
     def version(self) -> str:

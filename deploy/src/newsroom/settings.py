@@ -15,6 +15,7 @@ class Settings:
     database_url: str = "sqlite+pysqlite:///:memory:"
     redis_url: str = ""
     version: str = ""
+    release: str = ""
     commit: str = ""
     colour: str = ""
     faults: frozenset[str] = field(default_factory=frozenset)
@@ -28,6 +29,7 @@ class Settings:
             database_url=given("DATABASE_URL", cls.database_url),
             redis_url=given("REDIS_URL", ""),
             version=given("TOWLINE_VERSION", ""),
+            release=given("TOWLINE_RELEASE", ""),
             commit=given("TOWLINE_COMMIT", ""),
             colour=given("TOWLINE_SLOT", ""),
             faults=frozenset(filter(None, faults)),

@@ -9,6 +9,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import QueuePool, StaticPool
 
+# Connections that the pool may open for a while besides its own.
+_OVERFLOW = 5
+
 
 class Base(DeclarativeBase):
     """Base of all tables."""
@@ -54,7 +57,7 @@ class Database:
             options = {
                 "poolclass": QueuePool,
                 "pool_size": 5,
-                "max_overflow": 5,
+                "max_overflow": _OVERFLOW,
                 "pool_timeout": 5,
                 "pool_pre_ping": True,
                 "connect_args": {"connect_timeout": 3},
@@ -108,12 +111,17 @@ class Database:
         """Connections of the pool."""
         pool = self._engine.pool
         if not isinstance(pool, QueuePool):
-            return {"size": 1, "in_use": 0, "idle": 1, "overflow": 0}
+            return {
+                "size": 1, "in_use": 0, "idle": 1, "overflow": 0, "limit": 1, "available": 1,
+            }  # fmt: skip
+        limit = pool.size() + _OVERFLOW
         return {
             "size": pool.size(),
             "in_use": pool.checkedout(),
             "idle": pool.checkedin(),
             "overflow": max(0, pool.overflow()),
+            "limit": limit,
+            "available": limit - pool.checkedout(),
         }
 
     def close(self) -> None:

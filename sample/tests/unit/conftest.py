@@ -25,4 +25,8 @@ def make_service():
 
 @pytest.fixture
 def client(make_service):
-    return TestClient(create_app(make_service(version="1.2.3", commit="c0ffee", colour="blue")))
+    return TestClient(
+        create_app(
+            make_service(version="1.2.3", commit="c0ffee", colour="blue", release="1.2.3+r2")
+        )
+    )

@@ -10,6 +10,7 @@ from towline.checks.host_file_checks import (
     local_certificates,
 )
 from towline.checks.network import check_name
+from towline.checks.probes import check_probes
 from towline.checks.variables import check_variables
 from towline.config.envfile import differences, read_env
 from towline.config.environments import default_env_file, env_file, example_file
@@ -153,6 +154,7 @@ def _described(site: Site, bundle: Bundle) -> Iterator[Finding]:
     yield from site.engine.inspect(bundle, secrets)
     yield from check_variables(bundle, str(example_file(site.project, site.name)))
     yield from check_plain_secrets(site.values, secrets)
+    yield from check_probes(bundle, site.environment.smoke)
     try:
         require_router(site.rollout, bundle.router is not None)
     except UsageError as error:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, fie
 from towline.config.analysis_section import Analysis
 from towline.config.engine_kinds import require_kind
 from towline.config.guard_section import Guard
+from towline.config.http_request import HttpRequest
 from towline.config.model import Command, Model
 from towline.config.progressive import Canary, Rolling
 from towline.config.units import Duration, Size
@@ -33,15 +34,13 @@ Strategy = Annotated[
 ]
 
 
-class HttpSmoke(Model):
+class HttpSmoke(HttpRequest):
     """One request that must be answered as expected."""
 
     path: str
-    status: int = 200
     timeout: Duration = Field(2.0, description="How long the answer may take.")
-    contains: str = Field("", description="Text that the body must contain.")
-    headers: dict[str, str] = Field(
-        {}, description="Headers of the request, such as `Host` for virtual hosts."
+    service: str = Field(
+        "", description="The app service that is asked before the switch; the first when empty."
     )
 
 
@@ -51,6 +50,10 @@ class WebSocketSmoke(Model):
     path: str
     send: str = ""
     expect: str = ""
+    host: str = Field("", description="Host header of the handshake, for virtual hosts.")
+    service: str = Field(
+        "", description="The app service that is asked before the switch; the first when empty."
+    )
     timeout: Duration = Field(2.0, description="How long the conversation may take.")
     headers: dict[str, str] = Field({}, description="Headers of the handshake, such as `Host`.")
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from towline.config.models import Settings
 from towline.config.overrides import Location
+from towline.config.probes import KIND
 from towline.config.wording import in_words
 
 # Where pydantic does not mean a value, but its name.
@@ -21,7 +22,7 @@ def location_of(item: Any) -> Location:
     return tuple(
         part
         for part in item["loc"]
-        if part != _NAME and not (isinstance(part, str) and part.startswith("function-"))
+        if part != _NAME and not (isinstance(part, str) and part.startswith(("function-", KIND)))
     )
 
 
@@ -46,7 +47,7 @@ def describe(item: Any, model: type[BaseModel], where: Location | None = None) -
     if item["type"] == "extra_forbidden":
         if location[0] == "environments" and len(location) == 3 and _is_of_project(location[-1]):
             return f"`{shown}` is the same in all environments: write `{location[-1]}` at the top"
-        known = keys_at(model, location[:-1])
+        known = keys_at(model, [part for part in item["loc"][:-1] if part != _NAME])
         return f"unknown key `{shown}`{did_you_mean(str(location[-1]), known)}"
     if item["type"] == "missing":
         return f"`{shown}` is missing"
@@ -65,6 +66,11 @@ def keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
     schema = model.model_json_schema()
     node: dict[str, Any] = schema
     for part in location:
+        if isinstance(part, str) and part.startswith("function-"):
+            continue
+        if isinstance(part, str) and part.startswith(KIND):
+            node = _of_kind(schema, node, part.removeprefix(KIND))
+            continue
         node = _resolve(schema, node)
         if isinstance(part, int):
             node = node.get("items", {})
@@ -76,6 +82,16 @@ def keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
 
 def _is_of_project(key: str | int) -> bool:
     return key in Settings.model_fields and key != "environments"
+
+
+def _of_kind(schema: dict[str, Any], node: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The one of several sections whose `kind` it is."""
+    options = [option for each in node.get("anyOf", []) for option in each.get("oneOf", [each])]
+    for option in (*options, *node.get("oneOf", [])):
+        section = _resolve(schema, option)
+        if section.get("properties", {}).get("kind", {}).get("const") == kind:
+            return section
+    return {}
 
 
 def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """The `x-towline` extension: what a Compose file cannot say about a service."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from towline.config.deploy_sections import Replicas
 from towline.config.model import Model
+from towline.config.probes import Probe
 from towline.config.units import Duration
 
 
@@ -22,24 +23,6 @@ class Role(StrEnum):
 
 # What may have several containers in a slot.
 SCALED = (Role.APP, Role.WORKER)
-
-
-class HttpProbe(Model):
-    """Healthy when a GET of `path` answers `status`."""
-
-    path: str = "/"
-    port: int | None = Field(None, description="Container port; default: the service's port.")
-    status: int = 200
-    headers: dict[str, str] = Field(
-        {}, description="Headers of the request, such as `Host` where the service checks it."
-    )
-
-
-def _probe(value: object) -> object:
-    return {"path": value} if isinstance(value, str) else value
-
-
-Probe = Annotated[HttpProbe, BeforeValidator(_probe, json_schema_input_type=HttpProbe | str)]
 
 
 class Service(Model):

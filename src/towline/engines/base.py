@@ -14,7 +14,7 @@ from towline.engines.commands import Commands
 from towline.engines.describer import Describer
 from towline.engines.usage import Usage
 from towline.engines.world import Container, World
-from towline.hosts.base import Host
+from towline.hosts.base import Host, Result
 from towline.routing.nginx import Routes
 from towline.routing.policy import ANYBODY, Policy
 from towline.routing.request_reader import LogPart, LogPosition
@@ -241,6 +241,23 @@ class Engine(Describer, Protocol):
 
     def address(self, container: Container, port: int) -> tuple[str, int] | None:
         """Where a container's port is reached from here; None when it is not to be reached."""
+        ...
+
+    def run_probe(self, container: Container, argv: Sequence[str], timeout: float) -> Result:
+        """Run a short command in a container, which changes nothing there.
+
+        A program that the image lacks exits with code 127. The beginning of what is printed is
+        returned.
+
+        Args:
+            container: A container that runs.
+            argv: The program and its arguments.
+            timeout: Seconds that it may take.
+
+        Raises:
+            TimeoutError: When it does not end in time, or an earlier one still runs.
+            CannotAskError: When the container does not run.
+        """
         ...
 
     def trouble(self, container: Container) -> str:

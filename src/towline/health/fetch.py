@@ -1,4 +1,4 @@
-"""One GET that ends: in time, whatever the other side does, and with so many bytes at most.
+"""One request that ends: in time, whatever the other side does, and with so many bytes at most.
 
 A socket's own timeout is for each read, so that a page that drips, or one that never ends (events
 that the server sends), could keep a deploy waiting for ever. Here every read gets what is left of
@@ -43,16 +43,20 @@ def fetch(
     *,
     headers: Mapping[str, str],
     timeout: float,
+    method: str = "GET",
+    body: bytes = b"",
     tls: ssl.SSLContext | None = None,
     until: str = "",
     limit: int = LIMIT,
 ) -> Page:
-    """GET a page; redirects are not followed.
+    """Ask for a page; redirects are not followed.
 
     Args:
         url: Its address.
         headers: Sent over the usual ones; `Host` takes the place of the address's own.
         timeout: Seconds until all must be over: name, connection, headers and body.
+        method: Such as `POST`.
+        body: What is sent.
         tls: For an `https` address.
         until: Reading ends when this is in the body; to the end when empty.
         limit: Bytes of the body that are read at most.
@@ -68,7 +72,7 @@ def fetch(
         connection.connect()
         connection.sock = cast(socket.socket, _Timed(connection.sock, ends))
         sent = {"User-Agent": "towline", "Connection": "close", "Accept": "*/*", **headers}
-        connection.request("GET", target, headers=sent)
+        connection.request(method, target, body=body or None, headers=sent)
         response = connection.getresponse()
         text, ended = _body(response, until, limit)
     finally:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import shlex
-import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from towline.config.deploy_sections import HttpSmoke, Smoke, WebSocketSmoke
-from towline.config.redaction import excerpt
-from towline.health.fetch import fetch
-from towline.health.probes import Answer, Outcome, failure, hint, status_hint
+from towline.health.conversation import converse
+from towline.health.expectations import send_request
+from towline.health.probes import Answer, Outcome
 
 _PAUSE = 0.1
 
@@ -34,8 +32,29 @@ class SmokeResult:
     output: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a test is run.
+
+    Attributes:
+        url: Scheme, host and port; paths are appended to it.
+        port: Its port as people know it, for messages; that of the address when not given.
+        insecure: Accept a certificate that cannot be verified.
+    """
+
+    url: str
+    port: int | None = None
+    insecure: bool = False
+
+
 def run_smoke(
-    base_url: str, smoke: Smoke, *, folder: Path, insecure: bool = False
+    base_url: str,
+    smoke: Smoke,
+    *,
+    folder: Path,
+    insecure: bool = False,
+    port: int | None = None,
+    services: Mapping[str, Place] | None = None,
 ) -> list[SmokeResult]:
     """Run all smoke tests against an address; requests run side by side.
 
@@ -44,17 +63,29 @@ def run_smoke(
         smoke: What to ask.
         folder: Where the test command runs.
         insecure: Accept a certificate that cannot be verified.
+        port: The port as people know it, for messages; that of the address when not given.
+        services: Where tests of a service are run, by its name; as all others when not given.
     """
-    base = base_url.rstrip("/")
+    place = Place(base_url.rstrip("/"), port, insecure)
     tests: list[tuple[str, Callable[[], Answer]]] = [
-        *_requests(base, smoke, insecure),
-        *_conversations(base, smoke, insecure),
+        (f"{test.method} {test.path}", partial(_request, _place_of(test, place, services), test))
+        for test in smoke.requests
+    ]
+    tests += [
+        (f"WS  {test.path}", partial(_conversation, _place_of(test, place, services), test))
+        for test in smoke.websockets
     ]
     with ThreadPoolExecutor(max_workers=max(1, min(8, len(tests)))) as pool:
         results = list(pool.map(lambda test: _attempt(test[0], test[1], smoke.retries), tests))
     if smoke.command and all(result.answer.healthy for result in results):
-        results.append(_command(base, smoke, folder, insecure))
+        results.append(_command(place, smoke, folder))
     return results
+
+
+def _place_of(
+    test: HttpSmoke | WebSocketSmoke, place: Place, services: Mapping[str, Place] | None
+) -> Place | None:
+    return place if services is None or not test.service else services.get(test.service)
 
 
 def _attempt(name: str, ask: Callable[[], Answer], retries: int) -> SmokeResult:
@@ -66,103 +97,42 @@ def _attempt(name: str, ask: Callable[[], Answer], retries: int) -> SmokeResult:
     return SmokeResult(name, answer, attempt)
 
 
-def _requests(
-    base: str, smoke: Smoke, insecure: bool
-) -> Iterator[tuple[str, Callable[[], Answer]]]:
-    for test in smoke.requests:
-        yield f"GET {test.path}", lambda test=test: _request(base, test, insecure)  # type: ignore[misc]
+def _nowhere(service: str) -> Answer:
+    hint = "name an app service that has a `port`"
+    return Answer(Outcome.ERROR, f"service {service} has no port to test", hint=hint)
 
 
-def _conversations(
-    base: str, smoke: Smoke, insecure: bool
-) -> Iterator[tuple[str, Callable[[], Answer]]]:
-    for test in smoke.websockets:
-        yield f"WS  {test.path}", lambda test=test: _conversation(base, test, insecure)  # type: ignore[misc]
-
-
-def _request(base: str, test: HttpSmoke, insecure: bool) -> Answer:
+def _request(place: Place | None, test: HttpSmoke) -> Answer:
+    if place is None:
+        return _nowhere(test.service)
+    # A little more, so that one that is only slow is told with its time.
     limit = max(test.timeout, 0.1)
-    started = time.monotonic()
-    try:
-        page = fetch(
-            base + test.path,
-            headers=test.headers,
-            tls=_tls(base, insecure),
-            # A little more, so that one that is only slow is told with its time.
-            timeout=limit + 1.0,
-            until=test.contains,
-        )
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        took = time.monotonic() - started
-        return Answer(Outcome.ERROR, failure(error, limit), took, hint(error))
-    took = page.seconds
-    if page.status != test.status:
-        said = f"{page.status}, wanted {test.status}: {excerpt(page.text, 160)}"
-        return Answer(Outcome.FAILURE, said, took, status_hint(page.status, test.headers))
-    if not page.ended:
-        said = f"{page.status}, but the answer did not end within {limit:.2f} s"
-        return Answer(Outcome.FAILURE, said, took, "for a stream, give `contains: TEXT`")
-    if took > test.timeout:
-        return Answer(Outcome.FAILURE, f"took {took:.2f} s, limit {test.timeout:.2f} s", took)
-    if test.contains not in page.text:
-        return Answer(Outcome.FAILURE, f"{test.contains!r} is not in the answer", took)
-    return Answer(Outcome.HEALTHY, f"{page.status} in {took * 1000:.0f} ms", took)
+    return send_request(place.url, test, timeout=limit, grace=1.0, port=place.port, tls=_tls(place))
 
 
-def _conversation(base: str, test: WebSocketSmoke, insecure: bool) -> Answer:
-    from websockets.exceptions import WebSocketException
-    from websockets.sync.client import connect
-
-    started = time.monotonic()
-    url, named, headers = _named("ws" + base.removeprefix("http") + test.path, test.headers)
-    try:
-        with connect(
-            url,
-            sock=_dialled(named, test.timeout) if named else None,
-            ssl=_tls(base, insecure),
-            additional_headers=headers,
-            open_timeout=test.timeout,
-            close_timeout=0.5,
-            proxy=None,
-        ) as conversation:
-            if test.send:
-                conversation.send(test.send)
-            answer = str(conversation.recv(timeout=test.timeout)) if test.expect else ""
-    except (OSError, WebSocketException, TimeoutError) as error:
-        took = time.monotonic() - started
-        return Answer(Outcome.ERROR, str(error) or type(error).__name__, took)
-    took = time.monotonic() - started
-    if test.expect not in answer:
-        said = f"answered {excerpt(answer, 80)!r}, wanted {test.expect!r}"
-        return Answer(Outcome.FAILURE, said, took)
-    return Answer(Outcome.HEALTHY, f"open and answered in {took * 1000:.0f} ms", took)
+def _conversation(place: Place | None, test: WebSocketSmoke) -> Answer:
+    if place is None:
+        return _nowhere(test.service)
+    return converse(
+        f"ws{place.url.removeprefix('http')}{test.path}",
+        headers={**({"Host": test.host} if test.host else {}), **test.headers},
+        send=test.send,
+        expect=test.expect,
+        timeout=test.timeout,
+        port=place.port,
+        tls=_tls(place),
+    )
 
 
-def _named(url: str, headers: Mapping[str, str]) -> tuple[str, str, dict[str, str]]:
-    """An address under the name of a Host header, where to dial then, and the other headers."""
-    host = next((value for name, value in headers.items() if name.lower() == "host"), "")
-    rest = {name: value for name, value in headers.items() if name.lower() != "host"}
-    if not host:
-        return url, "", rest
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=host)), url, rest
-
-
-def _dialled(url: str, timeout: float) -> socket.socket:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "wss" else 80)
-    return socket.create_connection((parts.hostname or "", port), timeout=timeout)
-
-
-def _command(base: str, smoke: Smoke, folder: Path, insecure: bool) -> SmokeResult:
+def _command(place: Place, smoke: Smoke, folder: Path) -> SmokeResult:
     argv = [
         sys.executable if smoke.command[0] == "python" else smoke.command[0],
         *smoke.command[1:],
     ]
     environment = {
         **os.environ,
-        "TOWLINE_BASE_URL": base,
-        **({"TOWLINE_INSECURE": "1"} if insecure else {}),
+        "TOWLINE_BASE_URL": place.url,
+        **({"TOWLINE_INSECURE": "1"} if place.insecure else {}),
     }
     name = shlex.join(smoke.command)
     started = time.monotonic()
@@ -190,12 +160,12 @@ def _command(base: str, smoke: Smoke, folder: Path, insecure: bool) -> SmokeResu
     )
 
 
-def _tls(base: str, insecure: bool) -> ssl.SSLContext | None:
+def _tls(place: Place) -> ssl.SSLContext | None:
     # Building a verifying context reads the whole CA bundle: not for plain HTTP.
-    if not base.startswith("https"):
+    if not place.url.startswith("https"):
         return None
     context = ssl.create_default_context()
-    if insecure:
+    if place.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

@@ -285,8 +285,13 @@ class Host(Protocol):
         """Make the next use of the engine connect anew: it may have been restarted."""
         ...
 
-    def reach(self, port: int) -> tuple[str, int]:
-        """An address here that leads to a loopback port of the host; see `require_reach`."""
+    def reach(self, port: int, address: str = "127.0.0.1") -> tuple[str, int]:
+        """An address here that leads to a port of the host; see `require_reach`.
+
+        Args:
+            port: The port.
+            address: What the host calls it by: loopback, or the address of one of its containers.
+        """
         ...
 
     def require_reach(self) -> None:

@@ -1,4 +1,4 @@
-"""A loopback port here that leads to a loopback port of a host, over the connection there is."""
+"""A loopback port here that leads to a port of a host, over the connection there is."""
 
 from __future__ import annotations
 
@@ -38,12 +38,15 @@ class Forward:
 
     Args:
         transport: Gives the SSH transport; asked anew for each connection, which outlives a cut.
-        port: Loopback port of the host.
+        port: Port that is reached from the host.
+        address: Of the host itself, or of one of its containers.
     """
 
-    def __init__(self, transport: Callable[[], Transport], port: int) -> None:
+    def __init__(
+        self, transport: Callable[[], Transport], port: int, address: str = _LOOPBACK
+    ) -> None:
         self._transport = transport
-        self._port = port
+        self._there = (address, port)
         self._server = socket.create_server((_LOOPBACK, 0))
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -71,7 +74,7 @@ class Forward:
         from towline.errors import TowlineError
 
         try:
-            there = self._transport().open_channel("direct-tcpip", (_LOOPBACK, self._port), peer)
+            there = self._transport().open_channel("direct-tcpip", self._there, peer)
         except (SSHException, EOFError, OSError, TowlineError):
             # Whoever connected sees what a refused connection looks like.
             here.close()

@@ -306,8 +306,8 @@ class LocalHost(Host):
         return result.out.strip() if result.ok else ""
 
     @override
-    def reach(self, port: int) -> tuple[str, int]:
-        return "127.0.0.1", port
+    def reach(self, port: int, address: str = "127.0.0.1") -> tuple[str, int]:
+        return address, port
 
     @override
     def require_reach(self) -> None:

@@ -53,7 +53,7 @@ class RemoteHost(Host):
     ) -> None:
         self.link = Link(address, ssh_config, sudo, Moved() if moved is None else moved)
         self._files = SftpFiles(self.link)
-        self._forwards: dict[int, Forward] = {}
+        self._forwards: dict[tuple[str, int], Forward] = {}
         self._client: tuple[Transport, DockerClient] | None = None
         self._renewing = threading.Lock()
 
@@ -139,11 +139,12 @@ class RemoteHost(Host):
             ) from None
 
     @override
-    def reach(self, port: int) -> tuple[str, int]:
+    def reach(self, port: int, address: str = "127.0.0.1") -> tuple[str, int]:
         """The address is a loopback port here."""
-        if port not in self._forwards:
-            self._forwards[port] = Forward(self.link.transport, port)
-        return self._forwards[port].address
+        there = (address, port)
+        if there not in self._forwards:
+            self._forwards[there] = Forward(self.link.transport, port, address)
+        return self._forwards[there].address
 
     @override
     def require_reach(self) -> None:

@@ -1,14 +1,17 @@
 """The health of every service of an environment."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from towline.config.services import Role
 from towline.engines.world import Container
 from towline.environments.site import Away, Fleet, Observed, Site, observe
 from towline.errors import CheckFailed
+from towline.health.asking import ask_probe
+from towline.health.guesses import guess_probe
 from towline.health.probes import Answer, Outcome
-from towline.rollout.serving import container_answer
+from towline.rollout.serving import container_answer, probe_target
 from towline.state.releases import Release
 
 _POLL = 0.1
@@ -24,6 +27,8 @@ class ServiceHealth:
         slot: `blue`, `green`, or `shared` for what is not replaced.
         answer: What it said, or why it could not be asked.
         host: Where it runs; empty on this machine.
+        kind: What was asked; see `Answer.kind`.
+        seconds: How long the answer took; None where nothing was asked over time.
     """
 
     health: Outcome
@@ -32,6 +37,8 @@ class ServiceHealth:
     release: str
     answer: str
     host: str = ""
+    kind: str = ""
+    seconds: float | None = None
 
     def data(self) -> dict[str, Any]:
         """As plain data."""
@@ -42,6 +49,8 @@ class ServiceHealth:
             "service": self.service,
             "slot": self.slot,
             "release": self.release,
+            "kind": self.kind,
+            "seconds": self.seconds,
             "answer": self.answer,
         }
 
@@ -112,6 +121,8 @@ def _services(site: Site, seen: Observed) -> list[ServiceHealth]:
                     release=item.version if item and item.version else "",
                     answer=answer.detail,
                     host=host,
+                    kind=answer.kind,
+                    seconds=round(answer.seconds, 6) if answer.seconds else None,
                 )
             )
     return found
@@ -120,4 +131,23 @@ def _services(site: Site, seen: Observed) -> list[ServiceHealth]:
 def _answer(site: Site, live: Release, item: Container | None) -> Answer:
     if item is None:
         return Answer(Outcome.FAILURE, "no container exists")
-    return container_answer(site.engine, live, item)
+    answer = container_answer(site.engine, live, item, in_deploy=False)
+    settings = live.settings(item.service)
+    if settings.health or settings.role is not Role.BACKING or not item.running:
+        return answer
+    probe = guess_probe(live.images.get(item.service, ""), item.service)
+    if probe is None:
+        return answer
+    return _with_guess(answer, ask_probe(probe, probe_target(site.engine, item, None, False)))
+
+
+def _with_guess(answer: Answer, guess: Answer) -> Answer:
+    """An answer and what a guessed probe says besides, which decides nothing."""
+    if guess.healthy:
+        said = f"{answer.detail}; {guess.kind}: {guess.detail}"
+        return replace(answer, detail=said, seconds=guess.seconds)
+    said = (
+        f"{answer.detail}; a guessed probe says: {guess.kind}: {guess.detail} (not counted: "
+        f"`health: {{kind: {guess.kind}}}` in x-towline makes it count)"
+    )
+    return replace(answer, detail=said)

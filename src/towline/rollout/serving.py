@@ -3,13 +3,22 @@
 Gates ask it of a release that is on its way, `inv status` of what is there; the answer is one.
 """
 
+from dataclasses import replace
+
+from towline.config.probes import HttpProbe
 from towline.config.services import Role
 from towline.engines.base import Engine
 from towline.engines.world import Container, World
 from towline.environments.site import Observed, Site
-from towline.health.probes import Answer, Outcome, http_probe
+from towline.health.asking import ask_probe
+from towline.health.probes import Answer, Outcome
+from towline.health.target import Target
+from towline.health.uptime import parse_uptime
 from towline.routing.nginx import ASK_PORT
 from towline.state.releases import Release
+
+# The router's own answer to whether it routes.
+_ROUTES = HttpProbe(path="/routes")
 
 
 def why_unserved(site: Site, seen: Observed) -> str:
@@ -73,28 +82,52 @@ def routing_fault(engine: Engine, release: Release, colour: str, world: World) -
     return "" if share == 100 else f"the router sends {share} % of traffic to {release.id}"
 
 
-def container_answer(engine: Engine, release: Release, item: Container) -> Answer:
-    """One container's health: its HTTP probe, else its own healthcheck, else that it stays up."""
+def container_answer(
+    engine: Engine, release: Release, item: Container, *, in_deploy: bool = True
+) -> Answer:
+    """One container's health: its probe, else its own healthcheck, else that it stays up.
+
+    Args:
+        engine: Its engine.
+        release: The release whose description counts.
+        item: The container.
+        in_deploy: Whether a deploy waits for the answer; see `Target`.
+    """
     if not item.running:
         return Answer(Outcome.FAILURE, item.status or item.state)
     settings = release.settings(item.service)
     if settings.health:
-        port = settings.health.port or settings.port
-        address = engine.address(item, port) if port else None
-        if address is None:
-            return Answer(Outcome.ERROR, "has a health path but no port to ask")
-        probe = settings.health
-        return http_probe(address, probe.path, status=probe.status, headers=probe.headers)
-    if item.role == Role.ROUTER and (address := engine.address(item, ASK_PORT)):
-        return http_probe(address, "/routes")
+        answer = ask_probe(settings.health, probe_target(engine, item, settings.port, in_deploy))
+        return _while_it_starts(answer, item, settings.health.start_period)
+    if item.role == Role.ROUTER and engine.address(item, ASK_PORT):
+        return ask_probe(_ROUTES, probe_target(engine, item, ASK_PORT, in_deploy))
     if item.health in ("unhealthy", "starting"):
         outcome = Outcome.FAILURE if item.health == "unhealthy" else Outcome.INCONCLUSIVE
-        return Answer(outcome, f"its healthcheck says {item.health}")
+        return Answer(outcome, f"its healthcheck says {item.health}", kind="healthcheck")
     if item.health:
-        return Answer(Outcome.HEALTHY, "its healthcheck says healthy")
+        return Answer(Outcome.HEALTHY, "its healthcheck says healthy", kind="healthcheck")
     if item.status.startswith("Up Less than"):
-        return Answer(Outcome.INCONCLUSIVE, "just started, and has no probe")
-    return Answer(Outcome.HEALTHY, "running (it has no probe)")
+        return Answer(Outcome.INCONCLUSIVE, "just started, and has no probe", kind="running")
+    return Answer(Outcome.HEALTHY, "running (it has no probe)", kind="running")
+
+
+def probe_target(engine: Engine, item: Container, port: int | None, in_deploy: bool) -> Target:
+    """A container as a probe asks it."""
+    return Target(
+        port,
+        lambda wanted: engine.address(item, wanted),
+        lambda argv, timeout: engine.run_probe(item, argv, timeout),
+        in_deploy,
+    )
+
+
+def _while_it_starts(answer: Answer, item: Container, start_period: float) -> Answer:
+    """An answer that says nothing yet, while a container may still be starting."""
+    uptime = parse_uptime(item.status)
+    if answer.healthy or uptime is None or uptime >= start_period:
+        return answer
+    said = f"starting (start_period {start_period:g} s): {answer.detail}"
+    return replace(answer, outcome=Outcome.INCONCLUSIVE, detail=said)
 
 
 def _apps(seen: Observed, live: Release) -> str:

@@ -122,6 +122,7 @@ def test_an_app_gets_an_alias_replicas_and_a_loopback_port(stack, target):
     assert "container_name" not in api
     assert api["environment"]["SLOT"] == "blue"
     assert api["environment"]["TOWLINE_SLOT"] == "blue"
+    assert api["environment"]["TOWLINE_RELEASE"] == api["labels"]["towline.release"]
     assert api["environment"]["TOWLINE_COLOUR"] == "blue"
 
 

@@ -25,9 +25,19 @@ from towline.config.guard_section import (
 from towline.config.loading import settings_of
 from towline.config.models import Environment, TowlineFile
 from towline.config.overrides import SECTIONS as OVERRIDABLE
+from towline.config.probes import (
+    CommandProbe,
+    GrafanaProbe,
+    HttpProbe,
+    PostgresProbe,
+    PrometheusProbe,
+    RedisProbe,
+    TcpProbe,
+    WebSocketProbe,
+)
 from towline.config.release_sections import Promotion, VersionPattern, Versions
 from towline.config.schema import FOLDER, json_schema, schemas, service_schema, write_schemas
-from towline.config.services import HttpProbe, Role, Service, service_settings
+from towline.config.services import Role, Service, service_settings
 from towline.scaffold.scaffold import plan_scaffold, write_scaffold
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,6 +65,13 @@ SECTIONS = {
     "environments": Environment,
     "x-towline, in the Compose file": Service,
     "health": HttpProbe,
+    "health: tcp": TcpProbe,
+    "health: websocket": WebSocketProbe,
+    "health: postgres": PostgresProbe,
+    "health: redis": RedisProbe,
+    "health: prometheus": PrometheusProbe,
+    "health: grafana": GrafanaProbe,
+    "health: command": CommandProbe,
 }
 REQUIRED = {
     TowlineFile: {"project": "x"},
@@ -62,6 +79,13 @@ REQUIRED = {
     HttpSmoke: {"path": "/"},
     Registry: {"username": "x", "password": "X"},
     WebSocketSmoke: {"path": "/"},
+    TcpProbe: {"kind": "tcp"},
+    WebSocketProbe: {"kind": "websocket"},
+    PostgresProbe: {"kind": "postgres"},
+    RedisProbe: {"kind": "redis"},
+    PrometheusProbe: {"kind": "prometheus"},
+    GrafanaProbe: {"kind": "grafana"},
+    CommandProbe: {"kind": "command", "command": "true"},
     VersionPattern: {"file": "x", "pattern": "{version}"},
 }
 

@@ -22,6 +22,7 @@ from towline.engines.compose.commands import (
 from towline.engines.compose.described import Described
 from towline.engines.compose.files import persistent_file, read_model, slot_file
 from towline.engines.compose.persistent import Persistent, Rendered, reload_signals
+from towline.engines.compose.probing import Prober
 from towline.engines.compose.router import Router
 from towline.engines.compose.stats import read_usage
 from towline.engines.usage import Usage
@@ -275,7 +276,15 @@ class ComposeEngine(Described):
         """See `Engine.address`: a published loopback port, else the container's own address."""
         if port in container.ports:
             return self.host.reach(container.ports[port])
-        return (container.address, port) if container.address else None
+        return self.host.reach(port, container.address) if container.address else None
+
+    @cached_property
+    def _prober(self) -> Prober:
+        return Prober(self._api)
+
+    def run_probe(self, container: Container, argv: Sequence[str], timeout: float) -> Result:
+        """See `Engine.run_probe`."""
+        return self._prober.run(container.id, argv, timeout)
 
     def trouble(self, container: Container) -> str:
         """See `Engine.trouble`."""

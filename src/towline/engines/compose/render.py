@@ -175,6 +175,7 @@ def _replaced(file: ComposeFile, target: Target, colour: str, name: str) -> Defi
     )
     environment = definition.setdefault("environment", {})
     environment.setdefault("TOWLINE_VERSION", target.version)
+    environment.setdefault("TOWLINE_RELEASE", target.release)
     environment.setdefault("TOWLINE_COMMIT", target.commit)
     for variable in SLOT_VARIABLES:
         environment.setdefault(variable, colour)

@@ -1,13 +1,13 @@
 """The bake gate: a release stays well under traffic for a while."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from towline.config.services import Role
 from towline.config.units import format_duration
 from towline.health.probes import Outcome
 from towline.rollout.gates.base import Gate, GateContext, GateOutcome, Verdict
-from towline.rollout.gates.containers import Unfit, ask_containers
+from towline.rollout.gates.containers import Pace, Unfit, ask_containers
 from towline.rollout.serving import restart_router, router_fault
 
 _POLL = 0.25
@@ -64,6 +64,8 @@ class Rounds:
     failures: int = 0
     restarts: int = 0
     _row: int = 0
+    _last: str = ""
+    _pace: Pace = field(default_factory=Pace)
 
     @property
     def figures(self) -> dict[str, float]:
@@ -77,24 +79,31 @@ class Rounds:
     def ask(self) -> Verdict | None:
         """Ask once; the verdict when that was too much, None as long as it is not."""
         context = self.context
-        self.count += 1
         self.restarts += restart_router(context.engine, context.release)
         try:
-            bad = _faults(context, context.release.named(*self.roles))
+            bad = _faults(context, context.release.named(*self.roles), self._pace)
         except Unfit as error:
             return error.verdict
-        self.failures, self._row = (self.failures + 1, self._row + 1) if bad else (self.failures, 0)
+        if bad is not None:
+            self.count += 1
+            self.failures, self._row = (
+                (self.failures + 1, self._row + 1) if bad else (self.failures, 0)
+            )
+            self._last = bad[0] if bad else self._last
         if max(self._row, self.restarts) <= self.max_failures:
             return None
         said = f"the router died {self.restarts} times"
         if self._row:
-            said = f"{self._row} rounds in a row failed, of {self.count}; last: {bad[0]}"
+            said = f"{self._row} rounds in a row failed, of {self.count}; last: {self._last}"
         return Verdict(GateOutcome.FAIL, said, self.figures)
 
 
-def _faults(context: GateContext, names: list[str]) -> list[str]:
-    """Why a round failed, one line each."""
+def _faults(context: GateContext, names: list[str], pace: Pace) -> list[str] | None:
+    """Why a round failed, one line each; None when all that is bad was told in a round before."""
     world = context.engine.observe()
-    answers = ask_containers(context, world, names)
-    bad = [answer.detail for answer in answers.values() if answer.outcome in _NOT_WELL]
-    return [*bad, *filter(None, [router_fault(context.engine, context.release, world)])]
+    answers = ask_containers(context, world, names, pace)
+    bad = {name: answer for name, answer in answers.items() if answer.outcome in _NOT_WELL}
+    router = router_fault(context.engine, context.release, world)
+    if bad and not router and not pace.news & bad.keys():
+        return None
+    return [*(answer.detail for answer in bad.values()), *filter(None, [router])]

@@ -1,6 +1,7 @@
 """What the containers of a release answer, for the gates that ask them."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from towline.config.services import Role
 from towline.engines.world import Container, World
@@ -20,12 +21,48 @@ class Unfit(Exception):
         self.verdict = verdict
 
 
-def ask_containers(context: GateContext, world: World, names: Sequence[str]) -> dict[str, Answer]:
+class Pace:
+    """How often containers are asked: where their probe has an `interval`, not sooner again.
+
+    Args:
+        clock: Seconds that only grow.
+
+    Attributes:
+        news: Names of the containers that were asked in this round; others said it before.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._asked: dict[str, tuple[float, Answer]] = {}
+        self.news: set[str] = set()
+
+    def answer(self, container: Container, interval: float, ask: Callable[[], Answer]) -> Answer:
+        """What a container answered last, or answers now that its interval is over."""
+        found = self._asked.get(container.id)
+        if found and self._clock() - found[0] < interval:
+            return found[1]
+        answer = ask()
+        self._asked[container.id] = self._clock(), answer
+        self.news.add(container.name)
+        return answer
+
+
+def ask_containers(
+    context: GateContext, world: World, names: Sequence[str], pace: Pace | None = None
+) -> dict[str, Answer]:
     """What each container of some services answers.
+
+    Args:
+        context: What the gate is asked about.
+        world: The containers that there are.
+        names: The services.
+        pace: Of a gate that asks again and again.
 
     Raises:
         Unfit: When one is missing or crashed.
     """
+    pace = pace or Pace()
+    pace.news.clear()
     answers: dict[str, Answer] = {}
     for name in names:
         # What stays over releases carries no release of its own.
@@ -36,7 +73,7 @@ def ask_containers(context: GateContext, world: World, names: Sequence[str]) -> 
             said = f"{name}: {len(found)} of {wanted} containers exist"
             raise Unfit(Verdict(GateOutcome.FAIL, said))
         for item in found:
-            answers[item.name] = _answer(context, item)
+            answers[item.name] = _answer(context, item, pace)
     return answers
 
 
@@ -62,11 +99,19 @@ def serving_fault(context: GateContext) -> str:
     return next((f"{n}: {a.detail}" for n, a in answers.items() if not a.healthy), "")
 
 
-def _answer(context: GateContext, item: Container) -> Answer:
+def start_period(context: GateContext, names: Sequence[str]) -> float:
+    """Seconds that some services may take to start, before the time of a gate begins."""
+    probes = (context.release.settings(name).health for name in names)
+    return max((probe.start_period for probe in probes if probe), default=0.0)
+
+
+def _answer(context: GateContext, item: Container, pace: Pace) -> Answer:
     engine = context.engine
     if not item.running:
         raise _crashed(context, item, engine.trouble(item) or item.status or item.state)
-    answer = container_answer(engine, context.release, item)
+    probe = context.release.settings(item.service).health
+    interval = probe.interval or 0.0 if probe else 0.0
+    answer = pace.answer(item, interval, lambda: container_answer(engine, context.release, item))
     if not answer.healthy and (trouble := engine.trouble(item)):
         raise _crashed(context, item, trouble)
     return answer

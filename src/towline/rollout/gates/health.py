@@ -8,7 +8,7 @@ from towline.config.services import Role
 from towline.config.units import format_duration
 from towline.health.probes import Answer
 from towline.rollout.gates.base import Gate, GateContext, GateOutcome, Verdict
-from towline.rollout.gates.containers import Unfit, ask_containers
+from towline.rollout.gates.containers import Pace, Unfit, ask_containers, start_period
 
 _POLL = 0.05
 # Seconds after which people are told what a release answers that is not healthy yet.
@@ -20,7 +20,7 @@ class Health(Gate):
     """Passes as soon as every container is healthy; a crash ends the wait at once.
 
     Attributes:
-        timeout: Seconds that it may take.
+        timeout: Seconds that it may take, after the longest `start_period` of what is asked.
         roles: The services that are asked.
     """
 
@@ -34,16 +34,17 @@ class Health(Gate):
         """See `Gate.check`."""
         names = context.release.named(*self.roles)
         started = time.monotonic()
-        told = ""
+        told, pace = "", Pace()
+        limit = self.timeout + start_period(context, names)
         while True:
             context.tick()
             try:
-                answers = ask_containers(context, context.engine.observe(), names)
+                answers = ask_containers(context, context.engine.observe(), names, pace)
             except Unfit as error:
                 return error.verdict
             took = time.monotonic() - started
             verdict = _verdict(answers, took)
-            if verdict.outcome is GateOutcome.PASS or took > self.timeout:
+            if verdict.outcome is GateOutcome.PASS or took > limit:
                 return verdict
             name, worst = _worst(answers)
             if took > SILENCE and worst.detail != told:

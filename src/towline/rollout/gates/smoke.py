@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from towline.config import deploy_sections
 from towline.config.services import Role
-from towline.health.smoke import run_smoke
+from towline.health.smoke import Place, run_smoke
+from towline.health.target import in_url
 from towline.rollout.gates.base import Gate, GateContext, GateOutcome, Verdict
 
 
@@ -24,11 +25,13 @@ class Smoke(Gate):
         """See `Gate.check`."""
         if not (self.tests.requests or self.tests.websockets or self.tests.command):
             return Verdict(GateOutcome.PASS, "no smoke tests configured")
-        address = _first_address(context)
-        if address is None:
+        places = _places(context)
+        if not places:
             return Verdict(GateOutcome.FAIL, "no app service has a port to test")
-        url = f"http://{address[0]}:{address[1]}"
-        results = run_smoke(url, self.tests, folder=context.folder)
+        first = next(iter(places.values()))
+        results = run_smoke(
+            first.url, self.tests, folder=context.folder, port=first.port, services=places
+        )
         failed = [result for result in results if not result.answer.healthy]
         figures = {"tests": len(results), "failed": len(failed)}
         if not failed:
@@ -45,12 +48,15 @@ class Smoke(Gate):
         )
 
 
-def _first_address(context: GateContext) -> tuple[str, int] | None:
+def _places(context: GateContext) -> dict[str, Place]:
+    """App service -> where one of its containers is reached; those without a port are not."""
+    found: dict[str, Place] = {}
+    containers = context.engine.observe().of(context.slot)
     for name in context.release.named(Role.APP):
         port = context.release.settings(name).port
-        for item in context.engine.observe().of(context.slot):
-            if item.service == name and port:
+        for item in containers:
+            if item.service == name and port and name not in found:
                 address = context.engine.address(item, port)
                 if address:
-                    return address
-    return None
+                    found[name] = Place(f"http://{in_url(address)}", port)
+    return found

@@ -1,0 +1,1 @@
+"""The kinds of probes, a module each: `ask(probe, target)` asks once."""
