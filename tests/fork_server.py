@@ -51,6 +51,7 @@ def load():
     for package in (towline, towline.tasks):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(found.name)
+    assert threading.active_count() == 1, "a fork has one thread: what it imports may start none"
     # What is never collected is never written to, and stays shared with every fork.
     gc.collect()
     gc.freeze()
