@@ -147,6 +147,9 @@ def test_an_engine_that_ssh_leads_to_is_asked_through_it(tmp_path, monkeypatch):
     assert after(tmp_path, "import towline.hosts.sdk as sdk; sdk.load_docker()") >= OVER_SSH
 
 
+HOSTS = TASKS.replace("towline.tasks", "towline.hosts")
+
+
 def test_a_deploy_here_loads_nothing_of_other_ways(root, monkeypatch):
     """Up to the point at which no engine answers; the rest is in the tests on a real one."""
     loaded(root, "promote", "--no-commit")
@@ -154,3 +157,6 @@ def test_a_deploy_here_loads_nothing_of_other_ways(root, monkeypatch):
     run = RUN.replace("assert not error.code", "assert error.code == 2")
     unused = HEAVY - {"docker", "requests", "urllib3", "dotenv"}
     assert not unused & after(root, run, "deploy", "--yes")
+    hosts = after(root, run + HOSTS, "deploy", "--yes", tell="")
+    assert "local" in hosts
+    assert not {"remote", "link", "forward", "host_keys", "sftp_files", "install"} & hosts
