@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from invoke import Collection, Context, task
 
 from . import seam, terminal
-from .operation import show as show_plan
 
 if TYPE_CHECKING:
     from towline.config.loading import Project
@@ -131,6 +130,8 @@ def prepare_release(
     with seam.outcome():
         from towline.versions import release_commit
         from towline.versions.version_state import examine
+
+        from .operation import show as show_plan
 
         project, dry = seam.open_project(), seam.is_dry(c, dry_run)
         seam.refuse_json(json, dry=dry)

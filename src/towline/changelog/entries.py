@@ -120,8 +120,8 @@ def plain(text: str) -> str:
 
 def _oldest_first(changes: Sequence[Change]) -> Iterator[Change]:
     """The other way round; but what one squash commit lists stays in its order."""
-    if len(changes) < 2:
-        yield from changes
+    if len({item.commit.sha for item in changes}) == len(changes):
+        yield from reversed(changes)
         return
     commits = [list(told) for _, told in groupby(changes, key=lambda item: item.commit.sha)]
     for told in reversed(commits):

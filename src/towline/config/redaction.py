@@ -14,7 +14,6 @@ to be thought of. A text that is to be cut is masked before: `excerpt`.
 """
 
 import base64
-import html
 import json
 import re
 import shlex
@@ -124,6 +123,8 @@ def excerpt(text: str, limit: int) -> str:
 
     A secret that was cut before it was masked would not be recognised any more.
     """
+    import html
+
     plain = html.unescape(_TAG.sub(" ", text)) if _TAG.search(text) else text
     return KNOWN.redact(" ".join(KNOWN.redact(plain).split()))[:limit]
 

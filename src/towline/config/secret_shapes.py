@@ -30,10 +30,8 @@ _WEBHOOK = re.compile(
 )
 # What holds one of these expressions holds one of these words.
 _IN_HEADERS = ("bearer ", "basic ")
-_IN_PREFIXES = (
-    *("k_live_", "k_test_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"),
-    *("xox", "eyJ"),
-)
+_IN_PREFIXES = ("glpat-", "xox", "eyJ")
+_WITH_UNDERSCORES = ("k_live_", "k_test_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_")
 _IN_WEBHOOKS = ("hooks.slack.com/", "discord.com/", "discordapp.com/")
 _KEY = re.compile(
     r"(?P<before>-----BEGIN [A-Z ]*PRIVATE KEY-----)(?P<secret>.+?)(?=-----END|\Z)", re.DOTALL
@@ -54,7 +52,8 @@ def mask_shapes(text: str) -> str:
     lower = text.lower()
     if any(word in lower for word in _IN_HEADERS):
         text = _HEADER.sub(_if_token, text)
-    if any(word in text for word in _IN_PREFIXES):
+    words = (*_IN_PREFIXES, *(_WITH_UNDERSCORES if "_" in text else ()))
+    if any(word in text for word in words):
         text = _PREFIXED.sub(MASK, text)
     if any(word in text for word in _IN_WEBHOOKS):
         text = _WEBHOOK.sub(rf"\g<before>{MASK}", text)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from towline.config.environments import read_values
 from towline.config.loading import Project
@@ -22,10 +23,12 @@ from towline.errors import TowlineError, UsageError
 from towline.hosts.address import Address, parse_all
 from towline.hosts.base import Host
 from towline.hosts.local import LocalHost
-from towline.hosts.remote import RemoteHost
 from towline.hosts.transfers import Moved
 from towline.images.registries import Registries
 from towline.state.releases import StateFolder
+
+if TYPE_CHECKING:
+    from towline.hosts.remote import RemoteHost
 
 LEFT_OUT = "left out"
 
@@ -70,6 +73,8 @@ class Opening:
 
     def remote(self, address: Address, registries: Registries) -> Site:
         """The environment on a host behind SSH."""
+        from towline.hosts.remote import RemoteHost
+
         project, name = self.project, self.name
         environment = project.environment(name)
         config = environment.ssh_config

@@ -110,9 +110,8 @@ def parse(text: str) -> Message | None:
 
 def _split(text: str) -> tuple[str, tuple[Footer, ...]]:
     """Body and footers."""
-    if not text:
-        return "", ()
-    marks = _marks(text)
+    # Each footer has one of these, and most commits have none.
+    marks = _marks(text) if ":" in text or " #" in text else []
     if not marks:
         return text.strip("\n"), ()
     ends = [*(mark.start() for mark in marks[1:]), len(text)]

@@ -16,9 +16,7 @@ from towline.errors import CheckFailed, UsageError
 from towline.findings import errors
 from towline.hosts.base import Files
 from towline.images.registry import CONTENT, Listing, repository, split
-from towline.promotion import drift
 from towline.promotion import manifest as manifests
-from towline.promotion.generated import IMAGES_FILE
 from towline.promotion.manifest import Manifest
 from towline.promotion.tree import MANIFEST_FILE
 from towline.rollout.arrivals import Lost, lost, lost_if_complete
@@ -84,6 +82,8 @@ def _read_manifest(site: Site) -> Manifest:
     manifest = manifests.read(tree)
     wrong = errors(manifests.verify(tree, manifest))
     if wrong:
+        from towline.promotion import drift
+
         found = drift.find(site.project)
         shown = [site.redactor.redact(line) for line in found.diff().splitlines()[:_DIFF_LINES]]
         raise CheckFailed(
@@ -356,6 +356,8 @@ def _from_registry(site: Site, reference: str, listing: Listing) -> Transfer:
 
 def exact_name(project: Project, reference: str) -> str:
     """An image's name, by digest where the promotion recorded one (`promote.pin_images`)."""
+    from towline.promotion.generated import IMAGES_FILE
+
     file = project.deploy_tree / IMAGES_FILE
     if "@" in reference or not file.is_file():
         return reference

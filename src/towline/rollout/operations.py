@@ -18,7 +18,6 @@ from towline.rollout.candidates import (
     read_manifest,
 )
 from towline.rollout.continuation import find_continuation
-from towline.rollout.executor import Executor
 from towline.rollout.forecast import Wanted, find_effects
 from towline.rollout.host_rollout import HostRollout
 from towline.rollout.plan import Plan, PlannedStep
@@ -132,6 +131,9 @@ class Operation:
             progress: Shows the steps.
             wait: Seconds to wait for someone else who is at work.
         """
+        # A plan that has nothing to do, or is only shown, does not need it.
+        from towline.rollout.executor import Executor
+
         if not self.plan.nothing_to_do:
             self._refuse_held()
         executor = Executor(

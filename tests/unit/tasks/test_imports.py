@@ -81,7 +81,7 @@ def test_the_list_of_tasks_loads_no_task(root):
 
 
 def test_a_command_loads_its_own_task_and_no_other(root):
-    shared = {"seam", "terminal", "output", "words", "operation"}
+    shared = {"seam", "terminal", "output", "words"}
     assert after(root, RUN + TASKS, "version.next", tell="") == COLLECTION | shared | {"version"}
 
 
@@ -110,7 +110,7 @@ def test_the_collector_does_not_look_through_what_is_loaded(root):
 
 
 def test_the_next_version_loads_nothing_heavy(root):
-    assert not (HEAVY | {"tomllib"}) & loaded(root, "version.next")
+    assert not (HEAVY | {"tomllib", "html"}) & loaded(root, "version.next")
     assert not HEAVY & loaded(root, "version.changelog", "--all", "--dry-run")
 
 
@@ -147,6 +147,9 @@ def test_an_engine_that_ssh_leads_to_is_asked_through_it(tmp_path, monkeypatch):
     assert after(tmp_path, "import towline.hosts.sdk as sdk; sdk.load_docker()") >= OVER_SSH
 
 
+HOSTS = TASKS.replace("towline.tasks", "towline.hosts")
+
+
 def test_a_deploy_here_loads_nothing_of_other_ways(root, monkeypatch):
     """Up to the point at which no engine answers; the rest is in the tests on a real one."""
     loaded(root, "promote", "--no-commit")
@@ -154,3 +157,6 @@ def test_a_deploy_here_loads_nothing_of_other_ways(root, monkeypatch):
     run = RUN.replace("assert not error.code", "assert error.code == 2")
     unused = HEAVY - {"docker", "requests", "urllib3", "dotenv"}
     assert not unused & after(root, run, "deploy", "--yes")
+    hosts = after(root, run + HOSTS, "deploy", "--yes", tell="")
+    assert "local" in hosts
+    assert not {"remote", "link", "forward", "host_keys", "sftp_files", "install"} & hosts

@@ -12,14 +12,14 @@ from towline.engines.image_store import Authentication, ImageStore
 from towline.engines.world import Image
 from towline.errors import EngineRefused, NoSuchObject, UsageError
 from towline.hosts.base import Host
-from towline.images import transfer
-from towline.images.archives import Archives
 from towline.images.layers import Layers
 from towline.images.registry import CONTENT, Listing, repository, split
 from towline.images.shipping import Shipped, ship
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+    from towline.images.archives import Archives
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class DockerImages:
 
     @cached_property
     def _archives(self) -> Archives:
+        from towline.images.archives import Archives
+
         return Archives(self._api)
 
     def find(self, reference: str) -> Image | None:
@@ -128,14 +130,20 @@ class DockerImages:
 
     def ask_digest(self, reference: str, auth: Authentication) -> str:
         """The digest that a registry knows an image by; empty when it does not have it."""
+        from towline.images import transfer
+
         return transfer.digest(self.host, reference, auth)
 
     def pull(self, reference: str, auth: Authentication, listing: Listing | None) -> int:
         """Fetch an image from its registry, by digest; returns the bytes that travelled."""
+        from towline.images import transfer
+
         return transfer.pull(self.host, reference, auth, listing)
 
     def push(self, reference: str, auth: Authentication) -> tuple[int, int]:
         """Bring an image to its registry; returns how many layers went, and were there."""
+        from towline.images import transfer
+
         return transfer.push(self.host, reference, auth)
 
 
