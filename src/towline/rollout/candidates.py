@@ -1,13 +1,10 @@
 """What is to be deployed: the deploy tree as it lies there, or a release that the host keeps."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from towline.config.loading import Project
 from towline.config.services import Role, count_replicas
 from towline.engines.bundle import Bundle
-from towline.engines.image_store import ImageStore
 from towline.environments import host_files
 from towline.environments.host_files import HostFiles
 from towline.environments.retained_secrets import frozen_values
@@ -15,12 +12,12 @@ from towline.environments.site import Site
 from towline.errors import CheckFailed, UsageError
 from towline.findings import errors
 from towline.hosts.base import Files
-from towline.images.registry import CONTENT, Listing, repository, split
 from towline.promotion import manifest as manifests
 from towline.promotion.manifest import Manifest
 from towline.promotion.tree import MANIFEST_FILE
 from towline.rollout.arrivals import Lost, lost, lost_if_complete
-from towline.rollout.planner import Before, Candidate, Transfer, fingerprint
+from towline.rollout.image_sources import find_images
+from towline.rollout.planner import Before, Candidate, fingerprint
 from towline.state.releases import Release, Status
 from towline.versions.version import parse
 
@@ -144,7 +141,7 @@ def promoted(
     bundle = site.describe(manifest.version, manifest.commit)
     if kept is None:
         print_, found = print_of(host_files.wanted_by(bundle))
-    images = _images(site, bundle, manifest.content)
+    images = find_images(site, bundle, manifest.content)
     candidate = Candidate(
         id=kept.id
         if kept
@@ -246,143 +243,6 @@ def kept_version(site: Site, version: str, *, other_than: str = "") -> Release:
             remedy=f"kept releases: {kept}",
         )
     return wanted
-
-
-@dataclass
-class _Images:
-    """Where the images of a release come from.
-
-    Attributes:
-        pinned: Service -> image, pinned where it is known.
-        to_build: Services whose image has to be built.
-        to_push: Images that are built here and travel by their registry.
-        to_pull: Images that the host fetches from a registry, by their name.
-        to_ship: Images that this machine has, or builds, and sends itself, by their name.
-        shipped: Layers of these, by diff id.
-    """
-
-    pinned: dict[str, str] = field(default_factory=dict)
-    to_build: list[str] = field(default_factory=list)
-    to_push: dict[str, None] = field(default_factory=dict)
-    to_pull: dict[str, Transfer] = field(default_factory=dict)
-    to_ship: dict[str, Transfer] = field(default_factory=dict)
-    shipped: set[str] = field(default_factory=set)
-
-
-def _images(site: Site, bundle: Bundle, content: str) -> _Images:
-    found = _Images()
-    names, built = bundle.images, bundle.built
-    for reference in dict.fromkeys(names.values()):
-        services = [name for name, given in names.items() if given == reference]
-        makers = [name for name in services if name in built]
-        exact = exact_name(site.project, reference)
-        pinned = _pinned(site.engine.images, exact, content if makers else "")
-        if not pinned and makers:
-            _bring_built(site, found, reference, makers, content)
-        elif not pinned:
-            _bring(site, found, reference)
-        fetched = found.to_pull.get(reference)
-        for name in services:
-            found.pinned[name] = pinned or (fetched.pinned if fetched else "") or reference
-    return found
-
-
-def _bring_built(
-    site: Site, found: _Images, reference: str, makers: list[str], content: str
-) -> None:
-    """An image of the project's own that the host lacks."""
-    is_here = bool(site.remote and _pinned(site.builder.images, reference, content))
-    by_registry = site.by_registry and site.registries.pushes(reference)
-    if by_registry:
-        listing = site.listing(reference)
-        # Where the registry cannot be asked from here, the label is looked at when it was pulled.
-        if listing and listing.layers and listing.labels.get(CONTENT) != content:
-            raise other_content(reference)
-        if listing:
-            found.to_pull[reference] = _from_registry(site, reference, listing)
-            return
-    if not is_here:
-        found.to_build += makers
-    if not site.remote:
-        return
-    if by_registry:
-        found.to_push[reference] = None
-        found.to_pull[reference] = Transfer(reference)
-    else:
-        found.to_ship[reference] = _over_ssh(site, found, reference, is_here=is_here)
-
-
-def other_content(reference: str) -> UsageError:
-    """What to say when a registry has another image under the name of this version."""
-    return UsageError(
-        f"{reference} in the registry was not built from what is promoted; "
-        "a version names one content",
-        remedy="promote a new version: `inv promote --bump patch`",
-    )
-
-
-def _bring(site: Site, found: _Images, reference: str) -> None:
-    """An image of others that the host lacks."""
-    exact = exact_name(site.project, reference)
-    pinned_here = _pinned(site.builder.images, exact, "") if site.remote else ""
-    # What only this machine has, no registry can give.
-    if pinned_here and ("@" not in pinned_here or not site.by_registry):
-        found.to_ship[reference] = _over_ssh(site, found, reference, is_here=True)
-        return
-    if not site.by_registry:
-        raise UsageError(
-            f"{reference} is not on this machine, and {site.name} gets its images from here "
-            "(images: ssh)",
-            remedy=f"docker pull {reference}",
-        )
-    # What was tried here is what the hosts get, whatever the tag means by now.
-    same = f"{repository(reference)}@{pinned_here.rpartition('@')[2]}" if pinned_here else exact
-    listing = site.listing(same)
-    if listing is None:
-        raise UsageError(
-            f"the registry {split(reference).registry} has no image {reference}",
-            remedy="mend its name in the compose file",
-        )
-    found.to_pull[reference] = _from_registry(site, reference, listing)
-
-
-def _from_registry(site: Site, reference: str, listing: Listing) -> Transfer:
-    size = None
-    if listing.layers:
-        there = site.engine.images.count_known([layer.diff for layer in listing.layers])
-        size = sum(layer.size for layer in listing.layers[there:])
-    return Transfer(reference, f"{repository(reference)}@{listing.digest}", size)
-
-
-def exact_name(project: Project, reference: str) -> str:
-    """An image's name, by digest where the promotion recorded one (`promote.pin_images`)."""
-    from towline.promotion.generated import IMAGES_FILE
-
-    file = project.deploy_tree / IMAGES_FILE
-    if "@" in reference or not file.is_file():
-        return reference
-    for item in json.loads(file.read_bytes()).values():
-        if item["image"] == reference and item.get("digest"):
-            return f"{repository(reference)}@{item['digest']}"
-    return reference
-
-
-def _over_ssh(site: Site, found: _Images, reference: str, *, is_here: bool) -> Transfer:
-    if not is_here:
-        return Transfer(reference)
-    # Images that are built on each other share layers, which travel once.
-    layers = site.engine.images.missing_layers(site.builder.images, reference)
-    size = sum(count for diff, count in layers.items() if diff not in found.shipped)
-    found.shipped |= layers.keys()
-    return Transfer(reference, size=size)
-
-
-def _pinned(images: ImageStore, reference: str, content: str) -> str:
-    """The pinned name of an image that an engine has, with the content that is wanted."""
-    found = images.find(reference)
-    if found is None or (content and found.content != content):
-        return ""
-    return found.pinned
 
 
 def _app_replicas(site: Site, bundle: Bundle) -> dict[str, int]:

@@ -59,7 +59,7 @@ class Executor:
     operation: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     _interrupt: Interrupt = field(default_factory=Interrupt)
     _since: float = field(default_factory=now)
-    _touched: set[str] = field(default_factory=set)
+    _touched: set[str] = field(init=False)
     _switched: set[str] = field(default_factory=set)
     _closing: Closing = field(init=False)
     _events: Events = field(init=False)
@@ -70,7 +70,7 @@ class Executor:
         self.parts = tuple(
             replace(part, say=self._events.say, since=self._since) for part in self.parts
         )
-        self._touched |= {part.name for part in self.parts if part.is_begun}
+        self._touched = {part.name for part in self.parts if part.touched}
         self._closing = Closing(self.parts)
 
     @property

@@ -13,6 +13,7 @@ from towline.environments.renewal import Renewal
 from towline.environments.site import Site, observe
 from towline.errors import TowlineError, UsageError
 from towline.hosts.waiting import insist
+from towline.rollout.failure_logs import with_log
 from towline.rollout.gates.base import GateContext, GateFailed, pass_gate
 from towline.rollout.gates.containers import serving_fault
 from towline.rollout.gates.health import Health
@@ -27,9 +28,6 @@ from towline.state.releases import Release, Status
 
 Tick = Callable[[], None]
 Action = Callable[[Tick], str]
-
-_LOG_LINES = 200
-_SHOWN_LINES = 8
 
 
 class PlanOutdated(UsageError):
@@ -49,9 +47,9 @@ class HostRollout:
             `tick` that it gets.
         reason: Why a person rolls back; kept with the release that is left.
         say: Tells people what it waits for.
+        touched: Whether something on the host may have changed before it begins.
         since: When the operation began, by `fence.now`.
         renewed: What of the host's own files to renew; all that differ when not given.
-        is_begun: Whether the operation goes on with one that changed the host already.
     """
 
     site: Site
@@ -59,9 +57,9 @@ class HostRollout:
     preparations: Mapping[str, Action] = field(default_factory=dict)
     reason: str = ""
     say: Callable[[str], None] = silent
+    touched: bool = False
     since: float = field(default_factory=now)
     renewed: Renewal | None = None
-    is_begun: bool = False
 
     @property
     def name(self) -> str:
@@ -203,34 +201,6 @@ class HostRollout:
             transition.to(stage)
         return transition.to(restore(counts, self.site.rollout.health_timeout))
 
-    def keep_logs(self) -> list[str]:
-        """Save what the new containers printed; returns the last lines to show."""
-        release = self.site.store.get(self.plan.release)
-        redact = self.site.redactor.redact
-        shown: list[str] = []
-        where = f" on {self.name}" if self.site.remote else ""
-        for item in self.engine.observe().of(self.plan.colour):
-            if release is None or item.release != release.id:
-                continue
-            lines = [redact(line) for line in self.engine.logs(item, _LOG_LINES)]
-            path = release.folder / "logs" / f"{item.name}.log"
-            with if_possible():
-                self.site.files.write(path, ("\n".join(lines) + "\n").encode(), 0o600)
-            if lines and item.role == Role.APP:
-                # What it printed long ago, as a standby, does not explain this failure.
-                recent = self.engine.logs(item, _SHOWN_LINES, now() - self.since)
-                title = f"last lines of {item.name}{where} (more in {path}):"
-                shown += [title] if recent else []
-                shown += [f"  {redact(line)}" for line in recent]
-        return shown
-
-    def mark_bad(self, reason: str) -> None:
-        """Keep in mind that the release failed."""
-        release = self.site.store.get(self.plan.release)
-        if release:
-            with if_possible():
-                self.site.store.mark(release, Status.BAD, reason)
-
     @property
     def _release(self) -> Release:
         release = self.site.store.get(self.plan.release)
@@ -305,18 +275,7 @@ class HostRollout:
         try:
             self.engine.run_job(release, self.plan.colour, name, timeout=limit, tick=tick)
         except JobFailed as error:
-            raise self._with_log(release, name, error) from None
-
-    def _with_log(self, release: Release, name: str, error: JobFailed) -> JobFailed:
-        """The same error, which names the file that all of the job's output was written to."""
-        path = release.folder / "logs" / f"{name}.log"
-        text = "".join(f"{self.site.redactor.redact(line)}\n" for line in error.log)
-        where = f" on {self.name}" if self.site.remote else ""
-        with if_possible():
-            self.site.files.write(path, text.encode(), 0o600)
-            shown = (f"last lines of {name} (all of them: {path}{where}):", *error.details)
-            error.details = shown
-        return error
+            raise with_log(self.site, release, name, error) from None
 
     def _finalize(self) -> str:
         store, plan = self.site.store, self.plan

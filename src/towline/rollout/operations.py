@@ -446,13 +446,13 @@ def _deploy(
         again = from_kept(site, target)
         scene = _scene(site, observed, forecast.retained(site, target))
         plan = plan_deploy(scene, again, rollout, at)
-        return HostRollout(site, plan, arrivals.again(site, again), is_begun=at is not None)
+        return HostRollout(site, plan, arrivals.again(site, again), touched=at is not None)
     found = promoted(site, observed.live, resolve=False, identifiers=called)
     scene = _scene(site, observed, forecast.candidate(site, found.candidate, found.bundle))
     plan = plan_deploy(scene, found.candidate, rollout, at)
     if found.candidate.kept:
         prepared = arrivals.again(site, found.candidate)
-        return HostRollout(site, plan, prepared, is_begun=at is not None)
+        return HostRollout(site, plan, prepared, touched=at is not None)
     return HostRollout(site, plan, preparation(site, found).actions())
 
 

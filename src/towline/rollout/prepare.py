@@ -19,13 +19,9 @@ from towline.images.registry import repository
 from towline.promotion.manifest import Manifest
 from towline.promotion.tree import MANIFEST_FILE
 from towline.rollout.arrivals import Arrivals, expect
-from towline.rollout.candidates import (
-    Promoted,
-    exact_name,
-    kept_manifest,
-    other_content,
-)
+from towline.rollout.candidates import Promoted, kept_manifest
 from towline.rollout.host_rollout import Action, Tick
+from towline.rollout.image_sources import exact_name, other_content
 from towline.rollout.planner import Candidate, short
 from towline.rollout.steps import table
 from towline.state.releases import Release

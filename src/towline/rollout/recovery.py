@@ -14,6 +14,7 @@ from towline.environments.fence import if_possible
 from towline.errors import NeedsPerson, RolledBack, TowlineError
 from towline.rollout.blame import fullness, is_infrastructure
 from towline.rollout.events import Events
+from towline.rollout.failure_logs import keep_logs, mark_bad
 from towline.rollout.host_rollout import HostRollout, Tick
 from towline.rollout.interrupts import Interrupted
 from towline.rollout.parallel import HostFailed, annotate, on_all, summarize
@@ -178,7 +179,7 @@ class Recovery:
         for part in touched:
             again = part.plan.old is not None and part.plan.old.id == part.plan.release
             if part.plan.kind == "deploy" and not again:
-                part.mark_bad(reason)
+                mark_bad(part.site, part.plan, reason)
 
     def _keep_logs(self, touched: Sequence[HostRollout], failure: HostFailed, said: _Told) -> None:
         """Save the logs of every host; what is shown are the lines of the one that failed."""
@@ -186,7 +187,7 @@ class Recovery:
 
         def keep(part: HostRollout, _: Tick) -> str:
             with if_possible():
-                printed[part.name] = part.keep_logs()
+                printed[part.name] = keep_logs(part.site, part.engine, part.plan, part.since)
             return ""
 
         with suppress(HostFailed):

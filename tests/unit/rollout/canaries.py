@@ -20,7 +20,7 @@ def builder(folder, monkeypatch):
         at = find_continuation(site.store, observe(site), left)
         settings = interrupted.settings_of(site, left)
         plan = plan_deploy(scene(site), _candidate(release), settings, at)
-        return HostRollout(site, plan, is_begun=at is not None)
+        return HostRollout(site, plan, touched=at is not None)
 
     monkeypatch.setattr(operations, "_deploy", plain)
     monkeypatch.setattr(operations, "from_kept", lambda _, release: candidate(release))

@@ -171,6 +171,17 @@ def test_a_failing_build_changes_nothing(site):
     assert site.engine.calls == []
 
 
+def test_on_a_host_that_was_changed_before_it_begins_even_that_brings_back_the_old(site):
+    """What was left half done, such as a rollout that waited for a person, does not stay so."""
+    plan = deploy_plan(site, site.store.get("1.0.1"), kept=None, to_build=("api",))
+
+    def build(tick):
+        raise TowlineError("the build of api failed", remedy="mend it")
+
+    with pytest.raises(RolledBack, match=r"1\.0\.0 serves all traffic"):
+        run(site, plan, preparations={"build": build}, touched=True)
+
+
 def test_a_first_deploy_that_fails_leaves_nothing_running(tmp_path):
     site = FakeSite(tmp_path)
     plan = deploy_plan(site, site.keep("1.0.1"))
