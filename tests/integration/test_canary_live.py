@@ -1,6 +1,7 @@
 """A canary on a real engine, under load."""
 
 import dataclasses
+import re
 import shutil
 import urllib.request
 
@@ -14,7 +15,7 @@ from toy import APP, release, toy
 BREAKS = APP.replace(
     "        self.send_response(200)",
     "        global answered\n        answered += 1\n"
-    "        self.send_response(500 if answered > 150 else 200)",
+    "        self.send_response(500 if answered > 60 else 200)",
 ).replace("\nclass Answer", "\nanswered = 0\n\nclass Answer")
 
 
@@ -48,11 +49,12 @@ def test_a_canary_loses_no_request_and_one_that_fails_goes_back(make):
         done = project.inv("deploy")
         tally = load.stop()
     assert done.code == 4, done.text
-    assert "failed at step canary-25: gate bake failed" in done.err
+    # How soon it breaks, the load decides.
+    assert re.search(r"failed at step canary-(25|50): gate (bake|health) failed", done.err)
     assert "1.1.0 serves all traffic" in done.err
     assert tally.lost == []
     # Nobody but who got the canary saw that it failed, and most did not.
-    assert 0 < tally.failed < tally.releases["1.2.0"] < tally.releases["1.1.0"]
+    assert 0 < tally.failed < tally.releases["1.2.0"] < tally.answered
     assert project.inv("status", "--json").ok().json["live"] == "1.1.0"
 
 
