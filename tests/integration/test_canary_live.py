@@ -97,6 +97,39 @@ def test_a_paused_canary_is_seen_and_let_go_on_from_another_checkout(make, tmp_p
     assert project.inv("status", "--json").ok().json["hold"]
 
 
+def test_a_canary_that_is_at_work_is_asked_to_pause_and_is_aborted(make):
+    project = make("[25%, 50%]", "8s")
+    release(project, "1.0.0")
+    project.inv("deploy").ok()
+    release(project, "1.1.0")
+    running = project.start("deploy")
+    try:
+        wait_until(
+            lambda: any(
+                (e["event"], e["step"]) == ("intent", "canary-25") for e in project.journal()
+            ),
+            "the canary did not begin",
+            limit=120,
+        )
+        asked = project.inv("deploy.pause", "--reason", "odd figures").ok()
+        assert "1.1.0 pauses after its current step" in asked.out
+        said = running.communicate(timeout=120)[0]
+    finally:
+        running.kill()
+    assert running.returncode == 0, said
+    assert "1.1.0 is paused at" in said
+    paused = project.inv("status", "--json").ok().json["paused"]
+    assert paused["reason"] == "odd figures"
+    assert "bake" in paused["verdict"]
+    assert "no deploy to pause in local: it is paused already" in project.inv("deploy.pause").err
+    with Load(f"http://127.0.0.1:{project.http}/") as load:
+        project.inv("deploy.abort").ok()
+        tally = load.stop()
+    assert (tally.lost, tally.failed) == ([], 0)
+    status = project.inv("status", "--json").ok().json
+    assert (status["live"], status["paused"], status["hold"]) == ("1.0.0", None, None)
+
+
 def test_users_stay_with_their_release_and_a_header_asks_for_the_new_one(make):
     told = "[pause, 50%, pause]"
     project = make(told, "1s, stick: cookie, preview: {header: X-Release, value: new}")
