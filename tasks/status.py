@@ -81,6 +81,8 @@ def _show_pause(paused: dict[str, Any], environment: str) -> None:
         f"paused at {paused['share']} % of traffic, after step {paused['step']}"
     )
     terminal.say(f"            since {since} UTC, by {read(paused['actor'])}{why}")
+    if paused["verdict"]:
+        terminal.say(f"  verdict   {paused['verdict']}")
     terminal.say(
         f"  next      `inv deploy.promote --env {environment}` goes on, "
         f"`inv deploy.abort --env {environment}` rolls it back to {paused['before']}"

@@ -185,5 +185,6 @@ def _paused(left: Unfinished, pause: Pause) -> dict[str, Any]:
         "at": pause.at,
         "actor": pause.actor.data(),
         "reason": pause.reason or None,
+        "verdict": pause.verdict,
         "waits_for": "deploy.promote",
     }

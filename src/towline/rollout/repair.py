@@ -69,6 +69,7 @@ def _begin_anew(journal: Journal, why: str, replaces: list[str], reason: str) ->
             journal.write(left.operation, "intent", left.step)
         if left.pause:
             data = {"share": left.pause.share, "reason": left.pause.reason}
+            data["verdict"] = left.pause.verdict
             who = {"actor": left.pause.actor.data()}
             journal.write(left.operation, "pause", left.pause.step, {**data, **who})
     return place

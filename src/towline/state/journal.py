@@ -294,6 +294,7 @@ class Pause:
         share: Percentage of traffic that the new release gets.
         actor: Who paused it, by the configuration or by asking for it.
         reason: Why, in their words.
+        verdict: What the gates of that stage said.
     """
 
     step: str
@@ -301,6 +302,7 @@ class Pause:
     share: int
     actor: actor.Actor
     reason: str = ""
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -351,13 +353,18 @@ def unfinished(entries: list[Entry]) -> Unfinished | None:
         strategy=str(data.get("strategy", "")),
         passed=str(data.get("passed", "")),
         full=bool(data.get("full")),
-        pause=_pause(own[-1]),
+        pause=_pause(own),
     )
 
 
-def _pause(entry: Entry) -> Pause | None:
+def _pause(own: list[Entry]) -> Pause | None:
+    entry = own[-1]
     if entry["event"] != "pause":
         return None
     data = entry["data"]
     who, reason = actor.read(data.get("actor")), str(data.get("reason", ""))
-    return Pause(entry["step"], entry["at"], int(data.get("share", 0)), who, reason)
+    share, passed = int(data.get("share", 0)), ("outcome", entry["step"])
+    # A journal that was begun anew has no outcomes of before.
+    said = [e["data"].get("note", "") for e in own if (e["event"], e["step"]) == passed]
+    verdict = str(said[-1] if said else data.get("verdict", ""))
+    return Pause(entry["step"], entry["at"], share, who, reason, verdict)

@@ -42,6 +42,7 @@ def test_a_pause_is_no_end_and_nothing_is_held(paused):
     assert not paused.state.lock.exists()
     pause = left_of(paused).pause
     assert (pause.step, pause.share, pause.actor) == ("canary-10", 10, current())
+    assert pause.verdict.startswith("health: 1 of 1 healthy")
     (row,) = history.operations(paused, last=9)
     assert (row.result, row.reason) == (Result.PAUSED, "at 10 % of traffic, after step canary-10")
     assert paused.journal.verify() == []
@@ -204,3 +205,4 @@ def test_a_journal_that_is_repaired_still_says_where_it_waits(paused):
     repair.repair_journal(Fleet((paused,)))
     now = left_of(paused).pause
     assert (now.step, now.share, now.actor) == (was.step, was.share, was.actor)
+    assert now.verdict == was.verdict
