@@ -59,5 +59,11 @@ def test_releases_are_judged_by_what_their_users_get(project):
     assert not load.tally.lost
     # What the releases themselves answered badly, and nothing else.
     assert set(load.tally.statuses) == {200, 500}
-    history = project.inv("history").ok()
-    assert "rolled back" in history.out
+    found = project.inv("history", "--json").ok().json["operations"]
+    assert [row["result"] for row in found] == ["rolled back"] * 3 + ["ok"] * 2
+    told = project.inv("history", "--show", found[2]["id"], "--json").ok().json
+    verdicts = [item for step in told["steps"] for item in step["verdicts"]]
+    (judged,) = [item for item in verdicts if item["gate"] == "analysis"]
+    assert judged["outcome"] == "fail"
+    assert 10 < judged["figures"]["errors"] < 30
+    assert judged["figures"]["errors_fail"] == 3
