@@ -59,6 +59,8 @@ class RouterSource:
 
     def __post_init__(self) -> None:
         self.history = RequestHistory(self.context.keep)
+        if self.context.reads_back:
+            self._position = LogPosition()
 
     def refresh(self) -> None:
         """Read what was logged since the last time; the first time, only from now on.
