@@ -159,7 +159,7 @@ def _together(slot: str, parts: list[_Part], seconds: float) -> SlotTraffic:
         share=max(part.share for part in parts),
         requests=total.count,
         rate=total.count / seconds,
-        errors=100 * total.errors / total.count if total.count else None,
+        errors=100 * total.errors / total.read if total.read else None,
         p95=total.latency.quantile(0.95),
         rates=tuple(step.count / STEP for step in steps),
         p95s=tuple(step.latency.quantile(0.95) for step in steps),
