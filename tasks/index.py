@@ -12,6 +12,7 @@ TASKS = (
     Row('smoke', 'smoke', 'smoke', 'smoke', (), False, 'Run the smoke tests against what users reach.'),
     Row('rollback', 'rollback', 'rollback', 'rollback', (), False, 'Go back to a kept release: start it, prove it is healthy, switch.'),
     Row('status', 'status', 'status', 'status', (), False, 'Say whether users are served, asked on each host; exit 1 when not, or hosts differ.'),
+    Row('canary', 'canary', 'canary', 'canary', (), False, "Show what analysis sees: rate, errors and p95 of each slot, from the router's request log."),
     Row('logs', 'logs', 'logs', 'logs', (), False, 'Print the last log lines of a service, secrets masked.'),
     Row('unlock', 'hold', 'unlock', 'unlock', (), False, 'Force-unlock an environment, after showing who holds its lock.'),
     Row('down', 'down', 'down', 'down', (), False, 'Stop an environment and remove its containers; releases and data are retained.'),

@@ -7,6 +7,7 @@ On several hosts each step is one step: it is done when every host has done it. 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from towline.environments import lead_lock
 from towline.environments.fence import if_possible, now
@@ -59,6 +60,7 @@ class Executor:
     operation: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     _interrupt: Interrupt = field(default_factory=Interrupt)
     _since: float = field(default_factory=now)
+    _verdicts: list[dict[str, Any]] = field(default_factory=list)
     _touched: set[str] = field(init=False)
     _switched: set[str] = field(default_factory=set)
     _closing: Closing = field(init=False)
@@ -68,10 +70,17 @@ class Executor:
         """Whoever listens has no say in what is done."""
         self._events = Events([Terminal(self.progress), *self.listeners])
         self.parts = tuple(
-            replace(part, say=self._events.say, since=self._since) for part in self.parts
+            replace(part, say=self._events.say, keep=self._verdicts.append, since=self._since)
+            for part in self.parts
         )
         self._touched = {part.name for part in self.parts if part.touched}
         self._closing = Closing(self.parts)
+
+    def _take_verdicts(self) -> list[dict[str, Any]]:
+        """What gates said since the last time, for the journal."""
+        taken = [*self._verdicts]
+        self._verdicts.clear()
+        return taken
 
     @property
     def _lead(self) -> HostRollout:
@@ -216,14 +225,20 @@ class Executor:
                     self._touched.add(part.name)
                 return part.perform(part.step(name) or step, tick)
 
-            notes = on_all(
-                parts,
-                act,
-                at_once=at_once,
-                tick=self._tick,
-                together=not is_closing,
-                retreat=None if is_closing or row.phase is Phase.PREPARE else self._retreat(parts),
-            )
+            retreat = None if is_closing or row.phase is Phase.PREPARE else self._retreat(parts)
+            try:
+                notes = on_all(
+                    parts,
+                    act,
+                    at_once=at_once,
+                    tick=self._tick,
+                    together=not is_closing,
+                    retreat=retreat,
+                )
+            finally:
+                # Also of a step that fails: why it did is in the figures.
+                if verdicts := self._take_verdicts():
+                    outcome["verdicts"] = verdicts
             if step.stage and step.stage.share == 100:
                 self._switched |= {part.name for part in parts}
             outcome["note"] = summarize(parts, notes)

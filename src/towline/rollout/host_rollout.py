@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from towline.config.services import Role
 from towline.engines.base import Engine
@@ -13,8 +14,8 @@ from towline.environments.renewal import Renewal
 from towline.environments.site import Site, observe
 from towline.errors import TowlineError, UsageError
 from towline.hosts.waiting import insist
-from towline.rollout.failure_logs import with_log
-from towline.rollout.gates.base import GateContext, GateFailed, pass_gate
+from towline.rollout.failure_logs import keep_logs, with_log
+from towline.rollout.gates.base import GateContext, GateFailed, Verdict, pass_gate
 from towline.rollout.gates.containers import serving_fault
 from towline.rollout.gates.health import Health
 from towline.rollout.plan import Plan, PlannedStep
@@ -34,6 +35,10 @@ class PlanOutdated(UsageError):
     """The environment changed since the plan was made; a new plan may do."""
 
 
+def _drop(verdict: dict[str, Any]) -> None:
+    """Nobody wants to know."""
+
+
 def _never() -> None:
     """Nobody can stop what goes back."""
 
@@ -47,6 +52,7 @@ class HostRollout:
             `tick` that it gets.
         reason: Why a person rolls back; kept with the release that is left.
         say: Tells people what it waits for.
+        keep: Gets the verdict of each gate, as plain data.
         touched: Whether something on the host may have changed before it begins.
         since: When the operation began, by `fence.now`.
         renewed: What of the host's own files to renew; all that differ when not given.
@@ -57,6 +63,7 @@ class HostRollout:
     preparations: Mapping[str, Action] = field(default_factory=dict)
     reason: str = ""
     say: Callable[[str], None] = silent
+    keep: Callable[[dict[str, Any]], None] = _drop
     touched: bool = False
     since: float = field(default_factory=now)
     renewed: Renewal | None = None
@@ -196,7 +203,7 @@ class HostRollout:
         if batches:
             # They are removed one by one; what they printed says why.
             with if_possible():
-                self.keep_logs()
+                keep_logs(self.site, self.engine, self.plan, self.since)
         for stage in batches:
             transition.to(stage)
         return transition.to(restore(counts, self.site.rollout.health_timeout))
@@ -211,8 +218,13 @@ class HostRollout:
     def _context(self, release: Release, slot: str, tick: Tick) -> GateContext:
         folder = self.site.project.deploy_tree
         return GateContext(
-            self.engine, release, slot, folder, tick, say=self._tell, since=self.since
-        )
+            self.engine, release, slot, folder, tick,
+            say=self._tell, keep=self._keep, since=self.since,
+        )  # fmt: skip
+
+    def _keep(self, gate: str, verdict: Verdict) -> None:
+        where = {"host": self.name} if self.site.remote else {}
+        self.keep({**where, **verdict.data(gate)})
 
     def _persistent_health(self, release: Release, tick: Tick) -> str:
         """Wait until backing services and the router are healthy."""

@@ -18,6 +18,7 @@ from towline.rollout.candidates import (
     read_manifest,
 )
 from towline.rollout.continuation import find_continuation
+from towline.rollout.failure_logs import mark_bad
 from towline.rollout.forecast import Wanted, find_effects
 from towline.rollout.host_rollout import HostRollout
 from towline.rollout.plan import Plan, PlannedStep
@@ -162,7 +163,7 @@ class Operation:
         if self.hold_reason and self.plan.kind == "abort":
             # A person rolled it back, which is more than that it was not ended.
             for part in self.parts:
-                part.mark_bad(self.hold_reason)
+                mark_bad(part.site, part.plan, self.hold_reason)
 
 
 def deploy(fleet: Fleet, *, version: str = "", host: str = "") -> Operation:

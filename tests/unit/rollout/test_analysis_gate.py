@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from fakes import FakeSite
@@ -74,8 +75,12 @@ def test_a_bad_one_fails_long_before_the_window_is_over(site):
     assert verdict.outcome is GateOutcome.FAIL
     assert verdict.text.startswith("failed 2 of 2 times in ")
     assert "errors 100 % (of " in verdict.text
+    kept = {}
+    context = replace(context, keep=lambda name, found: kept.update(found.data(name)))
     with pytest.raises(GateFailed, match="gate analysis failed: failed 2 of"):
         pass_gate(gate, context)
+    assert (kept["gate"], kept["outcome"]) == ("analysis", "fail")
+    assert kept["figures"]["errors"] == 100.0
 
 
 def test_requests_of_before_and_of_the_other_slot_do_not_count(site):
