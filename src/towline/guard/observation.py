@@ -1,5 +1,7 @@
 """What the guard sees in one round; triggers know nothing else."""
 
+import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +13,7 @@ from towline.health.probes import Answer, Outcome
 from towline.rollout.serving import container_answer, router_fault
 from towline.state.releases import Release
 
+_SECONDS = re.compile(r"Up (\d+) seconds?\b")
 _WATCHED = (Role.APP, Role.WORKER, Role.BACKING, Role.ROUTER)
 
 
@@ -23,6 +26,8 @@ class ServiceSeen:
         up: Whether it runs, well or not; a router that serves nobody is not up.
         outcome: What its probe, or its own health check, says.
         detail: The same in words.
+        container: The container; empty for one that is missing.
+        is_young: Whether it runs for less time than a release may take to be healthy.
     """
 
     host: str
@@ -31,6 +36,8 @@ class ServiceSeen:
     up: bool
     outcome: Outcome
     detail: str
+    container: str = ""
+    is_young: bool = False
 
     @property
     def label(self) -> str:
@@ -120,11 +127,22 @@ def _services(site: Site, seen: Observed, live: Release) -> Iterable[ServiceSeen
         for item in found:
             answer = _answer(site, seen, live, item)
             is_up = item.running and not (role is Role.ROUTER and not answer.healthy)
-            yield ServiceSeen(host, name, role, is_up, answer.outcome, answer.detail)
+            is_young = item.running and _uptime(item) < site.rollout.health_timeout
+            yield ServiceSeen(
+                host, name, role, is_up, answer.outcome, answer.detail, item.id, is_young
+            )
         wanted = live.replicas_of(name)
         if len(found) < wanted:
             said = f"{len(found)} of {wanted} containers exist"
             yield ServiceSeen(host, name, role, False, Outcome.FAILURE, said)
+
+
+def _uptime(item: Container) -> float:
+    """Seconds for which a container runs, as far as its status tells; after a minute, for long."""
+    if item.status.startswith("Up Less than"):
+        return 0.0
+    found = _SECONDS.match(item.status)
+    return float(found[1]) if found else math.inf
 
 
 def _answer(site: Site, seen: Observed, live: Release, item: Container) -> Answer:
