@@ -10,6 +10,7 @@ from invoke import Collection, Context, task
 from . import seam, terminal
 
 if TYPE_CHECKING:
+    from towline.environments.site import Site
     from towline.insight.history import PastOperation
 
 
@@ -19,12 +20,18 @@ if TYPE_CHECKING:
     help={
         "env": seam.ENV_HELP,
         "lines": "How many operations to show. Default: 20.",
+        "show": "Steps and figures of one operation, by its id or how that begins. Default: none.",
         "verify": "Check that no journal line was changed or lost. Default: off.",
         "json": seam.JSON_HELP,
     },
 )
 def show(
-    c: Context, env: str = "local", lines: str = "20", verify: bool = False, json: bool = False
+    c: Context,
+    env: str = "local",
+    lines: str = "20",
+    show: str = "",
+    verify: bool = False,
+    json: bool = False,
 ) -> None:
     """Show the operations of an environment, from its journal."""
     with seam.outcome():
@@ -38,6 +45,9 @@ def show(
                 terminal.tell(f"  {away.host} is away: what it remembers was not compared")
             return
         site = seam.open_site(env)
+        if show:
+            _show_one(site, show, json)
+            return
         if wrong := site.journal.failure():
             mark = terminal.paint("!", "yellow", sys.stderr)
             terminal.tell(f"  {mark}  the journal is damaged: {wrong}")
@@ -50,6 +60,26 @@ def show(
             terminal.table(list(rows[0]), [list(row.values()) for row in rows])
         else:
             terminal.say(f"nothing happened in {env} yet")
+
+
+def _show_one(site: Site, identifier: str, json: bool) -> None:
+    from towline.insight.past_steps import show_operation
+
+    operation, steps = show_operation(site, identifier)
+    if json:
+        data = {**_data(operation), "steps": [item.data() for item in steps]}
+        terminal.say_json("operation", data)
+        return
+    for name, value in {"id": operation.id, **_row(operation), "by": str(operation.actor)}.items():
+        if value:
+            terminal.say(f"{name:<10} {value}")
+    for step in steps:
+        terminal.say(f"\n{step.name}  {step.result}  {step.text}".rstrip())
+        for verdict in step.verdicts:
+            where = f" on {verdict.host}" if verdict.host else ""
+            terminal.say(f"  {verdict.gate}{where}: {verdict.outcome}")
+            for figure, number in verdict.figures.items():
+                terminal.say(f"    {figure:<28} {number:g}")
 
 
 def _row(item: PastOperation) -> dict[str, str]:

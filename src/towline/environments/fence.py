@@ -31,6 +31,8 @@ ENGINE_LOOKS = frozenset(
         "images",
         "configuration",
         "ping",
+        "requests",
+        "usage",
         "wait",
         "describe",
         "prepare",

@@ -57,7 +57,7 @@ class PastOperation:
 
 def operations(site: Site, *, last: int) -> list[PastOperation]:
     """The last operations, newest first; what cannot be read is left out."""
-    return [_operation(entries) for entries in islice(site.journal.recent(), last)]
+    return [past_operation(entries) for entries in islice(site.journal.recent(), last)]
 
 
 def require_whole(fleet: Fleet) -> int:
@@ -80,7 +80,8 @@ def require_whole(fleet: Fleet) -> int:
     return sum(1 for _ in fleet.lead.journal.walk())
 
 
-def _operation(entries: list[Entry]) -> PastOperation:
+def past_operation(entries: list[Entry]) -> PastOperation:
+    """An operation, from its entries in the journal."""
     begin, final = entries[0]["data"], entries[-1]
     if entries[0]["event"] == "note":
         return _note(entries[0])

@@ -196,14 +196,20 @@ class Executor:
         ):
             at_once = 1 if row.scope is Scope.ONE_BY_ONE else self._lead.site.rollout.concurrency
             is_closing = self._is_closing(name)
-            notes = on_all(
-                parts,
-                lambda part: part.perform(part.step(name) or step),
-                at_once=at_once,
-                tick=self._tick,
-                together=not is_closing,
-                retreat=None if is_closing or row.phase is Phase.PREPARE else self._retreat(parts),
-            )
+            retreat = None if is_closing or row.phase is Phase.PREPARE else self._retreat(parts)
+            try:
+                notes = on_all(
+                    parts,
+                    lambda part: part.perform(part.step(name) or step),
+                    at_once=at_once,
+                    tick=self._tick,
+                    together=not is_closing,
+                    retreat=retreat,
+                )
+            finally:
+                # Also of a step that fails: why it did is in the figures.
+                if verdicts := [item for part in parts for item in part.take_verdicts()]:
+                    outcome["verdicts"] = verdicts
             if step.stage and step.stage.share == 100:
                 self._switched |= {part.name for part in parts}
             outcome["note"] = summarize(parts, notes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from towline.config.services import Role
 from towline.engines.base import Engine
@@ -13,7 +14,7 @@ from towline.environments.renewal import Renewal
 from towline.environments.site import Site, observe
 from towline.errors import TowlineError, UsageError
 from towline.hosts.waiting import insist
-from towline.rollout.gates.base import GateContext, GateFailed, pass_gate
+from towline.rollout.gates.base import GateContext, GateFailed, Verdict, pass_gate
 from towline.rollout.gates.containers import serving_fault
 from towline.rollout.gates.health import Health
 from towline.rollout.plan import Plan, PlannedStep
@@ -64,6 +65,12 @@ class HostRollout:
     touched: bool = False
     since: float = field(default_factory=now)
     renewed: Renewal | None = None
+    _verdicts: list[dict[str, Any]] = field(default_factory=list)
+
+    def take_verdicts(self) -> list[dict[str, Any]]:
+        """What gates said since the last time, for the journal."""
+        taken, self._verdicts = self._verdicts, []
+        return taken
 
     @property
     def name(self) -> str:
@@ -233,8 +240,13 @@ class HostRollout:
     def _context(self, release: Release, slot: str, tick: Callable[[], None]) -> GateContext:
         folder = self.site.project.deploy_tree
         return GateContext(
-            self.engine, release, slot, folder, tick, say=self._tell, since=self.since
-        )
+            self.engine, release, slot, folder, tick,
+            say=self._tell, keep=self._keep, since=self.since,
+        )  # fmt: skip
+
+    def _keep(self, gate: str, verdict: Verdict) -> None:
+        where = {"host": self.name} if self.site.remote else {}
+        self._verdicts.append({**where, **verdict.data(gate)})
 
     def _persistent_health(self, release: Release) -> str:
         """Wait until backing services and the router are healthy."""

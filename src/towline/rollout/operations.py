@@ -469,7 +469,9 @@ def _scene(site: Site, observed: Observed, wanted: Wanted | None, *, renews: boo
 
 def _strategy_settings(site: Site) -> StrategySettings:
     environment = site.environment
-    return StrategySettings(site.rollout, environment.smoke, environment.url, environment.insecure)
+    return StrategySettings(
+        site.rollout, environment.smoke, environment.analysis, environment.url, environment.insecure
+    )
 
 
 def find_previous(site: Site, live: Release | None) -> Release:

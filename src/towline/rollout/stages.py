@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from towline.config import deploy_sections
+from towline.config import analysis_section, deploy_sections
+from towline.rollout.gates.analysis import Analysis
 from towline.rollout.gates.bake import Bake
 from towline.rollout.gates.base import Gate
 from towline.rollout.gates.health import Health
@@ -120,6 +121,7 @@ class StrategySettings:
 
     rollout: deploy_sections.Rollout = field(default_factory=deploy_sections.Rollout)
     smoke: deploy_sections.Smoke = field(default_factory=deploy_sections.Smoke)
+    analysis: analysis_section.Analysis = field(default_factory=analysis_section.Analysis)
     url: str = ""
     insecure: bool = False
 
@@ -132,10 +134,22 @@ class StrategySettings:
     def under_traffic(self) -> tuple[Gate, ...]:
         """What it passes with all traffic; no bake where no time is given for it."""
         rollout = self.rollout
-        bake = (Bake(rollout.bake_time, rollout.max_failures),) if rollout.bake_time else ()
+        gates = self._judged(rollout.bake_time, self.analysis.window, is_compared=False)
         tests = choose_tests(self.smoke, self.url)
         smoke = (SmokeAfter(tests, self.url, self.insecure),) if tests else ()
-        return Health(rollout.health_timeout), *smoke, *bake
+        return Health(rollout.health_timeout), *smoke, *gates
+
+    def under_share(self, window: float) -> tuple[Gate, ...]:
+        """What it passes with a share of traffic, judged for so many seconds."""
+        gates = self._judged(window, window, is_compared=True)
+        return Health(self.rollout.health_timeout), *gates
+
+    def _judged(self, bake: float, window: float, *, is_compared: bool) -> tuple[Gate, ...]:
+        """Analysis where there are checks, a bake elsewhere."""
+        most = self.rollout.max_failures
+        if self.analysis.checks:
+            return (Analysis.of(window, self.analysis, most, is_compared=is_compared),)
+        return (Bake(bake, most),) if bake else ()
 
 
 @dataclass(frozen=True)

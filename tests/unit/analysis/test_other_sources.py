@@ -63,6 +63,15 @@ class TestContainers:
         assert self.use(engine, source, 1010.0, restarts=2, oom=1)("restarts") == 2.0
         assert source.read("oom_kills", "green", Window(1000, 1010)).value == 2.0
 
+    def test_an_engine_without_statistics_is_an_error(self, engine, source):
+        self.now = 1000.0
+        for number in (1, 2):
+            engine.used[f"green-web-{number}"] = Usage(None, 2.0, None, 0, 1, 0, 1000.0)
+        assert source.read("restarts", "green", WINDOW).value == 0.0
+        for metric in ("cpu", "memory"):
+            with pytest.raises(SourceError, match="no statistics"):
+                source.read(metric, "green", WINDOW)
+
     def test_an_empty_slot_has_no_figure(self, engine, source):
         self.now = 1000.0
         assert source.read("cpu", "blue", WINDOW).count == 0

@@ -25,6 +25,7 @@ class Engine:
 
     def __init__(self):
         self.lines, self.read, self.why, self.missing = [b"before"], [], None, False
+        self.clock = 0.0
 
     def requests(self, after=None):
         if self.why:
@@ -32,7 +33,7 @@ class Engine:
         start = len(self.lines) if after is None else after.offset
         self.read.append(start)
         part = tuple(self.lines[start:])
-        return LogPart(part, LogPosition(b"", len(self.lines)), 0, self.missing)
+        return LogPart(part, LogPosition(b"", len(self.lines)), 0, self.missing, self.clock)
 
 
 @pytest.fixture
@@ -112,6 +113,12 @@ def test_a_router_that_cannot_be_asked_is_an_error_of_the_source(engine, source)
     engine.why = None
     with pytest.raises(SourceError, match="unknown metric"):
         source.read("p42", "green", Window(0, 1))
+
+
+def test_a_router_whose_clock_is_wrong_is_understood(engine, source):
+    source.clock, engine.clock = lambda: 1000.0, 4600.0
+    engine.lines += [line(4599.0)]
+    assert source.read("errors", "green", Window(990, 1000)).count == 1
 
 
 def test_what_is_too_old_is_forgotten():

@@ -9,9 +9,11 @@ from fakes import FakeSite
 from shapes import SHAPES, assert_shape
 
 from towline.environments.site import Fleet
+from towline.errors import UsageError
 from towline.findings import Finding, Severity
 from towline.insight import health, retained, status
 from towline.insight.history import operations
+from towline.insight.past_steps import show_operation
 from towline.tasks import check, terminal
 from towline.tasks import history as history_task
 
@@ -102,6 +104,25 @@ def test_history(site, said):
     assert [row["operation"] for row in data["operations"]] == ["hold", "deploy"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", data["operations"][0]["began_at"])
     assert_shape(data)
+
+
+def test_one_operation(site, said):
+    verdict = {"gate": "analysis", "outcome": "fail", "text": "no", "figures": {"p95": 1.5}}
+    site.journal.write("c", "begin", data={"kind": "deploy", "release": "1.1.0"})
+    failed = {"ok": False, "error": "gate analysis failed", "verdicts": [verdict]}
+    site.journal.write("c", "intent", "switch")
+    site.journal.write("c", "outcome", "switch", failed)
+    site.journal.write("c", "intent", "restore")
+    operation, steps = show_operation(site, "c")
+    rows = [item.data() for item in steps]
+    data = said("operation", {**history_task._data(operation), "steps": rows})
+    assert_shape(data)
+    assert [(row["name"], row["result"]) for row in rows] == [
+        ("switch", "failed"), ("restore", "interrupted"),
+    ]  # fmt: skip
+    assert rows[0]["verdicts"] == [{**verdict, "host": ""}]
+    with pytest.raises(UsageError, match="no operation 'x'"):
+        show_operation(site, "x")
 
 
 def test_retained_releases(site, said):

@@ -31,3 +31,8 @@ def test_a_limit_of_processor_time_counts_instead_of_the_machine():
 def test_a_kill_for_want_of_memory_is_told_by_events_or_by_its_state():
     assert usage(oom=3).oom_kills == 3
     assert usage(state={"OOMKilled": True}).oom_kills == 1
+
+
+def test_an_engine_without_control_groups_has_no_figures():
+    found = usage(stats={"cpu_stats": {"cpu_usage": {"total_usage": 0}}})
+    assert (found.cpu_seconds, found.memory, found.restarts) == (None, None, 2)

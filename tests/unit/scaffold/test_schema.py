@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from towline.config.analysis_section import Analysis
+from towline.config.analysis_section import Analysis, Check, Score
 from towline.config.deploy_sections import (
     Checks,
     HttpSmoke,
@@ -43,6 +43,8 @@ SECTIONS = {
     "rollout": Rollout,
     "checks": Checks,
     "analysis": Analysis,
+    "analysis.checks": Check,
+    "analysis.score": Score,
     "guard": Guard,
     "guard.triggers": Triggers,
     "guard.triggers.health": HealthTrigger,
@@ -56,6 +58,7 @@ SECTIONS = {
 }
 REQUIRED = {
     TowlineFile: {"project": "x"},
+    Check: {"pass": "< 5%"},
     HttpSmoke: {"path": "/"},
     Registry: {"username": "x", "password": "X"},
     WebSocketSmoke: {"path": "/"},

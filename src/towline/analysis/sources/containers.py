@@ -65,10 +65,20 @@ class ContainersSource:
             value = _figure(metric, within)
             values += [] if value is None else [(value, len(within))]
         if not values:
+            self._require_statistics(metric, slot)
             return Sample(None, 0, METRICS[metric])
         figures, count = [value for value, _ in values], sum(number for _, number in values)
         is_sum = metric in ("restarts", "oom_kills")
         return Sample(sum(figures) if is_sum else max(figures), count, METRICS[metric])
+
+    def _require_statistics(self, metric: str, slot: str) -> None:
+        last = [readings[-1].usage for readings in self._readings.get(slot, {}).values()]
+        is_asked = metric in ("cpu", "memory")
+        if is_asked and last and all(item.memory is None for item in last):
+            raise SourceError(
+                f"containers: the engine has no statistics of {metric}",
+                remedy="`docker stats` on that host shows them; its engine's log says why not",
+            )
 
     def _refresh(self, slot: str) -> None:
         """Take one reading of each container that runs in a slot."""
@@ -92,13 +102,17 @@ def _figure(metric: str, readings: list[_Reading]) -> float | None:
     if metric == "cpu":
         return _cpu(readings)
     if metric == "memory":
-        return max(
-            100 * item.usage.memory / item.usage.memory_limit
-            for item in readings
-        ) if last.memory_limit else None  # fmt: skip
+        shares = [_memory(item.usage) for item in readings]
+        return max((share for share in shares if share is not None), default=None)
     if metric == "restarts":
         return float(max(0, last.restarts - first.restarts))
     return float(max(0, last.oom_kills - first.oom_kills))
+
+
+def _memory(usage: Usage) -> float | None:
+    if usage.memory is None or not usage.memory_limit:
+        return None
+    return 100 * usage.memory / usage.memory_limit
 
 
 def _cpu(readings: list[_Reading]) -> float | None:
@@ -107,11 +121,12 @@ def _cpu(readings: list[_Reading]) -> float | None:
     A container that started anew begins at 0: what lies between is left out.
     """
     used = spent = 0.0
-    for one, other in pairwise(readings):
-        if other.usage.cpu_seconds >= one.usage.cpu_seconds:
-            seconds = other.usage.read_at - one.usage.read_at
-            used += other.usage.cpu_seconds - one.usage.cpu_seconds
-            spent += seconds * other.usage.cores
+    for one, other in pairwise(item.usage for item in readings):
+        if one.cpu_seconds is None or other.cpu_seconds is None:
+            continue
+        if other.cpu_seconds >= one.cpu_seconds:
+            used += other.cpu_seconds - one.cpu_seconds
+            spent += (other.read_at - one.read_at) * other.cores
     return 100 * used / spent if spent > 0 else None
 
 

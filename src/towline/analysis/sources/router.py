@@ -9,8 +9,10 @@ n-th is looked at, and every figure says so.
 
 from __future__ import annotations
 
+import time
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from towline.analysis.requests import Bucket, RequestHistory
 from towline.analysis.sources.base import (
@@ -27,6 +29,8 @@ from towline.routing.request_reader import LogPart, LogPosition
 MOST = 20_000
 """Lines of one reading that are all looked at; of more, every n-th is."""
 
+# Seconds by which clocks may differ: the router tells its own to the second only.
+_SKEW = 2.0
 _QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 METRICS = {
     "rate": "/s", "errors": "%", "client_errors": "%", "mean": "s",
@@ -50,6 +54,7 @@ class RouterSource:
     missing: int = 0
     broken: int = 0
     every: int = 1
+    clock: Callable[[], float] = time.time
     _position: LogPosition | None = None
 
     def __post_init__(self) -> None:
@@ -99,6 +104,10 @@ class RouterSource:
         found = [parse_line(line) for line in lines]
         requests = [item for item in found if item is not None]
         self.broken += len(found) - len(requests)
+        # Windows are of this machine's clock, lines of the router's.
+        skew = part.clock - self.clock() if part.clock else 0.0
+        if abs(skew) > _SKEW:
+            requests = [replace(item, time=item.time - skew) for item in requests]
         self.history.add(requests, self.every)
 
 

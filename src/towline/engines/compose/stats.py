@@ -33,7 +33,7 @@ def read_usage(api: APIClient, container: Container) -> Usage:
         made = api.inspect_container(container.id)
     except NotFound:
         raise TowlineError(f"container {container.name} is gone") from None
-    if not (found.get("memory_stats") or {}).get("usage"):
+    if not made["State"].get("Running"):
         raise TowlineError(f"container {container.name} does not run")
     return usage_of(found, made, _oom_kills(api, container), time.monotonic())
 
@@ -42,7 +42,7 @@ def usage_of(
     found: Mapping[str, Any], made: Mapping[str, Any], oom_kills: int, read_at: float
 ) -> Usage:
     """A container's usage in the engine's words."""
-    cpu, memory = found["cpu_stats"], found["memory_stats"]
+    cpu, memory = found["cpu_stats"], found.get("memory_stats") or {}
     host = made["HostConfig"]
     machine = float(cpu.get("online_cpus") or len(cpu["cpu_usage"].get("percpu_usage") or [0]))
     limit = host.get("NanoCpus", 0) / 1e9
@@ -50,11 +50,12 @@ def usage_of(
         limit = host["CpuQuota"] / (host.get("CpuPeriod") or 100_000)
     kept = memory.get("stats") or {}
     cached = int(kept.get("inactive_file", kept.get("total_inactive_file", 0)))
-    used = int(memory["usage"])
+    # An engine that finds no control groups says 0 of everything.
+    used = int(memory.get("usage") or 0)
     return Usage(
-        cpu_seconds=cpu["cpu_usage"]["total_usage"] / 1e9,
+        cpu_seconds=cpu["cpu_usage"]["total_usage"] / 1e9 if used else None,
         cores=limit or machine,
-        memory=used - cached if cached < used else used,
+        memory=(used - cached if cached < used else used) if used else None,
         memory_limit=int(memory.get("limit") or 0),
         restarts=int(made.get("RestartCount") or 0),
         oom_kills=max(oom_kills, int(bool(made["State"].get("OOMKilled")))),

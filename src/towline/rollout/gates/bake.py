@@ -33,30 +33,59 @@ class Bake(Gate):
 
     def check(self, context: GateContext) -> Verdict:
         """See `Gate.check`."""
-        names = context.release.named(Role.APP, Role.WORKER)
+        rounds = Rounds(context, self.max_failures)
         ends = time.monotonic() + self.time
-        rounds = failures = row = restarts = 0
         while time.monotonic() < ends:
             context.tick()
-            rounds += 1
-            restarts += restart_router(context.engine, context.release)
-            try:
-                bad = _faults(context, names)
-            except Unfit as error:
-                return error.verdict
-            failures, row = (failures + 1, row + 1) if bad else (failures, 0)
-            figures = {"rounds": rounds, "failed": failures, "router_restarts": restarts}
-            if max(row, restarts) > self.max_failures:
-                said = f"the router died {restarts} times"
-                if row:
-                    said = f"{row} rounds in a row failed, of {rounds}; last: {bad[0]}"
-                return Verdict(GateOutcome.FAIL, said, figures)
+            if bad := rounds.ask():
+                return bad
             time.sleep(min(_POLL, max(0.0, ends - time.monotonic())))
-        again = "; the router had died, and was started again" if restarts else ""
+        again = "; the router had died, and was started again" if rounds.restarts else ""
         took = format_duration(self.time)
-        figures = {"rounds": rounds, "failed": failures, "router_restarts": restarts}
-        said = f"{rounds - failures} of {rounds} rounds healthy in {took}{again}"
-        return Verdict(GateOutcome.PASS, said, figures)
+        said = f"{rounds.count - rounds.failures} of {rounds.count} rounds healthy in {took}{again}"
+        return Verdict(GateOutcome.PASS, said, rounds.figures)
+
+
+@dataclass
+class Rounds:
+    """Rounds in which every container is asked whether it is well, for whoever watches.
+
+    Attributes:
+        max_failures: Failed rounds in a row, or deaths of the router, that are forgiven.
+    """
+
+    context: GateContext
+    max_failures: int
+    count: int = 0
+    failures: int = 0
+    restarts: int = 0
+    _row: int = 0
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What was seen so far."""
+        return {
+            "rounds": self.count,
+            "failed": self.failures,
+            "router_restarts": self.restarts,
+        }
+
+    def ask(self) -> Verdict | None:
+        """Ask once; the verdict when that was too much, None as long as it is not."""
+        context = self.context
+        self.count += 1
+        self.restarts += restart_router(context.engine, context.release)
+        try:
+            bad = _faults(context, context.release.named(Role.APP, Role.WORKER))
+        except Unfit as error:
+            return error.verdict
+        self.failures, self._row = (self.failures + 1, self._row + 1) if bad else (self.failures, 0)
+        if max(self._row, self.restarts) <= self.max_failures:
+            return None
+        said = f"the router died {self.restarts} times"
+        if self._row:
+            said = f"{self._row} rounds in a row failed, of {self.count}; last: {bad[0]}"
+        return Verdict(GateOutcome.FAIL, said, self.figures)
 
 
 def _faults(context: GateContext, names: list[str]) -> list[str]:

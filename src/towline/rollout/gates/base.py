@@ -1,11 +1,12 @@
 """What a gate is: a value with its settings, that is asked once and answers with a verdict."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from towline.engines.base import Engine
 from towline.environments.fence import now
@@ -43,6 +44,15 @@ class Verdict:
     details: tuple[str, ...] = ()
     remedy: str = ""
 
+    def data(self, gate: str) -> dict[str, Any]:
+        """The verdict of a gate for the journal."""
+        given = {name: value for name, value in self.figures.items() if math.isfinite(value)}
+        return {"gate": gate, "outcome": str(self.outcome), "text": self.text, "figures": given}
+
+
+def _unheard(gate: str, verdict: Verdict) -> None:
+    """Nobody keeps it."""
+
 
 @dataclass(frozen=True)
 class GateContext:
@@ -54,6 +64,7 @@ class GateContext:
         folder: Where commands of smoke tests run: the deploy tree.
         tick: Called in every wait; raises when the operation is to stop.
         say: Tells people, while they wait, what a gate waits for.
+        keep: Told each verdict, by the name of its gate.
         since: When the operation began, by `fence.now`; older lines of a container are not shown.
     """
 
@@ -64,6 +75,7 @@ class GateContext:
     tick: Callable[[], None]
     replicas: Mapping[str, int] = field(default_factory=dict)
     say: Callable[[str], None] = silent
+    keep: Callable[[str, Verdict], None] = _unheard
     since: float = field(default_factory=now)
 
     def wanted(self, service: str) -> int:
@@ -126,6 +138,7 @@ def pass_gate(gate: Gate, context: GateContext) -> str:
             raise
         said = f"{type(error).__name__}: {error}"
         raise GateUndecided(gate.name, Verdict(GateOutcome.ERROR, said)) from error
+    context.keep(gate.name, verdict)
     if verdict.outcome is GateOutcome.PASS:
         return f"{gate.name}: {verdict.text}"
     raise (GateFailed if verdict.outcome is GateOutcome.FAIL else GateUndecided)(gate.name, verdict)

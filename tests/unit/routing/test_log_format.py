@@ -124,6 +124,18 @@ def test_a_rotation_loses_no_line_and_two_of_them_are_told(server):
     assert part.is_missing_some
 
 
+def test_a_log_that_is_begun_anew_at_this_moment_is_no_missing_log(server):
+    kept, read = server
+    kept["/requests"] = b"one\n"
+    part = read(LogPosition())
+    assert part.clock > 1_000_000_000
+    kept["/requests.1"] = kept.pop("/requests") + b"two\n"
+    part = read(part.position)
+    assert part.lines == ()
+    kept["/requests"] = b"three\n"
+    assert read(part.position).lines == (b"two", b"three")
+
+
 def test_a_log_that_is_full_is_told(server):
     kept, read = server
     kept["/requests"] = b"one\n" * 10
