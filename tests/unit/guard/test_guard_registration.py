@@ -12,11 +12,12 @@ import pytest
 
 from towline.errors import CheckFailed, NeedsPerson, RolledBack, TowlineError, UsageError
 from towline.guard import process, registration
-from towline.guard.record import Action, GuardRecord
+from towline.guard.record import Action, GuardRecord, read_record
 from towline.guard.registration import read_living, register, this_guard, unregister
 from towline.guard.unit import render_unit
 from towline.guard.watched import Watched, require_well
 from towline.insight.guarding import guard_status
+from towline.insight.history import operations
 from towline.process_identity import started
 
 
@@ -144,3 +145,22 @@ def test_a_guard_that_cannot_be_started_does_not_fail_a_deploy(town, monkeypatch
     process.start_after_deploy(site, said.append)
     (line,) = said
     assert line.startswith("no guard watches prod: it ended at once; `inv guard.start --env prod`")
+
+
+def test_history_tells_decisions_in_words(town):
+    town.settings = {"on_trigger": "notify"}
+    town.unwell.add(("1.1.0", "api"))
+    town.guard()
+    said = operations(town.fleet().lead, last=1)[0]
+    assert (said.result, said.kind, said.release) == ("note", "guard", "1.1.0")
+    assert said.reason.startswith("health: 4 rounds in a row failed; last: api: GET /: 500")
+    assert said.reason.endswith("→ notify only")
+    assert said.actor.name == "guard"
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"decision": "dance"}, {"decision": "hold", "figures": 3}, None, {"decision": []}]
+)
+def test_a_note_of_another_version_is_read_as_far_as_it_goes(data):
+    record = read_record({"event": "note", "step": "guard", "data": data, "at": "x"})
+    assert record is None or record.action is Action.HOLD
