@@ -79,7 +79,7 @@ class Town:
 
         watcher = Watcher(
             Guard.model_validate(self.settings), self.fleet, self.fleet, self.said.append,
-            sleep, clock=lambda: self.at, listeners=[self.told.append], **changes,
+            sleep, clock=lambda: self.at, **{"listeners": [self.told.append], **changes},
         )  # fmt: skip
         return watcher.watch(limit)
 

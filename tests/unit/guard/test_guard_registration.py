@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +115,12 @@ def test_the_unit_names_all_that_a_service_needs(tmp_path):
     assert "Environment=TOWLINE_STATE=/srv/state\n" in text
     start = f"ExecStart={sys.executable} -m towline.tasks.program guard.run --env prod\n"
     assert start in text
+    if shutil.which("systemd-analyze"):
+        file = tmp_path / "towline-guard.service"
+        file.write_text(text.replace(f"{tmp_path}", "/tmp"))
+        argv = ["systemd-analyze", "verify", str(file)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert "towline-guard" not in done.stderr
     with pytest.raises(UsageError, match="cannot be written into a unit"):
         render_unit("shop", "prod", tmp_path / "my project")
 
