@@ -42,6 +42,8 @@ def run(c: Context, env: str = "local", for_: str = "", json: bool = False) -> N
             terminal.say_json("guard", {"environment": env, **watched.data()})
         if limit is not None:
             require_well(watched, env)
+            if not json:
+                terminal.say(f"{watched.release} stayed well in {env}: {watched.rounds} rounds")
 
 
 @task(auto_shortflags=False, help={"env": seam.ENV_HELP})

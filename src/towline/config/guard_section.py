@@ -67,6 +67,13 @@ class ErrorsTrigger(TriggerSettings):
     )
 
 
+class ChecksTrigger(TriggerSettings):
+    """A check of `analysis` fails again and again; those that compare releases are not asked."""
+
+    failures: int = Field(3, ge=0, description="Failures in a row that are tolerated.")
+    window: Duration = Field(300.0, gt=0, description="The time that each figure is about.")
+
+
 def _switched(value: Any) -> Any:
     """`false` switches a trigger off, `true` leaves its defaults."""
     return {False: None, True: {}}[value] if isinstance(value, bool) else value
@@ -91,6 +98,10 @@ class Triggers(Model):
         ErrorsTrigger | None,
         BeforeValidator(_switched, json_schema_input_type=ErrorsTrigger | bool),
     ] = ErrorsTrigger()
+    checks: Annotated[
+        ChecksTrigger | None,
+        BeforeValidator(_switched, json_schema_input_type=ChecksTrigger | bool),
+    ] = ChecksTrigger()
 
 
 class Guard(Model):

@@ -1,16 +1,21 @@
 """What the guard sees in one round; triggers know nothing else."""
 
+import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from towline.config.services import Role
 from towline.engines.world import Container
 from towline.environments.site import Away, Fleet, Observed, Site, observe
+from towline.guard.check_reader import CheckReader, CheckSeen
 from towline.guard.request_counter import RequestCounter, Tally
 from towline.health.probes import Answer, Outcome
 from towline.rollout.serving import container_answer, router_fault
 from towline.state.releases import Release
 
+_SECONDS = re.compile(r"Up (\d+) seconds?\b")
 _WATCHED = (Role.APP, Role.WORKER, Role.BACKING, Role.ROUTER)
 
 
@@ -23,6 +28,8 @@ class ServiceSeen:
         up: Whether it runs, well or not; a router that serves nobody is not up.
         outcome: What its probe, or its own health check, says.
         detail: The same in words.
+        container: The container; empty for one that is missing.
+        is_young: Whether it runs for less time than a release may take to be healthy.
     """
 
     host: str
@@ -31,6 +38,8 @@ class ServiceSeen:
     up: bool
     outcome: Outcome
     detail: str
+    container: str = ""
+    is_young: bool = False
 
     @property
     def label(self) -> str:
@@ -53,6 +62,7 @@ class Observation:
         services: Its containers and those of backing services and router, on all hosts.
         away: Why hosts could not be asked, a line each; nothing is known of these.
         requests: What the live release answered since the round before; None when nobody can tell.
+        checks: What the checks of `analysis` said; None when none was asked in this round.
     """
 
     at: float
@@ -60,6 +70,7 @@ class Observation:
     services: tuple[ServiceSeen, ...] = ()
     away: tuple[str, ...] = ()
     requests: Tally | None = None
+    checks: tuple[CheckSeen, ...] | None = None
 
     def of(self, *roles: Role, named: Sequence[str] = ()) -> list[ServiceSeen]:
         """What was seen of services with one of these roles, or of those that are named."""
@@ -70,27 +81,35 @@ class Observation:
         ]
 
 
-def look_at(fleet: Fleet, at: float, counter: RequestCounter | None = None) -> Observation:
+def look_at(
+    fleet: Fleet,
+    at: float,
+    counter: RequestCounter | None = None,
+    reader: CheckReader | None = None,
+) -> Observation:
     """Look at an environment on all its hosts; changes nothing.
 
     Args:
         fleet: The environment.
         at: The guard's clock.
         counter: Counts requests, where the router keeps a log of them.
+        reader: Asks the checks of `analysis`, where there are any.
 
     Raises:
         Exception: What the only host said that could not be asked.
     """
-    looks = fleet.asked(lambda site: _look(site, counter))
+    looks = fleet.asked(lambda site: _look(site, counter, reader))
     away = [*fleet.away, *(item for item in looks if isinstance(item, Away))]
     there = [item for item in looks if not isinstance(item, Away)]
     tallies = [item.requests for item in there if item.requests is not None]
+    checks = [item.checks for item in there if item.checks is not None]
     return Observation(
         at,
         next((item.release for item in there if item.release), ""),
         tuple(service for item in there for service in item.services),
         tuple(f"{item.host}: {item.why}" for item in away),
         sum(tallies, Tally()) if tallies else None,
+        tuple(chain.from_iterable(checks)) if checks else None,
     )
 
 
@@ -99,16 +118,20 @@ class _HostSeen:
     release: str = ""
     services: tuple[ServiceSeen, ...] = ()
     requests: Tally | None = None
+    checks: tuple[CheckSeen, ...] | None = None
 
 
-def _look(site: Site, counter: RequestCounter | None) -> _HostSeen:
+def _look(site: Site, counter: RequestCounter | None, reader: CheckReader | None) -> _HostSeen:
     seen = observe(site)
     if seen.live is None:
         return _HostSeen()
-    requests = None
+    requests = checks = None
     if counter and seen.colour:
         requests = counter.count(site.engine, seen.colour, site.host.name)
-    return _HostSeen(seen.live.id, tuple(_services(site, seen, seen.live)), requests)
+    if reader and seen.colour:
+        checks = reader.ask(site, seen.colour, seen.live.id)
+    services = tuple(_services(site, seen, seen.live))
+    return _HostSeen(seen.live.id, services, requests, checks)
 
 
 def _services(site: Site, seen: Observed, live: Release) -> Iterable[ServiceSeen]:
@@ -120,11 +143,22 @@ def _services(site: Site, seen: Observed, live: Release) -> Iterable[ServiceSeen
         for item in found:
             answer = _answer(site, seen, live, item)
             is_up = item.running and not (role is Role.ROUTER and not answer.healthy)
-            yield ServiceSeen(host, name, role, is_up, answer.outcome, answer.detail)
+            is_young = item.running and _uptime(item) < site.rollout.health_timeout
+            yield ServiceSeen(
+                host, name, role, is_up, answer.outcome, answer.detail, item.id, is_young
+            )
         wanted = live.replicas_of(name)
         if len(found) < wanted:
             said = f"{len(found)} of {wanted} containers exist"
             yield ServiceSeen(host, name, role, False, Outcome.FAILURE, said)
+
+
+def _uptime(item: Container) -> float:
+    """Seconds for which a container runs, as far as its status tells; after a minute, for long."""
+    if item.status.startswith("Up Less than"):
+        return 0.0
+    found = _SECONDS.match(item.status)
+    return float(found[1]) if found else math.inf
 
 
 def _answer(site: Site, seen: Observed, live: Release, item: Container) -> Answer:

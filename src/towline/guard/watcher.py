@@ -13,6 +13,7 @@ from towline.environments.opening import close_fleet
 from towline.environments.site import Fleet
 from towline.errors import Locked
 from towline.guard.acting import Acting, Overtaken
+from towline.guard.check_reader import CheckReader
 from towline.guard.decision import decide
 from towline.guard.observation import Observation, look_at
 from towline.guard.record import Action, GuardRecord, read_records
@@ -55,6 +56,7 @@ class Watcher:
     beat: Callable[[Fleet], None] = lambda _: None
     watched: Watched = field(default_factory=Watched)
     _counter: RequestCounter = field(default_factory=RequestCounter)
+    _reader: CheckReader | None = None
     _fleet: Fleet | None = None
     _vigil: Vigil | None = None
     _headline: str = ""
@@ -102,7 +104,7 @@ class Watcher:
             self._vigil = None
             self._tell(f"paused: {holder}")
             return
-        seen = look_at(fleet, self.clock(), self._counter_of(fleet))
+        seen = look_at(fleet, self.clock(), self._counter_of(fleet), self._reader_of(fleet))
         self.watched.blind = "" if seen.services else "; ".join(seen.away)
         if not seen.release:
             self._vigil = None
@@ -116,6 +118,14 @@ class Watcher:
         is_wanted = self.settings.triggers.errors is not None
         is_there = fleet.lead.environment.analysis.keeps_request_log
         return self._counter if is_wanted and is_there else None
+
+    def _reader_of(self, fleet: Fleet) -> CheckReader | None:
+        """What asks the checks of `analysis`; None where there are none."""
+        wanted, section = self.settings.triggers.checks, fleet.lead.environment.analysis
+        if wanted is None or not section.checks:
+            return None
+        self._reader = self._reader or CheckReader(section, wanted.window)
+        return self._reader
 
     def _vigil_of(self, fleet: Fleet, seen: Observation) -> Vigil:
         """The watch over the release that is live; a new one where another went live."""
@@ -223,7 +233,8 @@ class Watcher:
             close_fleet(fleet)
 
     def _leave(self) -> None:
-        fleet, self._fleet = self._fleet, None
+        # Sources of figures keep hold of the connection.
+        fleet, self._fleet, self._reader = self._fleet, None, None
         if fleet:
             close_fleet(fleet)
 

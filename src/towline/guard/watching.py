@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from towline.analysis.checks import resolve
+from towline.config.guard_section import Guard
 from towline.config.loading import Project
 from towline.environments.opening import close_fleet, open_fleet
 from towline.environments.site import Fleet
@@ -42,7 +44,11 @@ def watch(
         progress: Shows the steps of a rollback.
         limit: Seconds after which it ends; None for never.
         log: The file that `say` ends up in, for others to find.
+
+    Raises:
+        UsageError: When a check has no source.
     """
+    settings = _settings(project, environment)
     registered = _Registered(this_guard(log), say)
 
     def opened(*, only_look: bool) -> Fleet:
@@ -53,7 +59,7 @@ def watch(
 
     with deferred(lambda text: say(text.replace("at the next safe point", "the guard"))) as asked:
         watcher = Watcher(
-            project.environment(environment).guard,
+            settings,
             look=lambda: opened(only_look=True),
             open=lambda: opened(only_look=False),
             say=say,
@@ -68,6 +74,14 @@ def watch(
                 fleet = opened(only_look=True)
                 unregister(fleet.lead, registered.own)
                 close_fleet(fleet)
+
+
+def _settings(project: Project, environment: str) -> Guard:
+    """The guard's settings; what is wrong with the checks is said before anything is watched."""
+    found = project.environment(environment)
+    if found.guard.triggers.checks:
+        resolve(found.analysis)
+    return found.guard
 
 
 def _sleep(seconds: float, asked: Interrupt) -> bool:

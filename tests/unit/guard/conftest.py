@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from towline.config.analysis_section import Analysis
 from towline.config.guard_section import Guard
 from towline.environments.site import Fleet
 from towline.guard.watcher import Watcher
@@ -37,6 +38,7 @@ class Town:
     told: list = field(default_factory=list)
     confirm: bool = False
     request_log: bool = False
+    checks: dict = field(default_factory=dict)
 
     def __post_init__(self):
         self.site = FakeSite(self.folder)
@@ -44,7 +46,7 @@ class Town:
     def fleet(self):
         """The environment as another process would open it."""
         opened = FakeSite(self.folder, engine=self.site.engine)
-        analysis = opened.environment.analysis.model_copy(update={"request_log": self.request_log})
+        analysis = Analysis.model_validate({**self.checks, "request_log": self.request_log})
         changed = {"confirm": self.confirm, "analysis": analysis}
         opened.environment = opened.environment.model_copy(update=changed)
         return Fleet((opened,))
@@ -77,7 +79,7 @@ class Town:
 
         watcher = Watcher(
             Guard.model_validate(self.settings), self.fleet, self.fleet, self.said.append,
-            sleep, clock=lambda: self.at, listeners=[self.told.append], **changes,
+            sleep, clock=lambda: self.at, **{"listeners": [self.told.append], **changes},
         )  # fmt: skip
         return watcher.watch(limit)
 

@@ -1,10 +1,12 @@
 """What the guard sees of an environment, on an engine in memory."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from towline.engines.world import World
 from towline.environments.site import Away, Fleet
 from towline.guard.observation import look_at
 
@@ -70,3 +72,17 @@ def test_a_host_that_is_away_says_nothing_against_a_release(tmp_path):
     assert found.away == ("web3: left out", "web2: no route")
     assert {item.host for item in found.services} == {"web1"}
     assert found.services[0].label == "api on web1"
+
+
+@pytest.mark.parametrize(
+    ("status", "young"),
+    [("Up Less than a second", True), ("Up 1 second", True), ("Up 59 seconds (unhealthy)", True),
+     ("Up About a minute", False), ("Up 3 hours", False), ("Exited (1) 5 seconds ago", False)],
+)  # fmt: skip
+def test_what_just_began_is_young(site, monkeypatch, status, young):
+    site.rollout = site.rollout.model_copy(update={"health_timeout": 60.0})
+    site.engine.containers["blue", "api"] = ("1.0.0", not status.startswith("Exited"))
+    world = site.engine.observe()
+    changed = tuple(replace(item, status=status) for item in world.containers)
+    monkeypatch.setattr(site.engine, "observe", lambda: World(changed))
+    assert seen(site)[1]["api"].is_young is young

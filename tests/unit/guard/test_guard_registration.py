@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +13,12 @@ import pytest
 
 from towline.errors import CheckFailed, NeedsPerson, RolledBack, TowlineError, UsageError
 from towline.guard import process, registration
-from towline.guard.record import Action, GuardRecord
+from towline.guard.record import Action, GuardRecord, read_record
 from towline.guard.registration import read_living, register, this_guard, unregister
 from towline.guard.unit import render_unit
 from towline.guard.watched import Watched, require_well
 from towline.insight.guarding import guard_status
+from towline.insight.history import operations
 from towline.process_identity import started
 
 
@@ -113,6 +115,12 @@ def test_the_unit_names_all_that_a_service_needs(tmp_path):
     assert "Environment=TOWLINE_STATE=/srv/state\n" in text
     start = f"ExecStart={sys.executable} -m towline.tasks.program guard.run --env prod\n"
     assert start in text
+    if shutil.which("systemd-analyze"):
+        file = tmp_path / "towline-guard.service"
+        file.write_text(text.replace(f"{tmp_path}", "/tmp"))
+        argv = ["systemd-analyze", "verify", str(file)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert "towline-guard" not in done.stderr
     with pytest.raises(UsageError, match="cannot be written into a unit"):
         render_unit("shop", "prod", tmp_path / "my project")
 
@@ -144,3 +152,22 @@ def test_a_guard_that_cannot_be_started_does_not_fail_a_deploy(town, monkeypatch
     process.start_after_deploy(site, said.append)
     (line,) = said
     assert line.startswith("no guard watches prod: it ended at once; `inv guard.start --env prod`")
+
+
+def test_history_tells_decisions_in_words(town):
+    town.settings = {"on_trigger": "notify"}
+    town.unwell.add(("1.1.0", "api"))
+    town.guard()
+    said = operations(town.fleet().lead, last=1)[0]
+    assert (said.result, said.kind, said.release) == ("note", "guard", "1.1.0")
+    assert said.reason.startswith("health: 4 rounds in a row failed; last: api: GET /: 500")
+    assert said.reason.endswith("→ notify only")
+    assert said.actor.name == "guard"
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"decision": "dance"}, {"decision": "hold", "figures": 3}, None, {"decision": []}]
+)
+def test_a_note_of_another_version_is_read_as_far_as_it_goes(data):
+    record = read_record({"event": "note", "step": "guard", "data": data, "at": "x"})
+    assert record is None or record.action is Action.HOLD

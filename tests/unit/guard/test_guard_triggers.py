@@ -51,6 +51,24 @@ def test_a_service_that_crashes_again_and_again_is_not_forgiven_while_it_starts(
     assert states(trigger("health"), [look(n, api="starting") for n in range(9)]) == [CLEAR] * 9
 
 
+def test_a_container_that_just_began_has_time_to_start():
+    """After a reboot of its host, nothing listens there yet."""
+    made = trigger("health")
+    rounds = [look(n, api="unasked", young=["api"]) for n in range(12)]
+    assert states(made, rounds) == [CLEAR] * 12
+    assert states(made, [look(n, api="unasked") for n in range(12, 16)])[-1] is FIRED
+
+
+def test_one_that_was_healthy_since_it_began_has_none():
+    made = trigger("health")
+    rounds = [look(0), *(look(n, api="500", young=["api"]) for n in range(1, 5))]
+    assert states(made, rounds)[-1] is FIRED
+    # But once it stopped, it begins anew.
+    made = trigger("health", failures=5)
+    rounds = [look(0), look(1, api="down"), *(look(n, api="500", young=["api"]) for n in range(9))]
+    assert FIRED not in states(made, rounds)
+
+
 def test_health_asks_apps_and_database_asks_backing_services():
     broken = [look(n, db="unhealthy") for n in range(4)]
     assert states(trigger("health"), broken)[-1] is CLEAR

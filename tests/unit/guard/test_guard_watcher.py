@@ -10,6 +10,7 @@ from towline.guard import acting
 from towline.guard.acting import Acting, Overtaken
 from towline.guard.record import Action, GuardRecord
 from towline.progress import Silent
+from towline.rollout.events import find_listeners
 from towline.state import hold
 from towline.state.lock_file import this_process
 
@@ -337,3 +338,13 @@ def test_what_cannot_be_done_is_told_and_tried_again(town, monkeypatch):
     assert said.why == "nothing can be done yet: web2 does not answer"
     away.clear()
     assert town.guard(limit=600).has(Action.ROLLBACK)
+
+
+def test_a_workflow_shows_what_the_guard_decided(town, tmp_path, monkeypatch):
+    path = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
+    town.unwell |= {"db", BAD}
+    town.guard(listeners=find_listeners())
+    text = path.read_text()
+    assert "### guard of shop 1.1.0 in prod: notify" in text
+    assert "> health: 4 rounds in a row failed; last: api: GET /: 500<br>a backing service" in text

@@ -60,7 +60,7 @@ TESTS = Smoke.model_validate({"requests": [{"path": "/"}], "retries": 0})
 def deploy(site, url, progress=None, **smoke):
     tests = TESTS.model_copy(update=smoke)
     before = scene(site)
-    settings = StrategySettings(site.rollout, tests, url)
+    settings = StrategySettings(site.rollout, tests, url=url)
     planned = plan_deploy(replace(before, settings=settings), candidate(site.store.get("1.0.1")),
                           site.rollout)  # fmt: skip
     steps = tuple(
@@ -134,7 +134,7 @@ def test_when_they_run():
 
 def test_a_rollback_is_not_judged_by_them(site):
     site.engine.shares = {"blue": 100}
-    before = replace(scene(site), settings=StrategySettings(site.rollout, TESTS, "http://a"))
+    before = replace(scene(site), settings=StrategySettings(site.rollout, TESTS, url="http://a"))
     target = site.store.get("1.0.1")
     planned = plan_rollback(before, candidate(target), target)
     gates = [gate for step in planned.steps if step.stage for gate in step.stage.gates]

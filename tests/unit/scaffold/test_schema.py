@@ -15,6 +15,7 @@ from towline.config.deploy_sections import (
     WebSocketSmoke,
 )
 from towline.config.guard_section import (
+    ChecksTrigger,
     DatabaseTrigger,
     ErrorsTrigger,
     Guard,
@@ -61,6 +62,7 @@ SECTIONS = {
     "guard.triggers.service_down": ServiceDownTrigger,
     "guard.triggers.database": DatabaseTrigger,
     "guard.triggers.errors": ErrorsTrigger,
+    "guard.triggers.checks": ChecksTrigger,
     "registries": Registry,
     "environments": Environment,
     "x-towline, in the Compose file": Service,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from towline.config.redaction import KNOWN
 from towline.config.units import format_duration
-from towline.rollout.events import Begun, Ended, Event, Listener, StepEnded
+from towline.rollout.events import Alert, Begun, Ended, Event, Listener, StepEnded
 
 _RESULTS = {0: "done", 4: "failed and rolled back", 5: "locked", 6: "manual intervention required"}
 
@@ -36,9 +36,13 @@ class StepSummary:
         elif isinstance(event, StepEnded):
             self.steps.append(event)
         elif isinstance(event, Ended) and self.begun:
-            text = "\n".join(self._lines(self.begun, event))
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(f"{text}\n\n")
+            self._append("\n".join(self._lines(self.begun, event)))
+        elif isinstance(event, Alert):
+            self._append(_alert(event))
+
+    def _append(self, text: str) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(f"{text}\n\n")
 
     def _lines(self, begun: Begun, ended: Ended) -> list[str]:
         result = _RESULTS.get(ended.exit_code, "failed")
@@ -57,6 +61,14 @@ class StepSummary:
             took = format_duration(step.seconds)
             lines.append(f"| {_cell(step.title)} | {mark} | {took} | {text} |")
         return lines
+
+
+def _alert(event: Alert) -> str:
+    said = f"{event.trigger}: {event.text}" if event.text else event.trigger
+    return (
+        f"### guard of {event.project} {event.release} in {event.environment}: {event.decision}\n\n"
+        f"> {_cell(said)}" + (f"<br>{_cell(event.why)}" if event.why else "")
+    )
 
 
 def _cell(text: str) -> str:
