@@ -145,7 +145,7 @@ def _with_guess(answer: Answer, guess: Answer) -> Answer:
     """An answer and what a guessed probe says besides, which decides nothing."""
     if guess.healthy:
         said = f"{answer.detail}; {guess.kind}: {guess.detail}"
-        return replace(answer, detail=said, seconds=guess.seconds)
+        return replace(answer, detail=said)
     said = (
         f"{answer.detail}; a guessed probe says: {guess.kind}: {guess.detail} (not counted: "
         f"`health: {{kind: {guess.kind}}}` in x-towline makes it count)"
