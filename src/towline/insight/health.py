@@ -14,7 +14,7 @@ from towline.health.probes import Answer, Outcome
 from towline.rollout.serving import container_answer, probe_target
 from towline.state.releases import Release
 
-_POLL = 0.1
+_POLL = 0.25
 # What stands for the services of a host that cannot be asked.
 _HOST = "(host)"
 
