@@ -35,4 +35,6 @@ def health_check(c: Context, env: str = "local", timeout: str = "0", json: bool 
 
 
 def _time(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds * 1000:.0f} ms"
+    if seconds is None:
+        return ""
+    return f"{seconds * 1000:.{0 if seconds >= 0.01 else 1}f} ms"

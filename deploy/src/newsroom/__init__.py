@@ -1,3 +1,3 @@
 """News items on PostgreSQL, counted and cached in Redis: the sample that Towline deploys."""
 
-__version__ = "1.2.1"
+__version__ = "1.3.0"

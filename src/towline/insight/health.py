@@ -14,7 +14,7 @@ from towline.health.probes import Answer, Outcome
 from towline.rollout.serving import container_answer, probe_target
 from towline.state.releases import Release
 
-_POLL = 0.1
+_POLL = 0.25
 # What stands for the services of a host that cannot be asked.
 _HOST = "(host)"
 
@@ -145,7 +145,7 @@ def _with_guess(answer: Answer, guess: Answer) -> Answer:
     """An answer and what a guessed probe says besides, which decides nothing."""
     if guess.healthy:
         said = f"{answer.detail}; {guess.kind}: {guess.detail}"
-        return replace(answer, detail=said, seconds=guess.seconds)
+        return replace(answer, detail=said)
     said = (
         f"{answer.detail}; a guessed probe says: {guess.kind}: {guess.detail} (not counted: "
         f"`health: {{kind: {guess.kind}}}` in x-towline makes it count)"

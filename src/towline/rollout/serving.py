@@ -127,7 +127,8 @@ def _while_it_starts(answer: Answer, item: Container, start_period: float) -> An
     if answer.healthy or uptime is None or uptime >= start_period:
         return answer
     said = f"starting (start_period {start_period:g} s): {answer.detail}"
-    return replace(answer, outcome=Outcome.INCONCLUSIVE, detail=said)
+    # What would help later, such as more time, is given already.
+    return replace(answer, outcome=Outcome.INCONCLUSIVE, detail=said, hint="")
 
 
 def _apps(seen: Observed, live: Release) -> str:
