@@ -55,6 +55,7 @@ ENGINE_LOOKS = frozenset(
         "logs",
         "registered",
         "router_trouble",
+        "run_probe",
         "detached",
     }
 )

@@ -6,8 +6,8 @@ becomes one of the tree in `towline.errors` here, with the name of the host in i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from towline.errors import EngineDiskFull, EngineRefused, EngineUnreachable, NoSuchObject
@@ -15,6 +15,8 @@ from towline.hosts import full_disk
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+_END = object()
 
 
 def translated(client: DockerClient, name: str) -> DockerClient:
@@ -71,16 +73,41 @@ def _streams(answer: Any, name: str) -> Any:
     """An answer whose streams are translated as well: `get_archive` returns one in a tuple."""
     if isinstance(answer, tuple):
         return tuple(_streams(item, name) for item in answer)
-    return _stream(answer, name) if isinstance(answer, Iterator) else answer
+    return _Stream(answer, name) if isinstance(answer, Iterator) else answer
 
 
-def _stream(source: Iterable[Any], name: str) -> Iterator[Any]:
-    try:
-        with _translating(name):
-            yield from source
-    finally:
+class _Stream:
+    """A stream that is read to its end, or closed, whatever ends it."""
+
+    def __init__(self, source: Iterator[Any], name: str) -> None:
+        self._source, self._name = source, name
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            with _translating(self._name):
+                found = next(self._source, _END)
+        except BaseException:
+            self.close()
+            raise
+        if found is _END:
+            self.close()
+            raise StopIteration
+        return found
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._source, attribute)
+
+    def __del__(self) -> None:
         # One that is dropped half read must not hold its connection.
-        close = getattr(source, "close", None)
+        with suppress(Exception):
+            self.close()
+
+    def close(self) -> None:
+        """Give its connection back."""
+        close = getattr(self._source, "close", None)
         if close is not None:
             close()
 

@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeSite, release
 
 from towline.errors import TowlineError, UsageError
-from towline.rollout.operations import _previous
+from towline.rollout.operations import find_previous
 from towline.rollout.retention import surplus
 from towline.state.releases import ReleaseStore, Status
 
@@ -27,10 +27,10 @@ def test_a_rollback_goes_to_the_release_before_whatever_clocks_say(site, clocks)
     store = ReleaseStore(site.host.files, site.state)
     assert [item.id for item in store.all()] == ["1.0.0", "1.0.1", "1.0.2"]
     site.store = store
-    assert _previous(site, live).id == "1.0.1"
-    assert _previous(site, store.get("1.0.1")).id == "1.0.0"
+    assert find_previous(site, live).id == "1.0.1"
+    assert find_previous(site, store.get("1.0.1")).id == "1.0.0"
     with pytest.raises(UsageError, match="no good release"):
-        _previous(site, store.get("1.0.0"))
+        find_previous(site, store.get("1.0.0"))
 
 
 @pytest.mark.parametrize("clocks", [*permutations(CLOCKS)])

@@ -19,7 +19,7 @@ LINE = (
 
 def routes(**ports):
     backends = {name: Backend(port, {"blue": 90, "green": 10}) for name, port in ports.items()}
-    return Routes("g", backends, LOG)
+    return Routes("g", backends, log=LOG)
 
 
 def test_routes_without_a_log_are_rendered_as_ever():
@@ -44,6 +44,18 @@ def test_services_are_told_by_name_and_by_a_port_that_only_one_has():
     assert '"~^\\|.*:8000$" web;' in text
     assert '"~^api-(blue|green)' in text
     assert ":9000$" not in text
+
+
+def test_containers_that_are_named_one_by_one_tell_their_slot_and_service():
+    pins = {"green": ("shop-local-green-web-1", "shop-local-green-web-2")}
+    backends = {
+        "web": Backend(8000, {"blue": 90, "green": 10}, only=pins),
+        "api": Backend(9000, {"green": 100}),
+    }
+    text = render(Routes("g", backends, log=LOG))
+    assert "map $towline_web $towlinelog_slot {" in text
+    assert '"~^shop\\-local\\-green\\-web\\-2:" green;' in text
+    assert '"~^shop\\-local\\-green\\-web\\-2(:\\d+)?\\|" web;' in text
 
 
 def test_a_line_reads_back():

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from towline.errors import EngineRefused
 from towline.health.target import CannotAskError
 from towline.hosts.base import Result
 
@@ -106,10 +107,8 @@ class _Asked(threading.Thread):
 
 
 def _refused(error: Exception, argv: Sequence[str]) -> Result:
-    from docker.errors import APIError
-
-    if not isinstance(error, APIError):
+    if not isinstance(error, EngineRefused):
         raise error
-    if error.status_code in _GONE:
+    if error.status in _GONE:
         raise CannotAskError(f"the container does not run: {error.explanation}") from None
-    return Result(tuple(argv), _NO_PROGRAM, "", str(error.explanation))
+    return Result(tuple(argv), _NO_PROGRAM, "", error.explanation)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from towline.engines.compose import containers
 from towline.engines.usage import Usage
 from towline.engines.world import Container
-from towline.errors import TowlineError
+from towline.errors import NoSuchObject, TowlineError
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -25,13 +25,11 @@ def read_usage(api: APIClient, container: Container) -> Usage:
     Raises:
         TowlineError: When it does not run.
     """
-    from docker.errors import NotFound
-
     try:
         # By default the engine waits for a second reading, to tell a rate.
         found = api.stats(container.id, stream=False, one_shot=True)
         made = api.inspect_container(container.id)
-    except NotFound:
+    except NoSuchObject:
         raise TowlineError(f"container {container.name} is gone") from None
     if not made["State"].get("Running"):
         raise TowlineError(f"container {container.name} does not run")
