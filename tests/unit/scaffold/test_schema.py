@@ -205,7 +205,8 @@ def test_documented_defaults_are_the_real_ones(section, model):
         elif not shown.startswith("see "):
             given = yaml.safe_load(shown.strip("`"))
             written = {**REQUIRED.get(model, {}), field.alias or name: given}
-            assert getattr(model.model_validate(written), name) == getattr(real, name), name
+            read = model.model_construct if is_one_of else lambda **keys: model.model_validate(keys)
+            assert getattr(read(**written), name) == getattr(real, name), name
 
 
 def test_every_model_of_the_schema_has_its_section():

@@ -21,6 +21,8 @@ _AT_ONCE = 4
 _TABLE = "/proc/self/mountinfo"
 # What the kernel appends to the path of what was deleted (d_path in fs/d_path.c).
 _DELETED = "//deleted"
+# What an engine answers about a container that is gone, or stopped.
+_NOT_RUNNING = (404, 409)
 # Fields of a line of that table: the path in its file system, and where it is mounted.
 _ROOT, _TARGET = 3, 4
 
@@ -43,7 +45,9 @@ def _is_detached(api: APIClient, container: Container, root: Path) -> bool:
             if Path(mount.get("Source") or "/").is_relative_to(root)
         }
         return bool(targets) and bool(targets & _deleted(api, container))
-    except EngineRefused:
+    except EngineRefused as error:
+        if error.status not in _NOT_RUNNING:
+            raise
         # It stopped meanwhile; then it is mounted anew when it starts.
         return False
 
