@@ -141,14 +141,14 @@ class Router:
         if self._has_log_room(container):
             return TowlineError(
                 "the router keeps no request log",
-                remedy="set `analysis: {request_log: true}` in towline.yaml; the next deploy "
-                "begins it",
+                remedy="set `analysis: {request_log: true}` in towline.yaml; the next release "
+                "that is deployed begins it",
             )
         return TowlineError(
             f"the router's container {container.name} was created by an earlier version of "
             "Towline, and has no room for a request log",
-            remedy=f"`docker rm -f {container.name}`, then `inv deploy`: it is away for a second "
-            "or two",
+            remedy=f"deploy a new release, then `docker rm -f {container.name}` and `inv deploy`: it "
+            "is away for a few seconds",
         )
 
     def switch(
