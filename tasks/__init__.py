@@ -7,6 +7,7 @@ from invoke import Collection
 
 from . import (
     build,
+    canary,
     certificate,
     check,
     command,
@@ -42,6 +43,7 @@ ns = Collection(
     smoke.smoke,
     rollback.rollback,
     status.status,
+    canary.canary,
     history.ns,
     logs.logs,
     certificate.ns,

@@ -37,7 +37,13 @@ def test_releases_are_judged_by_what_their_users_get(project):
     with Load(f"http://127.0.0.1:{project.http}", steady=4, fresh=2, pause=0.02) as load:
         release(project, "1.1.0")
         done = project.inv("deploy", "--yes").ok()
-        assert re.search(r"analysis: 3 checks passed in 4\.\d s: errors 0 % \(of", done.text)
+        assert re.search(r"analysis: 3 checks passed in \d+(\.\d)? s: errors 0 % \(of", done.text)
+
+        seen = project.inv("canary", "--json", "--watch", "2s").ok().json
+        (slot,) = [item for item in seen["slots"] if item["share"]]
+        assert (slot["release"], slot["share"], slot["errors"]) == ("1.1.0", 100, 0.0)
+        assert slot["requests"] > 50
+        assert "1.1.0" in project.inv("canary").ok().out
 
         release(project, "1.2.0", FAULTY)
         bad = project.inv("deploy", "--yes")

@@ -104,17 +104,19 @@ class Analyst:
     checks: Sequence[ResolvedCheck]
     tallies: dict[str, Tally] = field(init=False)
     _sources: dict[str, Source] = field(init=False)
+    _keys: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         asked = [item for item in self.checks if self.old or not item.settings.compares]
         self.tallies = {item.name: Tally(item) for item in asked}
-        self._sources = {}
+        self._sources, self._keys, kinds = {}, {}, find_sources()
         for item in asked:
-            key = self._key(item)
+            kind = kinds[item.source]
+            key = item.source if kind.is_shared else f"{item.source} {item.name}"
+            self._keys[item.name] = key
             if key not in self._sources:
-                settings = item.settings.model_dump()
-                context = replace(self.context, settings=settings)
-                self._sources[key] = find_sources()[item.source].open(context)
+                context = replace(self.context, settings=item.settings.model_dump())
+                self._sources[key] = kind.open(context)
 
     def begin(self, at: float) -> None:
         """Have sources remember where they are: what was before is not this release's.
@@ -206,7 +208,7 @@ class Analyst:
     def _sample(self, check: ResolvedCheck, slot: str, window: Window) -> Sample | str:
         """A figure, or why there is none."""
         try:
-            return self._sources[self._key(check)].read(check.metric, slot, window)
+            return self._sources[self._keys[check.name]].read(check.metric, slot, window)
         except SourceError as error:
             return "; ".join(filter(None, (error.message, error.remedy)))
         except Locked:
@@ -214,7 +216,3 @@ class Analyst:
         except Exception as error:
             # A source of a package may do anything; that says nothing of the release.
             return f"{check.source}: {type(error).__name__}: {error}"
-
-    def _key(self, check: ResolvedCheck) -> str:
-        is_shared = find_sources()[check.source].is_shared
-        return check.source if is_shared else f"{check.source} {check.name}"

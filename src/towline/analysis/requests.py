@@ -19,7 +19,8 @@ class Bucket:
     """The requests of one slot in one step of time.
 
     Attributes:
-        count: All of them.
+        count: All of them, as far as those that were read stand for others.
+        read: Those that were read. What follows is of these: nothing may look surer than it is.
         classes: `2xx`, `3xx`, `4xx`, `5xx` -> how many.
         statuses: Status above 499 -> how many.
         latency: How long the app took, in seconds; without WebSockets, whose time is no latency.
@@ -27,6 +28,7 @@ class Bucket:
     """
 
     count: int = 0
+    read: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     latency: Sketch = field(default_factory=Sketch)
@@ -35,16 +37,18 @@ class Bucket:
     def add(self, request: Request, times: int = 1) -> None:
         """Count a request, which stands for so many."""
         self.count += times
-        self.classes[f"{request.status // 100}xx"] += times
+        self.read += 1
+        self.classes[f"{request.status // 100}xx"] += 1
         if request.status >= 500:
-            self.statuses[request.status] += times
+            self.statuses[request.status] += 1
         if request.status != SWITCHING:
-            self.latency.add(request.seconds, times)
-        self.unattributed += 0 if request.service else times
+            self.latency.add(request.seconds)
+        self.unattributed += not request.service
 
     def merge(self, other: Bucket) -> None:
         """Count all that another one counted."""
         self.count += other.count
+        self.read += other.read
         self.classes.update(other.classes)
         self.statuses.update(other.statuses)
         self.latency.merge(other.latency)

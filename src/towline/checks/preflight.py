@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from towline.checks.analysis_checks import check_analysis
 from towline.checks.exposure import check_plain_secrets
 from towline.checks.host_file_checks import (
     check_certificates,
@@ -156,6 +157,7 @@ def _described(site: Site, bundle: Bundle) -> Iterator[Finding]:
     except UsageError as error:
         yield Finding("services", Severity.ERROR, error.message, error.remedy)
     yield from _router(site, bundle)
+    yield from check_analysis(site.environment.analysis, bundle)
 
 
 def _router(site: Site, bundle: Bundle) -> list[Finding]:

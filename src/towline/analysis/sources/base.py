@@ -91,6 +91,7 @@ class SourceContext:
         keep: Seconds back that windows may begin.
         folder: The deploy tree; where commands run.
         variables: What commands find in their environment.
+        reads_back: Whether what the router logged before is read too, as far as it is there.
     """
 
     engine: Engine
@@ -99,6 +100,7 @@ class SourceContext:
     keep: float = 900.0
     folder: Path = Path()
     variables: Mapping[str, str] = field(default_factory=dict)
+    reads_back: bool = False
 
 
 @dataclass(frozen=True)

@@ -56,9 +56,13 @@ class RouterSource:
     every: int = 1
     clock: Callable[[], float] = time.time
     _position: LogPosition | None = None
+    _window: Window | None = None
+    _totals: dict[str, Bucket] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.history = RequestHistory(self.context.keep)
+        if self.context.reads_back:
+            self._position = LogPosition()
 
     def refresh(self) -> None:
         """Read what was logged since the last time; the first time, only from now on.
@@ -77,13 +81,17 @@ class RouterSource:
         self._take(part)
 
     def read(self, metric: str, slot: str, window: Window) -> Sample:
-        """See `Source.read`."""
-        self.refresh()
+        """See `Source.read`; the log is read once for all that is asked about one window."""
+        if window != self._window:
+            self.refresh()
+            self._window, self._totals = window, {}
         if metric not in METRICS:
             raise SourceError(
                 f"router: unknown metric {metric!r}", remedy=f"metrics: {', '.join(METRICS)}"
             )
-        return sample(metric, self.history.total(slot, window), window, note=self.note)
+        if slot not in self._totals:
+            self._totals[slot] = self.history.total(slot, window)
+        return sample(metric, self._totals[slot], window, note=self.note)
 
     @property
     def note(self) -> str:
@@ -113,9 +121,9 @@ class RouterSource:
 
 def sample(metric: str, total: Bucket, window: Window, note: str = "") -> Sample:
     """One figure of what was counted."""
-    unit, count = METRICS[metric], total.count
+    unit, count = METRICS[metric], total.read
     if metric == "rate":
-        rate = count / window.seconds if window.seconds else None
+        rate = total.count / window.seconds if window.seconds else None
         return Sample(rate, count, unit, note=note)
     if metric in ("errors", "client_errors"):
         bad = total.errors if metric == "errors" else total.classes["4xx"]
