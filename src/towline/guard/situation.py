@@ -108,3 +108,14 @@ def _interruptions(fleet: Fleet, target: Release | None) -> tuple[str, ...]:
     if target is None or not fleet.lead.environment.confirm:
         return ()
     return operations.rollback(fleet, keep_schema=True).interruptions
+
+
+def read_decided(fleet: Fleet, release: str) -> dict[str, Action]:
+    """What a guard decided about a release since it is live, which this one does not repeat."""
+    journal = fleet.lead.journal
+    went_live = since(journal.recent(), fleet.lead.store.get(release))
+    found: dict[str, Action] = {}
+    for item in read_records(islice(journal.recent(), _REMEMBERED)):
+        if item.release == release and (went_live is None or item.at >= went_live.at):
+            found.setdefault(item.trigger, item.action)
+    return found

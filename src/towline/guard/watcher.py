@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 
 from towline.config.guard_section import Guard
 from towline.environments.fence import now
@@ -16,19 +15,16 @@ from towline.guard.acting import Acting, Overtaken
 from towline.guard.check_reader import CheckReader
 from towline.guard.decision import decide
 from towline.guard.observation import Observation, look_at
-from towline.guard.record import Action, GuardRecord, read_records
+from towline.guard.record import Action, GuardRecord
 from towline.guard.request_counter import RequestCounter
-from towline.guard.situation import Situation, read_situation
+from towline.guard.situation import Situation, read_decided, read_situation
 from towline.guard.trigger import Signal, Trigger, make_triggers
 from towline.guard.vigil import Vigil
 from towline.guard.watched import Watched
 from towline.hosts.waiting import may_pass
 from towline.progress import Progress, Silent
 from towline.rollout.events import Listener
-from towline.rollout.since import since
 from towline.state import lock
-
-_REMEMBERED = 50
 
 
 @dataclass
@@ -131,7 +127,7 @@ class Watcher:
         """The watch over the release that is live; a new one where another went live."""
         if self._vigil is None or self._vigil.release != seen.release:
             self.watched.release = seen.release
-            self._vigil = Vigil(seen.release, self.settings, _decided(fleet, seen.release))
+            self._vigil = Vigil(seen.release, self.settings, read_decided(fleet, seen.release))
             self._headline = f"watching {seen.release}{self._prospect(seen.release)}"
         self._tell(self._headline)
         return self._vigil
@@ -246,14 +242,3 @@ def _record(
     return GuardRecord(
         trigger.name, situation.release, action, signal.text, why, target, signal.figures
     )
-
-
-def _decided(fleet: Fleet, release: str) -> dict[str, Action]:
-    """What a guard decided about a release since it is live, which this one does not repeat."""
-    journal = fleet.lead.journal
-    went_live = since(journal.recent(), fleet.lead.store.get(release))
-    found: dict[str, Action] = {}
-    for item in read_records(islice(journal.recent(), _REMEMBERED)):
-        if item.release == release and (went_live is None or item.at >= went_live.at):
-            found.setdefault(item.trigger, item.action)
-    return found
