@@ -100,7 +100,7 @@ def parse(account: str) -> Routes:
     try:
         data = json.loads(account)
         backends = {name: read_backend(item) for name, item in data["backends"].items()}
-        return Routes(data["generation"], backends, read_policy(data.get("policy", {})))
+        return Routes(data["generation"], backends, policy=read_policy(data.get("policy", {})))
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"not an account of routes: {error}") from None
 

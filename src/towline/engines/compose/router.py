@@ -120,7 +120,7 @@ class Router:
         container = self._running(world)
         version = self._version(container)
         before = self._snapshot(release)
-        wanted = Routes("", self._backends(release, shares, world), policy)
+        wanted = Routes("", self._backends(release, shares, world), policy=policy)
         try:
             changed = self._sync(release)
             if not changed and self._in_force(wanted, world, version):
