@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from repository_fixtures import _committed, _home
 
 from towline.config.redaction import KNOWN
+
+# Made once in a session, for several folders.
+__all__ = ["_committed", "_home"]
 
 settings.register_profile("towline", deadline=None)
 settings.load_profile("towline")

@@ -175,8 +175,11 @@ def open_fleet(
 def close_fleet(fleet: Fleet) -> None:
     """End the connections to its hosts: for whoever opens an environment again and again."""
     for site in fleet.sites:
-        if isinstance(site.host, RemoteHost):
-            site.host.close()
+        if site.remote:
+            from towline.hosts.remote import RemoteHost
+
+            if isinstance(site.host, RemoteHost):
+                site.host.close()
 
 
 def open_sites(project: Project, name: str) -> Fleet:

@@ -130,8 +130,8 @@ def parse(account: str) -> Routes:
         return Routes(
             data["generation"],
             backends,
-            read_policy(data.get("policy", {})),
-            None if log is None else dict(log),
+            policy=read_policy(data.get("policy", {})),
+            log=None if log is None else dict(log),
         )
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"not an account of routes: {error}") from None

@@ -122,7 +122,7 @@ SPLIT = {"web": Backend(8000, {"blue": 90, "green": 10})}
     ],
 )  # fmt: skip
 def test_users_stay_with_a_release_by_what_they_are_recognized_by(policy, key, lines):
-    wanted = Routes("g", SPLIT, policy)
+    wanted = Routes("g", SPLIT, policy=policy)
     text = render(wanted)
     assert f'split_clients "{key}" $towline_web {{' in text
     assert [line for line in lines if line not in text.splitlines()] == []
@@ -131,7 +131,7 @@ def test_users_stay_with_a_release_by_what_they_are_recognized_by(policy, key, l
 
 def test_a_header_reaches_the_new_release_before_it_has_any_traffic():
     policy = Policy(preview_header="X-Release", preview_value="new", preview_slot="green")
-    wanted = Routes("g", {"web": Backend(8000, {"blue": 100, "green": 0})}, policy)
+    wanted = Routes("g", {"web": Backend(8000, {"blue": 100, "green": 0})}, policy=policy)
     text = render(wanted)
     assert parse_file(text) == wanted
     assert 'map $http_x_release $preview_towline {\n    default "";\n    "new" green;\n}' in text
@@ -143,7 +143,7 @@ def test_a_header_reaches_the_new_release_before_it_has_any_traffic():
 
 def test_a_cookie_reaches_the_new_release_whatever_its_share_is():
     policy = Policy("address", preview_cookie="release", preview_value="v2", preview_slot="green")
-    text = render(Routes("g", SPLIT, policy))
+    text = render(Routes("g", SPLIT, policy=policy))
     assert "map $cookie_release $preview_towline {" in text
     assert 'split_clients "$remote_addr" $share_of_towline_web {\n    90% blue;' in text
     assert "    default $share_of_towline_web;\n    green green;" in text
@@ -151,5 +151,5 @@ def test_a_cookie_reaches_the_new_release_whatever_its_share_is():
 
 def test_a_service_that_the_new_release_lacks_has_no_preview():
     policy = Policy(preview_header="X-Release", preview_value="new", preview_slot="green")
-    text = render(Routes("g", {"web": Backend(8000, {"blue": 100})}, policy))
+    text = render(Routes("g", {"web": Backend(8000, {"blue": 100})}, policy=policy))
     assert 'map "" $towline_web {\n    default web-blue:8000;' in text

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -169,8 +169,9 @@ class Router:
         backends = self._backends(release, shares, world)
         try:
             changed = self._sync(release)
-            log = self._log_of(release, shares, world, container)
-            wanted = Routes("", backends, policy, log)
+            reached = [*(slot for slot, share in shares.items() if share), policy.preview_slot]
+            log = self._log_of(release, filter(None, reached), world, container)
+            wanted = Routes("", backends, policy=policy, log=log)
             if not changed and self._in_force(wanted, world, version):
                 return
             self._put(container, wanted, version)
@@ -304,7 +305,7 @@ class Router:
         return bool(done.changed)
 
     def _log_of(
-        self, release: Release, shares: Mapping[str, int], world: World, container: Container
+        self, release: Release, slots: Iterable[str], world: World, container: Container
     ) -> dict[str, str] | None:
         """Slot -> release, for the request log; None where none is to be kept."""
         wanted = read_model(self.host.files, persistent_file(release)).get(REQUEST_LOG)
@@ -313,7 +314,7 @@ class Router:
             wanted = self.read(world).log is not None
         if not wanted or not self._has_log_room(container):
             return None
-        return {slot: world.release_of(slot) for slot, share in shares.items() if share}
+        return {slot: world.release_of(slot) for slot in slots}
 
     def _has_log_room(self, container: Container) -> bool:
         """Whether its container was made with a place for the log."""
