@@ -1,5 +1,6 @@
 """The router's request log, written by a real nginx: which slot answered, and what it said."""
 
+import json
 import time
 import urllib.error
 import urllib.request
@@ -12,6 +13,7 @@ from projects import docker, remove
 from towline.config.loading import load
 from towline.environments.opening import open_site
 from towline.errors import TowlineError
+from towline.routing import request_log
 from towline.routing.request_log import parse_line
 from toy import APP, CONF, release, toy
 
@@ -120,5 +122,56 @@ def test_a_router_without_a_log_says_so(tmp_path, monkeypatch):
         with pytest.raises(TowlineError, match="keeps no") as error:
             the_site(made, monkeypatch).engine.requests()
         assert "request_log: true" in error.value.remedy
+    finally:
+        remove(made)
+
+
+# Renders the router as a version did that knew of no log.
+EARLIER = """
+import towline.engines.compose.render as render
+def kept(*given, made=render._kept):
+    return render.without_log_room(made(*given))
+def model(*given, made=render.persistent_model):
+    return {key: value for key, value in made(*given).items() if key != render.REQUEST_LOG}
+render._kept, render.persistent_model = kept, model
+"""
+
+
+def test_a_router_of_an_earlier_version_is_recreated_once_and_only_for_the_log(tmp_path):
+    made = toy(tmp_path)
+    (made.root / "deploy/security/nginx/nginx.conf").write_text(FORMS["http"])
+    (tmp_path / "earlier").mkdir()
+    (tmp_path / "earlier/sitecustomize.py").write_text(EARLIER)
+    name = f"{made.name}-local-nginx-1"
+
+    def container():
+        (found,) = json.loads(docker("inspect", name))
+        return found["Id"], request_log.FOLDER in (found["HostConfig"].get("Tmpfs") or {})
+
+    try:
+        release(made, "1.0.0")
+        made.inv("deploy", "--yes", env={"PYTHONPATH": str(tmp_path / "earlier")}).ok()
+        old, has_room = container()
+        assert not has_room
+        release(made, "1.1.0")
+        made.inv("deploy", "--yes").ok()
+        assert container() == (old, False)
+        config = made.root / "towline.yaml"
+        config.write_text(config.read_text() + "analysis: {request_log: true}\n")
+        release(made, "1.2.0")
+        said = "recreates nginx (router): a place for the request log"
+        assert said in made.inv("deploy.plan").ok().out
+        made.inv("deploy", "--yes").ok()
+        new, has_room = container()
+        assert has_room
+        assert new != old
+        ask(made, 5)
+        # A rollback to a release that knows of no log leaves it as it is, and the log goes on.
+        made.inv("rollback", "--version", "1.0.0", "--auto-approve").ok()
+        ask(made, 5)
+        time.sleep(0.2)
+        seen = made.inv("canary", "--json").ok().json
+        assert {item["release"]: item["requests"] for item in seen["slots"]}["1.0.0"] >= 5
+        assert container() == (new, True)
     finally:
         remove(made)

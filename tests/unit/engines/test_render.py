@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from towline.config.services import Service
+from towline.engines.compose.applied import Applied
 from towline.engines.compose.compose_file import COLOUR, ComposeFile
 from towline.engines.compose.differences import changed_keys
 from towline.engines.compose.names import Names
 from towline.engines.compose.render import (
+    LOG_ROOM,
     Target,
     build_model,
     colour_model,
@@ -180,7 +182,7 @@ def test_rendering_leaves_the_stack_as_it_was(stack, target):
     assert str(stack.model) == before
 
 
-def test_the_router_has_a_place_for_its_log_and_that_is_no_reason_to_recreate_it(stack, target):
+def test_a_place_for_the_log_recreates_the_router_only_when_a_log_is_wanted(stack, target):
     stack.definition("nginx")["tmpfs"] = "/tmp"
     now = persistent_model(stack, target)
     assert now["x-towline-request-log"] is False
@@ -190,5 +192,20 @@ def test_the_router_has_a_place_for_its_log_and_that_is_no_reason_to_recreate_it
     # As an earlier version rendered it.
     was["services"]["nginx"]["tmpfs"] = ["/tmp"]
     assert changed_keys(was, now, "nginx") == changed_keys(now, was, "nginx") == ()
+    wanted = persistent_model(stack, replace(target, request_log=True))
+    assert changed_keys(was, wanted, "nginx") == ("a place for the request log",)
+    assert changed_keys(now, wanted, "nginx") == ()
     was["services"]["nginx"]["tmpfs"] = ["/run"]
     assert changed_keys(was, now, "nginx") == ("tmpfs",)
+
+
+def test_the_record_says_whether_the_routers_container_has_that_place(stack, target):
+    now = persistent_model(stack, target)
+    was = copy.deepcopy(now)
+    was["services"]["nginx"]["tmpfs"] = ["/tmp"]
+    now["services"]["nginx"]["tmpfs"] = ["/tmp", LOG_ROOM]
+    record = Applied(was)
+    record.put(now, {"nginx", "db"})
+    assert not has_log_room(record.model["services"]["nginx"])
+    record.put(now, {"nginx", "db"}, made={"nginx"})
+    assert has_log_room(record.model["services"]["nginx"])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from towline.engines.compose.render import without_log_room
 from towline.hosts.base import Files
 from towline.state.releases import StateFolder
 
@@ -60,11 +61,27 @@ class Applied:
             self.model = {**(self.model or {}), "services": {**known, **found}}
         self.pending = {}
 
-    def put(self, wanted: Mapping[str, Any], services: set[str]) -> None:
-        """Note that services are as a rendered file describes them; forget what it lacks."""
+    def put(
+        self, wanted: Mapping[str, Any], services: set[str], made: Collection[str] = ()
+    ) -> None:
+        """Note that services are as a rendered file describes them; forget what it lacks.
+
+        Args:
+            wanted: The rendered file.
+            services: Those that are as it says.
+            made: Those of them whose containers were made or restarted just now. The others have
+                no place for the request log unless they had one before.
+        """
         known = (self.model or {}).get("services") or {}
+
+        def is_as_before(name: str, definition: Mapping[str, Any]) -> bool:
+            if name not in known or name in made:
+                return False
+            same = without_log_room(known[name]) == without_log_room(definition)
+            return same or name not in services
+
         merged = {
-            name: definition if name in services or name not in known else known[name]
+            name: known[name] if is_as_before(name, definition) else definition
             for name, definition in wanted["services"].items()
         }
         self.model = {**wanted, "services": merged}

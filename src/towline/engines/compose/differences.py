@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from towline.engines.acts import Act, Effect
-from towline.engines.compose.render import without_log_room
+from towline.engines.compose.render import REQUEST_LOG, without_log_room
 from towline.engines.world import World
 
 # What Compose leaves out when it decides whether a container is still as described.
@@ -91,18 +91,28 @@ def _act(
 
 def changed_keys(was: Mapping[str, Any], now: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The keys of a service's definition that differ, each named and none shown."""
-    one, other = (without_log_room(model["services"][name]) for model in (was, now))
+    one, other = was["services"][name], now["services"][name]
+    if not now.get(REQUEST_LOG):
+        # No log is wanted: a place for it is no reason to recreate.
+        one, other = without_log_room(one), without_log_room(other)
     found = []
     for key in sorted((one.keys() | other.keys()) - _IGNORED):
         before, after = one.get(key), other.get(key)
         if before == after:
             continue
-        if key in _NAMED and isinstance(before or {}, dict) and isinstance(after or {}, dict):
+        if key == "tmpfs" and _only_log_room(before, after):
+            found.append("a place for the request log")
+        elif key in _NAMED and isinstance(before or {}, dict) and isinstance(after or {}, dict):
             names = _differing(before or {}, after or {})
             found += [f"{key} {item}" for item in names]
         else:
             found.append(key)
     return tuple(found)
+
+
+def _only_log_room(was: Any, now: Any) -> bool:
+    """Whether two lists of `tmpfs` differ by the place for the request log only."""
+    return without_log_room({"tmpfs": was}) == without_log_room({"tmpfs": now})
 
 
 def _differing(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -148,7 +148,8 @@ class Persistent:
         record.pending = {}
         record.unread = {name: paths for name, paths in record.unread.items() if name in left}
         acted = {item.service for item in effects}
-        record.put(model, acted | (set(model["services"]) - set(left)))
+        made = {item.service for item in effects if item.act in (Act.CREATE, Act.RECREATE)}
+        record.put(model, acted | (set(model["services"]) - set(left)), made)
         write_applied(self.host.files, self.state, record)
         return done
 

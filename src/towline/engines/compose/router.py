@@ -147,8 +147,7 @@ class Router:
         return TowlineError(
             f"the router's container {container.name} was created by an earlier version of "
             "Towline, and has no room for a request log",
-            remedy=f"deploy a new release, then `docker rm -f {container.name}` and `inv deploy`: it "
-            "is away for a few seconds",
+            remedy="deploy a new release: it recreates the router",
         )
 
     def switch(
