@@ -99,9 +99,15 @@ def test_no_container_of_the_sample_runs_as_root_or_has_capabilities(project):
 def test_prometheus_reads_the_targets_that_the_promotion_lists(project):
     port = read_env(project.env_file, {})["PROMETHEUS_PORT"]
     ask = f"http://127.0.0.1:{port}/api/v1/targets"
-    with urllib.request.urlopen(ask, timeout=5) as answer:
-        found = json.loads(answer.read())["data"]["activeTargets"]
-    labels = {(item["labels"]["job"], item["labels"].get("service", "")) for item in found}
+
+    def find():
+        with urllib.request.urlopen(ask, timeout=5) as answer:
+            found = json.loads(answer.read())["data"]["activeTargets"]
+        return {(item["labels"]["job"], item["labels"].get("service", "")) for item in found}
+
+    # It asks for the names of apps again only every few seconds.
+    wait_until(lambda: ("newsroom-api", "") in find(), "the app is not found", limit=30)
+    labels = find()
     assert (f"{project.name}-prometheus", "prometheus") in labels
     assert ("newsroom-api", "") in labels
     assert len([job for job, _ in labels if "fastapi" in job]) == 0
