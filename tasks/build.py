@@ -2,27 +2,25 @@
 
 from invoke import Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 
 
 @task(
     auto_shortflags=False,
     help={
-        "env": seam.ENV_HELP,
-        "dry_run": seam.DRY_RUN_HELP,
-        "json": seam.JSON_HELP,
+        "env": cli.ENV_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
+        "json": cli.JSON_HELP,
     },
 )
 def build(c: Context, env: str = "local", dry_run: bool = False, json: bool = False) -> None:
     """Build the images of the promoted release, tagged with version and commit."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.rollout import images
 
-        site = seam.open_site(env)
+        site = cli.open_lead_environment(env)
         rows = (
-            images.planned(site)
-            if seam.is_dry(c, dry_run)
-            else images.build(site, terminal.Steps())
+            images.planned(site) if cli.is_dry(c, dry_run) else images.build(site, terminal.Steps())
         )
         if json:
             terminal.say_json_list("build", "images", rows)

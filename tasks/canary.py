@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from invoke import Context, task
 
-from . import output, seam, terminal
+from . import cli, output, terminal
 
 if TYPE_CHECKING:
     from towline.insight.canary import Look, SlotTraffic
@@ -20,22 +20,22 @@ _EVERY = 2.0
 @task(
     auto_shortflags=False,
     help={
-        "env": seam.ENV_HELP,
+        "env": cli.ENV_HELP,
         "window": "How far to look back. Default: 60s.",
         "watch": "How long to look. Default: until Ctrl-C on a terminal, elsewhere once.",
-        "json": seam.JSON_HELP,
+        "json": cli.JSON_HELP,
     },
 )
 def canary(
     c: Context, env: str = "local", window: str = "60s", watch: str = "", json: bool = False
 ) -> None:
     """Show what analysis sees: rate, errors and p95 of each slot, from the router's request log."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.insight.canary import TrafficView
 
-        back = max(1.0, seam.duration(window, "--window"))
-        length = seam.duration(watch, "--watch") if watch else 0.0
-        view = TrafficView(seam.open_fleet(env, only_look=True), back)
+        back = max(1.0, cli.duration(window, "--window"))
+        length = cli.duration(watch, "--watch") if watch else 0.0
+        view = TrafficView(cli.open_fleet(env, only_look=True), back)
         is_live = output.can_erase(sys.stderr) and not json
         ends = time.monotonic() + (length or (float("inf") if is_live and not watch else 0.0))
         found = view.look()

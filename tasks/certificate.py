@@ -2,7 +2,7 @@
 
 from invoke import Collection, Context, task
 
-from . import seam
+from . import cli
 from .operation import approve, carry_out, show
 
 
@@ -11,13 +11,13 @@ from .operation import approve, carry_out, show
     auto_shortflags=False,
     iterable=["without"],
     help={
-        "env": seam.ENV_HELP,
-        "without": seam.WITHOUT_HELP,
+        "env": cli.ENV_HELP,
+        "without": cli.WITHOUT_HELP,
         "force": "Also where the host's was issued later, or changed there. Default: off.",
-        "allow_restart": seam.ALLOW_RESTART_HELP,
+        "allow_restart": cli.ALLOW_RESTART_HELP,
         "wait": "Wait so long, such as 5m, for someone else to end. Default: do not wait.",
-        "dry_run": seam.DRY_RUN_HELP,
-        "json": seam.JSON_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
+        "json": cli.JSON_HELP,
     },
 )
 def reload_(
@@ -31,16 +31,16 @@ def reload_(
     json: bool = False,
 ) -> None:
     """Bring a renewed certificate to all hosts and reload their routers; no request is lost."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.rollout import operations
 
-        fleet = seam.open_fleet(env, without=without)
+        fleet = cli.open_fleet(env, without=without)
         operation = operations.reload_certificates(fleet, force=force)
-        if seam.is_dry(c, dry_run):
+        if cli.is_dry(c, dry_run):
             show(operation.plan, json)
             return
         approved = approve(operation, allow_restart=allow_restart)
-        carry_out(approved, json, wait=seam.duration(wait, "--wait"))
+        carry_out(approved, json, wait=cli.duration(wait, "--wait"))
 
 
 ns = Collection("certificate", reload_)

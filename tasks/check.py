@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 
 if TYPE_CHECKING:
     from towline.findings import Finding
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     aliases=["check"],
     auto_shortflags=False,
     iterable=["without"],
-    help={"env": seam.ENV_HELP, "without": seam.WITHOUT_HELP, "json": seam.JSON_HELP},
+    help={"env": cli.ENV_HELP, "without": cli.WITHOUT_HELP, "json": cli.JSON_HELP},
 )
 def pre_deploy_check(
     c: Context, env: str = "local", without: list[str] | None = None, json: bool = False
 ) -> None:
     """Check all that a deploy needs: files, secrets, certificates, disk, ports, engine."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.checks.preflight import examine, stop_on_errors
 
-        findings = examine(seam.open_fleet(env, without=without))
+        findings = examine(cli.open_fleet(env, without=without))
         show(findings, json)
         command = f"inv pre-deploy-check --env {env}"
         stop_on_errors(findings, command=command, shown=not json)

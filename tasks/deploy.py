@@ -9,32 +9,32 @@ from typing import TYPE_CHECKING
 
 from invoke import Collection, Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 from .operation import approve, carry_out, show
 
 if TYPE_CHECKING:
-    from towline.environments.site import Fleet
+    from towline.environments.host_environment import Fleet
     from towline.rollout.operations import Operation
 
 _HELP = {
-    "env": seam.ENV_HELP,
-    "version": "A kept release to deploy again. Default: the promoted one.",
+    "env": cli.ENV_HELP,
+    "version": "A retained release to deploy again. Default: the promoted one.",
     "strategy": "blue-green, canary, rolling or recreate. Default: as configured.",
     "host": "Only this host: it gets the release that serves on the others. Default: all.",
-    "without": seam.WITHOUT_HELP,
-    "json": seam.JSON_HELP,
+    "without": cli.WITHOUT_HELP,
+    "json": cli.JSON_HELP,
 }
 
 _WAIT_HELP = "Wait so long, such as 5m, for others to end, then plan. Default: do not wait."
 
 # Of what ends an interrupted operation, one way or the other.
 _END_HELP = {
-    "env": seam.ENV_HELP,
-    "without": seam.WITHOUT_HELP,
+    "env": cli.ENV_HELP,
+    "without": cli.WITHOUT_HELP,
     "wait": _WAIT_HELP,
-    "allow_restart": seam.ALLOW_RESTART_HELP,
-    "dry_run": seam.DRY_RUN_HELP,
-    "json": seam.JSON_HELP,
+    "allow_restart": cli.ALLOW_RESTART_HELP,
+    "dry_run": cli.DRY_RUN_HELP,
+    "json": cli.JSON_HELP,
 }
 
 
@@ -44,12 +44,12 @@ _END_HELP = {
     iterable=["without"],
     help={
         **_HELP,
-        "yes": seam.YES_HELP,
-        "dry_run": seam.DRY_RUN_HELP,
-        "allow_restart": seam.ALLOW_RESTART_HELP,
+        "yes": cli.YES_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
+        "allow_restart": cli.ALLOW_RESTART_HELP,
         "skip_check": "Do not run the pre-deploy check first. Default: off.",
         "resume": "First go on with what was interrupted. Default: off.",
-        "abort": "First go back from what was interrupted. Default: off.",
+        "abort": "First roll back what was interrupted. Default: off.",
         "wait": _WAIT_HELP,
     },
 )
@@ -70,22 +70,22 @@ def run(
     json: bool = False,
 ) -> None:
     """Bring the promoted release to an environment, without losing a request."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.guard.process import start_after_deploy
         from towline.rollout import operations
         from towline.rollout.host_rollout import PlanOutdated
         from towline.rollout.turn import Turn
 
-        turn = Turn(seam.duration(wait, "--wait"))
+        turn = Turn(cli.duration(wait, "--wait"))
         while True:
-            fleet = seam.open_fleet(env, strategy=strategy, without=without)
-            if not seam.is_dry(c, dry_run):
+            fleet = cli.open_fleet(env, strategy=strategy, without=without)
+            if not cli.is_dry(c, dry_run):
                 turn.wait(fleet, "deploy", terminal.tell)
             if resume or abort:
                 end = _Ending(resume, abort, version, allow_restart=allow_restart)
-                end.settle(fleet, dry=seam.is_dry(c, dry_run))
+                end.reconcile(fleet, dry=cli.is_dry(c, dry_run))
             operation = operations.deploy(fleet, version=version, host=host)
-            if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
+            if cli.is_dry(c, dry_run) or operation.plan.nothing_to_do:
                 show(operation.plan, json)
                 return
             _check(fleet, operation, skip_check=skip_check)
@@ -127,10 +127,10 @@ def plan_(
     json: bool = False,
 ) -> None:
     """Show what a deploy would do: what is live, what changes, the exact commands."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.rollout import operations
 
-        fleet = seam.open_fleet(env, strategy=strategy, without=without)
+        fleet = cli.open_fleet(env, strategy=strategy, without=without)
         operation = operations.deploy(fleet, version=version, host=host)
         show(operation.plan, json)
 
@@ -146,11 +146,11 @@ def resume_(
     json: bool = False,
 ) -> None:
     """Go on with a deploy or rollback that was killed."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.rollout import operations
 
-        fleet = _in_turn(env, wait, without=without, dry=seam.is_dry(c, dry_run))
-        if seam.is_dry(c, dry_run):
+        fleet = _in_turn(env, wait, without=without, dry=cli.is_dry(c, dry_run))
+        if cli.is_dry(c, dry_run):
             show(operations.resume(fleet).plan, json)
             return
         _resume(fleet, json, allow_restart=allow_restart)
@@ -167,13 +167,13 @@ def abort_(
     json: bool = False,
 ) -> None:
     """Go back from a deploy or rollback that was killed: what served before serves alone."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.rollout import operations
 
         operation = operations.abort(
-            _in_turn(env, wait, without=without, dry=seam.is_dry(c, dry_run))
+            _in_turn(env, wait, without=without, dry=cli.is_dry(c, dry_run))
         )
-        if seam.is_dry(c, dry_run):
+        if cli.is_dry(c, dry_run):
             show(operation.plan, json)
             return
         carry_out(approve(operation, allow_restart=allow_restart), json)
@@ -186,7 +186,7 @@ def abort_(
     help={
         **_END_HELP,
         "full": "To all traffic at once, without the steps in between. Default: off.",
-        "reason": "Why; kept in the journal.",
+        "reason": "Why; recorded in the journal.",
     },
 )
 def promote_(
@@ -201,12 +201,12 @@ def promote_(
     json: bool = False,
 ) -> None:
     """Let a paused deploy go on: to its next step, or to all traffic."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.rollout import operations
 
-        fleet = _in_turn(env, wait, without=without, dry=seam.is_dry(c, dry_run))
+        fleet = _in_turn(env, wait, without=without, dry=cli.is_dry(c, dry_run))
         operation = operations.promote(fleet, full=full, reason=reason)
-        if seam.is_dry(c, dry_run):
+        if cli.is_dry(c, dry_run):
             show(operation.plan, json)
             return
         carry_out(approve(operation, allow_restart=allow_restart), json)
@@ -215,14 +215,14 @@ def promote_(
 @task(
     name="pause",
     auto_shortflags=False,
-    help={"env": seam.ENV_HELP, "reason": "Why; kept in the journal and shown by `inv status`."},
+    help={"env": cli.ENV_HELP, "reason": "Why; recorded in the journal and shown by `inv status`."},
 )
 def pause_(c: Context, env: str = "local", reason: str = "") -> None:
     """Ask a deploy that is running to pause after its current step."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.rollout import by_hand
 
-        release = by_hand.ask_to_pause(seam.open_fleet(env), reason)
+        release = by_hand.ask_to_pause(cli.open_fleet(env), reason)
         terminal.say(
             f"{release} pauses after its current step, unless that brings it all traffic; "
             f"`inv status --env {env}` shows where"
@@ -233,7 +233,7 @@ def _in_turn(env: str, wait: str, *, without: list[str] | None, dry: bool) -> Fl
     """An environment on all its hosts, after waiting for whoever holds its lock."""
     from towline.rollout.turn import Turn
 
-    turn, fleet = Turn(seam.duration(wait, "--wait")), seam.open_fleet(env, without=without)
+    turn, fleet = Turn(cli.duration(wait, "--wait")), cli.open_fleet(env, without=without)
     if not dry:
         turn.wait(fleet, "deploy", terminal.tell)
     return fleet
@@ -252,7 +252,7 @@ class _Ending:
     version: str
     allow_restart: bool
 
-    def settle(self, fleet: Fleet, *, dry: bool) -> None:
+    def reconcile(self, fleet: Fleet, *, dry: bool) -> None:
         """Bring it to an end, one way or the other; what is deployed then is the output."""
         from towline.errors import UsageError
         from towline.rollout import interrupted, operations

@@ -4,21 +4,21 @@ import sys
 
 from invoke import Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 
 
 @task(
     auto_shortflags=False,
     help={
-        "env": seam.ENV_HELP,
+        "env": cli.ENV_HELP,
         "host": "Only on these hosts, separated by commas. Default: all.",
         "volumes": "Remove the data of databases too. Default: off.",
         "images": "Remove the images that were built for its releases, too. Default: off.",
         "unmanaged": "Remove what another state folder deployed, too. Default: off, refuse.",
-        "without": seam.WITHOUT_HELP,
-        "reason": seam.REASON_HELP,
-        "yes": seam.YES_HELP,
-        "dry_run": seam.DRY_RUN_HELP,
+        "without": cli.WITHOUT_HELP,
+        "reason": cli.REASON_HELP,
+        "yes": cli.YES_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
     },
     iterable=["without", "host"],
 )
@@ -35,10 +35,10 @@ def down(
     dry_run: bool = False,
 ) -> None:
     """Stop an environment and remove its containers; releases and data are retained."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.rollout.down import Extent, plan, stays, take_down
 
-        fleet, hosts = seam.open_fleet(env, without=without), seam.names(host)
+        fleet, hosts = cli.open_fleet(env, without=without), cli.names(host)
         extent = Extent(volumes=volumes, images=images)
         lines = plan(fleet, extent, hosts=hosts, unmanaged=unmanaged)
         if not lines:
@@ -49,11 +49,11 @@ def down(
             terminal.tell(f"  stays  {line}")
         if not lines:
             return
-        if seam.is_dry(c, dry_run):
+        if cli.is_dry(c, dry_run):
             return
         where = f" on {', '.join(hosts)}" if hosts else ""
         data = " and DELETE ITS DATA" if volumes else ""
-        seam.confirm(f"Take {env} down{where}{data}?", yes=yes)
+        cli.confirm(f"Take {env} down{where}{data}?", yes=yes)
         left = take_down(
             fleet,
             extent,

@@ -2,7 +2,7 @@
 
 from invoke import Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 
 
 @task(
@@ -10,18 +10,18 @@ from . import seam, terminal
     aliases=["health"],
     auto_shortflags=False,
     help={
-        "env": seam.ENV_HELP,
+        "env": cli.ENV_HELP,
         "timeout": "Seconds to wait until all is healthy. Default: 0, ask once.",
-        "json": seam.JSON_HELP,
+        "json": cli.JSON_HELP,
     },
 )
 def health_check(c: Context, env: str = "local", timeout: str = "0", json: bool = False) -> None:
     """Ask every service whether it is healthy."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.insight.health import report, require_healthy
 
         found = report(
-            seam.open_fleet(env, only_look=True), timeout=seam.duration(timeout, "--timeout")
+            cli.open_fleet(env, only_look=True), timeout=cli.duration(timeout, "--timeout")
         )
         rows = [item.data() for item in found]
         if json:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import Collection, Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 
 if TYPE_CHECKING:
-    from towline.environments.site import Site
+    from towline.environments.host_environment import HostEnvironment
     from towline.insight.history import PastOperation
 
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     default=True,
     auto_shortflags=False,
     help={
-        "env": seam.ENV_HELP,
+        "env": cli.ENV_HELP,
         "lines": "How many operations to show. Default: 20.",
         "show": "Steps and figures of one operation, by its id or how that begins. Default: none.",
         "verify": "Check that no journal line was changed or lost. Default: off.",
-        "json": seam.JSON_HELP,
+        "json": cli.JSON_HELP,
     },
 )
 def show(
@@ -34,17 +34,17 @@ def show(
     json: bool = False,
 ) -> None:
     """Show the operations of an environment, from its journal."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.insight.history import operations, require_whole
 
         if verify:
-            fleet = seam.open_fleet(env, only_look=True)
+            fleet = cli.open_fleet(env, only_look=True)
             count = require_whole(fleet)
             terminal.say(f"{count} entries, the chain is whole")
             for away in fleet.away:
                 terminal.tell(f"  {away.host} is away: what it remembers was not compared")
             return
-        site = seam.open_site(env)
+        site = cli.open_lead_environment(env)
         if show:
             _show_one(site, show, json)
             return
@@ -52,7 +52,7 @@ def show(
             mark = terminal.paint("!", "yellow", sys.stderr)
             terminal.tell(f"  {mark}  the journal is damaged: {wrong}")
             terminal.tell(f"  next: `inv history.repair --env {env}`")
-        found = operations(site, last=seam.count(lines, "--lines"))
+        found = operations(site, last=cli.count(lines, "--lines"))
         if json:
             terminal.say_json_list("history", "operations", [_data(item) for item in found])
         elif found:
@@ -62,7 +62,7 @@ def show(
             terminal.say(f"nothing happened in {env} yet")
 
 
-def _show_one(site: Site, identifier: str, json: bool) -> None:
+def _show_one(site: HostEnvironment, identifier: str, json: bool) -> None:
     from towline.insight.past_steps import show_operation
 
     operation, steps = show_operation(site, identifier)
@@ -107,11 +107,11 @@ def _data(item: PastOperation) -> dict[str, Any]:
     auto_shortflags=False,
     iterable=["without"],
     help={
-        "env": seam.ENV_HELP,
-        "without": seam.WITHOUT_HELP,
-        "reason": seam.REASON_HELP,
-        "yes": seam.YES_HELP,
-        "dry_run": seam.DRY_RUN_HELP,
+        "env": cli.ENV_HELP,
+        "without": cli.WITHOUT_HELP,
+        "reason": cli.REASON_HELP,
+        "yes": cli.YES_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
     },
 )
 def repair(
@@ -123,20 +123,20 @@ def repair(
     dry_run: bool = False,
 ) -> None:
     """Put a damaged journal aside, or note what it lacks; what serves stays as it is."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.rollout.repair import find_damage, repair_journal
 
-        fleet = seam.open_fleet(env, without=without)
+        fleet = cli.open_fleet(env, without=without)
         wrong = find_damage(fleet)
         if not wrong:
             terminal.say(f"the journal of {env} needs no repair")
             return
         for line in wrong:
             terminal.say(line)
-        if seam.is_dry(c, dry_run):
+        if cli.is_dry(c, dry_run):
             terminal.say("would repair the journal: it is put aside where its chain is broken")
             return
-        seam.confirm(f"Repair the journal of {env}?", yes=yes)
+        cli.confirm(f"Repair the journal of {env}?", yes=yes)
         place = repair_journal(fleet, thorough=True, reason=reason, say=terminal.tell)
         if place:
             terminal.say(f"the damaged journal is {place} now, and a new one begins")

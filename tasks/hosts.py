@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 from invoke import Collection, Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 
 if TYPE_CHECKING:
-    from towline.environments.site import Fleet, Site
+    from towline.environments.host_environment import Fleet, HostEnvironment
 
 
 @task(
     auto_shortflags=False,
     help={
         "host": "Host that is to be the lead. Default: none, show which one is.",
-        "env": seam.ENV_HELP,
+        "env": cli.ENV_HELP,
         "force": "The lead is lost: begin a new journal; says what is lost. Default: off.",
-        "reason": seam.REASON_HELP,
-        "yes": seam.YES_HELP,
-        "dry_run": seam.DRY_RUN_HELP,
-        "json": seam.JSON_HELP,
+        "reason": cli.REASON_HELP,
+        "yes": cli.YES_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
+        "json": cli.JSON_HELP,
     },
 )
 def lead(
@@ -35,15 +35,15 @@ def lead(
     json: bool = False,
 ) -> None:
     """Show which host has journal, lock and hold of an environment, or move them to another."""
-    with seam.outcome():
-        from towline.environments.opening import open_sites
+    with cli.outcome():
+        from towline.environments.opening import open_unordered
 
-        fleet = open_sites(seam.open_project(), env)
+        fleet = open_unordered(cli.open_project(), env)
         if not host:
             _show(fleet, json)
             return
         target = _named(fleet, host)
-        if seam.is_dry(c, dry_run):
+        if cli.is_dry(c, dry_run):
             terminal.say(f"would make {target.host.name} the lead of {env}")
             return
         if force:
@@ -68,7 +68,7 @@ def _show(fleet: Fleet, json: bool) -> None:
             terminal.say(f"  away      {item.host}: {item.why}")
 
 
-def _named(fleet: Fleet, host: str) -> Site:
+def _named(fleet: Fleet, host: str) -> HostEnvironment:
     from towline.errors import UsageError
 
     found = next((site for site in fleet.sites if site.host.name == host), None)
@@ -81,10 +81,10 @@ def _named(fleet: Fleet, host: str) -> Site:
     return found
 
 
-def _force(fleet: Fleet, target: Site, reason: str, *, yes: bool) -> None:
+def _force(fleet: Fleet, target: HostEnvironment, reason: str, *, yes: bool) -> None:
     from towline.environments.lead_move import force
 
-    seam.confirm(f"Make {target.host.name} the lead without the old lead's journal?", yes=yes)
+    cli.confirm(f"Make {target.host.name} the lead without the old lead's journal?", yes=yes)
     lost = force(fleet, target, reason=reason)
     terminal.say(f"{target.host.name} is the lead of {target.name}; what is lost:")
     for line in lost:

@@ -10,7 +10,7 @@ TASKS = (
     Row('migrate', 'migrate', 'migrate', 'migrate', (), False, "Run the migration job in the promoted release's image, without moving traffic."),
     Row('health-check', 'health', 'health_check', 'health-check', ('health',), False, 'Ask every service whether it is healthy.'),
     Row('smoke', 'smoke', 'smoke', 'smoke', (), False, 'Run the smoke tests against what users reach.'),
-    Row('rollback', 'rollback', 'rollback', 'rollback', (), False, 'Go back to a kept release: start it, prove it is healthy, switch.'),
+    Row('rollback', 'rollback', 'rollback', 'rollback', (), False, 'Roll back to a retained release: start it, prove it is healthy, switch.'),
     Row('status', 'status', 'status', 'status', (), False, 'Say whether users are served, asked on each host; exit 1 when not, or hosts differ.'),
     Row('canary', 'canary', 'canary', 'canary', (), False, "Show what analysis sees: rate, errors and p95 of each slot, from the router's request log."),
     Row('logs', 'logs', 'logs', 'logs', (), False, 'Print the last log lines of a service, secrets masked.'),

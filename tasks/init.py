@@ -2,7 +2,7 @@
 
 from invoke import Collection, Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 
 
 @task(
@@ -15,7 +15,7 @@ from . import seam, terminal
         "https_port": "Port that users reach it on, on this machine. Default: 8443.",
         "health": "Path that answers 200 when the service is healthy. Default: detected.",
         "force": "Overwrite files that exist. Default: off.",
-        "dry_run": seam.DRY_RUN_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
     },
 )
 def scaffold(
@@ -29,7 +29,7 @@ def scaffold(
     dry_run: bool = False,
 ) -> None:
     """Write towline.yaml, tasks.py and a deploy tree for this project; keeps what exists."""
-    with seam.outcome():
+    with cli.outcome():
         from pathlib import Path
 
         from towline.git.convention import is_followed
@@ -41,13 +41,13 @@ def scaffold(
             Path.cwd(),
             name=name,
             source=source,
-            port=seam.count(port, "--port") if port else 0,
-            https_port=seam.count(https_port, "--https-port"),
+            port=cli.count(port, "--port") if port else 0,
+            https_port=cli.count(https_port, "--https-port"),
             health=health,
             conventional=is_followed(Path.cwd()),
             ignores=repository.ignores if repository else lambda _: False,
         )
-        if not seam.is_dry(c, dry_run):
+        if not cli.is_dry(c, dry_run):
             write_scaffold(plan, force=force)
         for line in plan.lines(force=force):
             terminal.say(line)
@@ -55,18 +55,18 @@ def scaffold(
 
 @task(
     auto_shortflags=False,
-    help={"env": seam.ENV_HELP, "dry_run": seam.DRY_RUN_HELP},
+    help={"env": cli.ENV_HELP, "dry_run": cli.DRY_RUN_HELP},
 )
 def secrets(c: Context, env: str = "local", dry_run: bool = False) -> None:
     """Fill an environment's file from the example, with random secrets; keeps what is set."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.config.environments import default_env_file, example_file
         from towline.scaffold.new_secrets import fill
 
-        project = seam.open_project()
+        project = cli.open_project()
         project.environment(env)
         target = default_env_file(project, env)
-        if seam.is_dry(c, dry_run):
+        if cli.is_dry(c, dry_run):
             terminal.say(f"would fill {target} from {example_file(project, env)}")
             return
         for line in fill(example_file(project, env), target).lines():
@@ -79,7 +79,7 @@ def secrets(c: Context, env: str = "local", dry_run: bool = False) -> None:
         "names": "Names and addresses, separated by commas. Default: localhost,127.0.0.1.",
         "days": "How long it is valid. Default: 365.",
         "force": "Replace a certificate that exists. Default: off.",
-        "dry_run": seam.DRY_RUN_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
     },
 )
 def certificate(
@@ -90,15 +90,15 @@ def certificate(
     dry_run: bool = False,
 ) -> None:
     """Make a self-signed certificate for trying things out."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.config.certificate import self_signed
 
-        folder = seam.open_project().deploy_tree / "security" / "ssl"
-        if seam.is_dry(c, dry_run):
+        folder = cli.open_project().deploy_tree / "security" / "ssl"
+        if cli.is_dry(c, dry_run):
             terminal.say(f"would write fullchain.pem and privkey.pem to {folder}")
             return
         existed = (folder / "fullchain.pem").exists() and not force
-        path = self_signed(folder, names.split(","), days=seam.count(days, "--days"), force=force)
+        path = self_signed(folder, names.split(","), days=cli.count(days, "--days"), force=force)
         terminal.say(f"{path} {'exists: kept' if existed else 'written, self-signed'}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from invoke import Collection, Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 
 if TYPE_CHECKING:
     from towline.lab.fleet import Lab
@@ -17,21 +17,21 @@ _FOLDER = Path(".towline/lab")
 
 @task(
     auto_shortflags=False,
-    help={"hosts": "How many hosts. Default: 3.", "dry_run": seam.DRY_RUN_HELP},
+    help={"hosts": "How many hosts. Default: 3.", "dry_run": cli.DRY_RUN_HELP},
 )
 def up(c: Context, hosts: str = "3", dry_run: bool = False) -> None:
     """Start container hosts, each with sshd and a Docker engine of its own."""
-    with seam.outcome():
-        start(seam.count(hosts, "--hosts"), dry=seam.is_dry(c, dry_run))
+    with cli.outcome():
+        start(cli.count(hosts, "--hosts"), dry=cli.is_dry(c, dry_run))
 
 
-@task(auto_shortflags=False, help={"json": seam.JSON_HELP})
+@task(auto_shortflags=False, help={"json": cli.JSON_HELP})
 def status(c: Context, json: bool = False) -> None:
     """Show what the container hosts of the lab are doing."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.lab import fleet
 
-        found = fleet.states(seam.open_project().root / _FOLDER)
+        found = fleet.states(cli.open_project().root / _FOLDER)
         if json:
             rows = [{"host": name, "state": state} for name, state in found.items()]
             # Up to 0.6.0 each host was a field.
@@ -42,11 +42,11 @@ def status(c: Context, json: bool = False) -> None:
             terminal.say("there is no lab; `inv lab.up` starts one")
 
 
-@task(auto_shortflags=False, help={"dry_run": seam.DRY_RUN_HELP})
+@task(auto_shortflags=False, help={"dry_run": cli.DRY_RUN_HELP})
 def down(c: Context, dry_run: bool = False) -> None:
     """Remove the container hosts of the lab, with all that they hold; nothing else."""
-    with seam.outcome():
-        remove(dry=seam.is_dry(c, dry_run))
+    with cli.outcome():
+        remove(dry=cli.is_dry(c, dry_run))
 
 
 def start(count: int, *, dry: bool) -> None:
@@ -58,7 +58,7 @@ def start(count: int, *, dry: bool) -> None:
     if dry:
         terminal.say(f"would start {count} container hosts, with their keys in {_FOLDER}/")
         return
-    root = seam.open_project().root
+    root = cli.open_project().root
     # Where official images cannot be had, this names stand-ins.
     settings = root / ".towline" / "lab.env"
     with terminal.Steps().step(f"start {count} container hosts") as note:
@@ -87,7 +87,7 @@ def remove(*, dry: bool) -> None:
     if dry:
         terminal.say("would remove the container hosts of the lab, and their keys")
         return
-    removed = fleet.down(seam.open_project().root / _FOLDER)
+    removed = fleet.down(cli.open_project().root / _FOLDER)
     terminal.say(f"removed {', '.join(removed)}" if removed else "there is no lab")
 
 

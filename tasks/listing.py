@@ -2,13 +2,13 @@
 
 from invoke import Context, task
 
-from . import command, seam, terminal
+from . import cli, command, terminal
 
 
 @task(name="help", default=True, auto_shortflags=False)
 def help_(c: Context) -> None:
     """List the tasks, and change nothing."""
-    with seam.outcome():
+    with cli.outcome():
         tasks = command.collection()
         rows = []
         for name, aliases in sorted(tasks.task_names.items()):

@@ -2,7 +2,7 @@
 
 from invoke import Context, task
 
-from . import seam
+from . import cli
 from .operation import approve, carry_out, show
 
 
@@ -10,11 +10,11 @@ from .operation import approve, carry_out, show
     auto_shortflags=False,
     iterable=["without"],
     help={
-        "env": seam.ENV_HELP,
-        "without": seam.WITHOUT_HELP,
-        "allow_restart": seam.ALLOW_RESTART_HELP,
-        "dry_run": seam.DRY_RUN_HELP,
-        "json": seam.JSON_HELP,
+        "env": cli.ENV_HELP,
+        "without": cli.WITHOUT_HELP,
+        "allow_restart": cli.ALLOW_RESTART_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
+        "json": cli.JSON_HELP,
     },
 )
 def migrate(
@@ -26,11 +26,11 @@ def migrate(
     json: bool = False,
 ) -> None:
     """Run the migration job in the promoted release's image, without moving traffic."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.rollout import operations
 
-        operation = operations.migrate(seam.open_fleet(env, without=without))
-        if seam.is_dry(c, dry_run) or operation.plan.nothing_to_do:
+        operation = operations.migrate(cli.open_fleet(env, without=without))
+        if cli.is_dry(c, dry_run) or operation.plan.nothing_to_do:
             show(operation.plan, json)
             return
         carry_out(approve(operation, allow_restart=allow_restart), json)

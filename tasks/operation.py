@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import seam, terminal
+from . import cli, terminal
 
 if TYPE_CHECKING:
     from towline.planned import Planned
@@ -62,9 +62,9 @@ def approve(
     if felt and not allow_restart:
         options = f"{option} --allow-restart" if question and not yes else "--allow-restart"
         question = question or f"{operation.plan.kind.capitalize()} all the same?"
-        seam.confirm(f"It {'; '.join(felt)}. {question}", yes=False, option=options)
+        cli.confirm(f"It {'; '.join(felt)}. {question}", yes=False, option=options)
     elif question:
-        seam.confirm(question, yes=yes, option=option)
+        cli.confirm(question, yes=yes, option=option)
     return Approved(operation)
 
 
@@ -91,10 +91,10 @@ def carry_out(
     paused = operation.run(terminal.Steps(), wait=wait)
     if json:
         at = {"step": paused.name, "share": paused.share} if paused else None
-        outcome = {"ok": True, **plan.data(), "moved": operation.moved(), "paused": at}
+        outcome = {"ok": True, **plan.data(), "moved": operation.transferred(), "paused": at}
         terminal.say_json("outcome", outcome)
         return
-    moved = operation.moved()
+    moved = operation.transferred()
     width = max(map(len, moved), default=0)
     for host, amount in moved.items():
         terminal.tell(f"  moved    {host:<{width}}  {amount}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from invoke import Collection, Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 from .operation import show
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
         "branch": "Commit on a new branch of this name. Default: the one that is checked out.",
         "push": "Push the branch, deploy/promote-VERSION without --branch. Default: off.",
         "pr": "Push, and open a pull request on GitHub. Default: off.",
-        "dry_run": seam.DRY_RUN_HELP,
-        "json": seam.JSON_PLAN_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
+        "json": cli.JSON_PLAN_HELP,
     },
 )
 def run(
@@ -53,21 +53,21 @@ def run(
     json: bool = False,
 ) -> None:
     """Make the source tree a release in the deploy tree: test, copy, stamp, record, commit."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.errors import UsageError
         from towline.promotion import plan as promotion_plan
         from towline.promotion import promotion
         from towline.promotion.plan_summary import summarise
 
-        project = seam.open_project()
-        dry = seam.is_dry(c, dry_run or plan)
-        seam.refuse_json(json, dry=dry)
+        project = cli.open_project()
+        dry = cli.is_dry(c, dry_run or plan)
+        cli.refuse_json(json, dry=dry)
         if no_commit and (branch or push or pr):
             raise UsageError(
                 "--no-commit leaves nothing for a branch", remedy="leave one of the two out"
             )
         if not dry and promotion.recover(project):
-            terminal.tell("settled what an interrupted promotion left behind")
+            terminal.tell("reconciled what an interrupted promotion left behind")
         commit = False if no_commit else None
         wanted = promotion_plan.plan_promotion(
             project,
@@ -100,13 +100,13 @@ def run(
             terminal.say("next: `inv deploy`")
 
 
-@task(auto_shortflags=False, help={"json": seam.JSON_HELP})
+@task(auto_shortflags=False, help={"json": cli.JSON_HELP})
 def drift(c: Context, json: bool = False) -> None:
     """Show what was changed in the deploy tree itself since the promotion, as a diff."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.promotion.drift import find
 
-        project = seam.open_project()
+        project = cli.open_project()
         found = find(project)
         if json:
             rows = [
@@ -130,17 +130,17 @@ def drift(c: Context, json: bool = False) -> None:
     auto_shortflags=False,
     help={
         "branch": "Name of the branch. Default: hotfix/backport-VERSION.",
-        "dry_run": seam.DRY_RUN_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
     },
 )
 def backport(c: Context, branch: str = "", dry_run: bool = False) -> None:
     """Bring what was changed in the deploy tree into the source tree, as a branch."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.promotion import backport as backports
         from towline.promotion.drift import find
 
-        project = seam.open_project()
-        if seam.is_dry(c, dry_run):
+        project = cli.open_project()
+        if cli.is_dry(c, dry_run):
             left = [item for item in find(project).files if not item.is_backported]
             for item in left:
                 terminal.say(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from invoke import Collection, Context, task
 
 from . import check as checks
-from . import lab, seam, terminal
+from . import cli, lab, terminal
 
 if TYPE_CHECKING:
     from towline.config.loading import Project
@@ -21,7 +21,7 @@ _LOGIN = "Who logs in, such as root. Default: as the hosts are named in towline.
     default=True,
     auto_shortflags=False,
     help={
-        "env": seam.ENV_HELP,
+        "env": cli.ENV_HELP,
         "provider": "ssh for the environment's hosts, local for container hosts on this machine. "
         "Default: ssh.",
         "hosts": "How many container hosts. Default: 3.",
@@ -30,10 +30,10 @@ _LOGIN = "Who logs in, such as root. Default: as the hosts are named in towline.
         "key": "File with public keys for that user. Default: yours.",
         "engine": "docker for Docker's packages, distro for the distribution's. Default: docker.",
         "destroy": "Take away what was made there, and nothing else. Default: off.",
-        "reason": seam.REASON_HELP,
+        "reason": cli.REASON_HELP,
         "force": "Destroy although something is deployed there. Default: off.",
-        "yes": seam.YES_HELP,
-        "dry_run": seam.DRY_RUN_HELP,
+        "yes": cli.YES_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
     },
 )
 def run(
@@ -52,22 +52,22 @@ def run(
     dry_run: bool = False,
 ) -> None:
     """Prepare hosts: engine, user, folders, log rotation. Twice changes nothing."""
-    with seam.outcome():
-        seam.one_of(provider, "--provider", ("ssh", "local"))
+    with cli.outcome():
+        cli.one_of(provider, "--provider", ("ssh", "local"))
         if provider == "local":
             if destroy:
-                lab.remove(dry=seam.is_dry(c, dry_run))
+                lab.remove(dry=cli.is_dry(c, dry_run))
             else:
-                lab.start(seam.count(hosts, "--hosts"), dry=seam.is_dry(c, dry_run))
+                lab.start(cli.count(hosts, "--hosts"), dry=cli.is_dry(c, dry_run))
             return
         from towline.provision import survey as surveys
 
-        project = seam.open_project()
+        project = cli.open_project()
         found = surveys.survey(project, env, login=login, user=user)
         if destroy:
-            planned = _takeback(found, force=force)
+            planned = _deprovision(found, force=force)
         else:
-            source = seam.one_of(engine, "--engine", ("docker", "distro"))
+            source = cli.one_of(engine, "--engine", ("docker", "distro"))
             planned = surveys.prepare(
                 found,
                 source="distro" if source == "distro" else "docker",
@@ -78,10 +78,10 @@ def run(
         if not destroy:
             _notes(found)
         busy = [item for item in planned if item.steps]
-        if not busy or seam.is_dry(c, dry_run):
+        if not busy or cli.is_dry(c, dry_run):
             return
         names = ", ".join(item.host.name for item in busy)
-        seam.confirm(f"{'Take it away from' if destroy else 'Do that on'} {names}?", yes=yes)
+        cli.confirm(f"{'Take it away from' if destroy else 'Do that on'} {names}?", yes=yes)
         _note(project, env, [item.host.name for item in busy], reason, destroy=destroy)
         concurrency = project.environment(env).rollout.concurrency
         surveys.carry_out(busy, terminal.Steps(at_once=len(busy) > 1), concurrency)
@@ -94,15 +94,15 @@ def run(
 @task(
     name="check",
     auto_shortflags=False,
-    help={"env": seam.ENV_HELP, "login": _LOGIN, "json": seam.JSON_HELP},
+    help={"env": cli.ENV_HELP, "login": _LOGIN, "json": cli.JSON_HELP},
 )
 def check_(c: Context, env: str = "local", login: str = "", json: bool = False) -> None:
     """Say what the hosts of an environment lack, all at once."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.checks.preflight import stop_on_errors
         from towline.provision.survey import examine
 
-        findings = examine(seam.open_project(), env, login=login)
+        findings = examine(cli.open_project(), env, login=login)
         checks.show(findings, json)
         stop_on_errors(
             findings,
@@ -113,11 +113,11 @@ def check_(c: Context, env: str = "local", login: str = "", json: bool = False) 
 
 
 def _note(project: Project, env: str, names: list[str], reason: str, *, destroy: bool) -> None:
-    from towline.environments.opening import borrowed_site
+    from towline.environments.opening import borrowed_environment
     from towline.environments.provisioning import note_provisioning
 
     note_provisioning(
-        borrowed_site(project, env),
+        borrowed_environment(project, env),
         "deprovision" if destroy else "provision",
         names,
         reason=reason,
@@ -125,13 +125,13 @@ def _note(project: Project, env: str, names: list[str], reason: str, *, destroy:
     )
 
 
-def _takeback(found: list[Surveyed], *, force: bool) -> list[Prepared]:
+def _deprovision(found: list[Surveyed], *, force: bool) -> list[Prepared]:
+    from towline.provision.deprovision import deprovision, left
     from towline.provision.survey import Prepared, named
-    from towline.provision.takeback import left, takeback
 
     planned = []
     for host in found:
-        steps = named(host, lambda host=host: takeback(host.facts, force=force))  # type: ignore[misc]
+        steps = named(host, lambda host=host: deprovision(host.facts, force=force))  # type: ignore[misc]
         planned.append(Prepared(host, steps))
         for line in left(host.facts) if steps else ():
             terminal.tell(f"  stays on {host.name}: {line}")

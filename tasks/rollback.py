@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 from .operation import approve, carry_out, show
 
 if TYPE_CHECKING:
-    from towline.environments.site import Fleet
+    from towline.environments.host_environment import Fleet
     from towline.insight.retained import Retained
 
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     auto_shortflags=False,
     iterable=["without"],
     help={
-        "env": seam.ENV_HELP,
-        "version": "Kept release to go back to. Default: the previous good one.",
-        "reason": "Why; kept in the journal and with the release that is left.",
-        "list_versions": "List the kept releases, by host where they differ. Default: off.",
+        "env": cli.ENV_HELP,
+        "version": "Retained release to roll back to. Default: the previous good one.",
+        "reason": "Why; recorded in the journal and with the release that is left.",
+        "list_versions": "List the retained releases, by host where they differ. Default: off.",
         "keep_schema": "Go back although the schema changed, or nobody knows. Default: off.",
         "force": "Emergency: skip all checks but the old release's health. Default: off.",
-        "allow_restart": seam.ALLOW_RESTART_HELP,
-        "auto_approve": "Do not ask. Required where no one can be asked. Default: off.",
-        "without": seam.WITHOUT_HELP,
-        "dry_run": seam.DRY_RUN_HELP,
-        "json": seam.JSON_HELP,
+        "allow_restart": cli.ALLOW_RESTART_HELP,
+        "auto_approve": "Do not ask. Required in non-interactive shells. Default: off.",
+        "without": cli.WITHOUT_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
+        "json": cli.JSON_HELP,
     },
 )
 def rollback(
@@ -47,26 +47,26 @@ def rollback(
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
-    """Go back to a kept release: start it, prove it is healthy, switch."""
-    with seam.outcome():
+    """Roll back to a retained release: start it, prove it is healthy, switch."""
+    with cli.outcome():
         from towline.rollout import operations
         from towline.rollout.repair import repair_journal
 
         # One that only lists shows the others where a host is away.
-        fleet = seam.open_fleet(env, without=without, only_look=list_versions)
+        fleet = cli.open_fleet(env, without=without, only_look=list_versions)
         if list_versions:
             _list(fleet, json)
             return
         operation = operations.rollback(
             fleet, version=version, reason=reason, keep_schema=keep_schema, force=force
         )
-        if seam.is_dry(c, dry_run):
+        if cli.is_dry(c, dry_run):
             show(operation.plan, json)
             return
         question = f"Roll {env} back from {operation.leaves} to {operation.goes_to}?"
         if operation.schema_question:
             # Not what --auto-approve is for: the database may be newer than the code.
-            seam.confirm(
+            cli.confirm(
                 f"{operation.schema_question} Roll back to {operation.plan.release} on the "
                 "schema as it is?",
                 yes=keep_schema,
@@ -116,4 +116,4 @@ def _list(fleet: Fleet, json: bool) -> None:
     elif rows := table(found):
         terminal.table(list(rows[0]), [list(row.values()) for row in rows])
     else:
-        terminal.say("no release is kept")
+        terminal.say("no release is retained")

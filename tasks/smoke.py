@@ -2,23 +2,23 @@
 
 from invoke import Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 
 
 @task(
     auto_shortflags=False,
     help={
-        "env": seam.ENV_HELP,
+        "env": cli.ENV_HELP,
         "url": "Address to test. Default: the environment's url.",
-        "json": seam.JSON_HELP,
+        "json": cli.JSON_HELP,
     },
 )
 def smoke(c: Context, env: str = "local", url: str = "", json: bool = False) -> None:
     """Run the smoke tests against what users reach."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.insight.smoke import report, require_passed
 
-        results = report(seam.open_project(), env, url)
+        results = report(cli.open_project(), env, url)
         rows = [
             {
                 "result": result.answer.outcome.value,

@@ -4,20 +4,20 @@ from typing import Any
 
 from invoke import Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 from .rollback import release_row
 
 # The service is part of the name, and the state of the status.
 _COLUMNS = ("name", "role", "slot", "release", "status")
 
 
-@task(auto_shortflags=False, help={"env": seam.ENV_HELP, "json": seam.JSON_HELP})
+@task(auto_shortflags=False, help={"env": cli.ENV_HELP, "json": cli.JSON_HELP})
 def status(c: Context, env: str = "local", json: bool = False) -> None:
     """Say whether users are served, asked on each host; exit 1 when not, or hosts differ."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.insight.status import fleet_status, require_served
 
-        found = fleet_status(seam.open_fleet(env, only_look=True))
+        found = fleet_status(cli.open_fleet(env, only_look=True))
         data = found.data()
         if json:
             terminal.say_json("status", data)
@@ -44,8 +44,8 @@ def _show(data: dict[str, Any]) -> None:
     hosts = [
         {name: cell for name, cell in row.items() if name not in counts} for row in data["hosts"]
     ]
-    kept = [release_row(row) for row in data["kept"]]
-    tables = {"hosts": hosts, "containers": containers, "kept releases": kept}
+    retained = [release_row(row) for row in data["kept"]]
+    tables = {"hosts": hosts, "containers": containers, "retained releases": retained}
     for title, rows in tables.items():
         if rows:
             terminal.say(f"\n{title}")
@@ -66,7 +66,7 @@ def _show_unfinished(data: dict[str, Any]) -> None:
     if data["interrupted"]:
         terminal.say(
             f"  next      `inv deploy.resume --env {data['environment']}` goes on, "
-            f"`inv deploy.abort --env {data['environment']}` goes back"
+            f"`inv deploy.abort --env {data['environment']}` rolls back"
         )
 
 
@@ -101,8 +101,8 @@ def _show_guard(data: dict[str, Any]) -> None:
 
 
 def _headline(data: dict[str, Any]) -> str:
-    if data["stranger"]:
-        return f"{data['stranger']} serves, deployed with another state folder (TOWLINE_STATE)"
+    if data["unmanaged"]:
+        return f"{data['unmanaged']} serves, deployed with another state folder (TOWLINE_STATE)"
     return terminal.paint(data["live"], "green") if data["live"] else "nothing is live"
 
 
@@ -115,8 +115,8 @@ def _show_live(data: dict[str, Any]) -> None:
     terminal.say(f"  slot      {data['slot']}")
     for service, shares in data["traffic"].items():
         split = ", ".join(
-            f"{colour} {share} % ({_running(data, service, colour)})"
-            for colour, share in shares.items()
+            f"{slot} {share} % ({_running(data, service, slot)})"
+            for slot, share in shares.items()
             if share
         )
         terminal.say(f"  traffic   {service}: {split or 'nowhere'}")
@@ -134,10 +134,8 @@ def _show_actor(data: dict[str, str]) -> None:
         terminal.say(f"            {data['url']}")
 
 
-def _running(data: dict[str, Any], service: str, colour: str) -> str:
+def _running(data: dict[str, Any], service: str, slot: str) -> str:
     """How many containers of a service run in a slot."""
-    found = [
-        row for row in data["containers"] if (row["service"], row["slot"]) == (service, colour)
-    ]
+    found = [row for row in data["containers"] if (row["service"], row["slot"]) == (service, slot)]
     running = sum(row["state"] == "running" for row in found)
     return f"{running} of {len(found)} running"

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import Collection, Context, task
 
-from . import seam, terminal
+from . import cli, terminal
 
 if TYPE_CHECKING:
     from towline.config.loading import Project
     from towline.git.changes import Change
     from towline.versions.decision import Decision
-    from towline.versions.version_state import Standing
+    from towline.versions.version_state import VersionState
 
 _BRANCH = "Branch whose channel counts. Default: the one that is checked out."
 _SHOWN = 20
 
 
-@task(default=True, auto_shortflags=False, help={"branch": _BRANCH, "json": seam.JSON_HELP})
+@task(default=True, auto_shortflags=False, help={"branch": _BRANCH, "json": cli.JSON_HELP})
 def show(c: Context, branch: str = "", json: bool = False) -> None:
     """Show the version that is released, what came since, and what comes next."""
-    with seam.outcome():
-        standing = _examine(branch)
-        decision = standing.decide()
-        data = _data(standing, decision)
+    with cli.outcome():
+        version_state = _examine(branch)
+        decision = version_state.decide()
+        data = _data(version_state, decision)
         if json:
             terminal.say_json("version", data)
             return
@@ -44,16 +44,16 @@ def show(c: Context, branch: str = "", json: bool = False) -> None:
     help={
         "branch": _BRANCH,
         "short": "Print the next version alone, for scripts; nothing without one. Default: off.",
-        "json": seam.JSON_HELP,
+        "json": cli.JSON_HELP,
     },
 )
 def next_(c: Context, branch: str = "", short: bool = False, json: bool = False) -> None:
     """Show which version comes next, and the commits that decide."""
-    with seam.outcome():
-        standing = _examine(branch)
-        decision = standing.decide()
+    with cli.outcome():
+        version_state = _examine(branch)
+        decision = version_state.decide()
         if json:
-            terminal.say_json("version", _data(standing, decision))
+            terminal.say_json("version", _data(version_state, decision))
         elif short and decision.is_new:
             terminal.say(decision.version)
         elif short:
@@ -67,20 +67,20 @@ def next_(c: Context, branch: str = "", short: bool = False, json: bool = False)
     help={
         "type": "auto, major, minor, patch or prerelease. Default: auto, by the commits.",
         "branch": _BRANCH,
-        "dry_run": seam.DRY_RUN_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
     },
 )
 def bump(c: Context, type: str = "auto", branch: str = "", dry_run: bool = False) -> None:  # noqa: A002
     """Write the next version into the version files; commit and tag nothing."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.versions.version_state import examine
 
-        project = seam.open_project()
+        project = cli.open_project()
         decision = examine(project, branch=branch).decide(bump=type)
         if not decision.is_new:
             terminal.say(f"no new version: {decision.why}")
             return
-        _stamp(project, decision.version, seam.is_dry(c, dry_run))
+        _stamp(project, decision.version, cli.is_dry(c, dry_run))
 
 
 # Default None, not "": Invoke takes a word for a positional only while it has no value.
@@ -88,11 +88,11 @@ def bump(c: Context, type: str = "auto", branch: str = "", dry_run: bool = False
     name="set",
     auto_shortflags=False,
     positional=["version"],
-    help={"version": "The version, such as 1.4.0. Required.", "dry_run": seam.DRY_RUN_HELP},
+    help={"version": "The version, such as 1.4.0. Required.", "dry_run": cli.DRY_RUN_HELP},
 )
 def set_(c: Context, version: str | None = None, dry_run: bool = False) -> None:
     """Write a version into the version files; commit and tag nothing."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.errors import UsageError
         from towline.versions.version import parse
 
@@ -103,7 +103,7 @@ def set_(c: Context, version: str | None = None, dry_run: bool = False) -> None:
             return
         if not version:
             raise UsageError("which version?", remedy="inv version.set 1.4.0")
-        _stamp(seam.open_project(), str(parse(version)), seam.is_dry(c, dry_run))
+        _stamp(cli.open_project(), str(parse(version)), cli.is_dry(c, dry_run))
 
 
 @task(
@@ -113,8 +113,8 @@ def set_(c: Context, version: str | None = None, dry_run: bool = False) -> None:
         "version": "Version of the release. Default: chosen by --type.",
         "auto_commit": "Commit the files and tag the commit. Default: off.",
         "branch": _BRANCH,
-        "dry_run": seam.DRY_RUN_HELP,
-        "json": seam.JSON_PLAN_HELP,
+        "dry_run": cli.DRY_RUN_HELP,
+        "json": cli.JSON_PLAN_HELP,
     },
 )
 def prepare_release(
@@ -127,24 +127,26 @@ def prepare_release(
     json: bool = False,
 ) -> None:
     """Release the project: version files, changelog, commit and annotated tag."""
-    with seam.outcome():
+    with cli.outcome():
         from towline.versions import release_commit
         from towline.versions.version_state import examine
 
         from .operation import show as show_plan
 
-        project, dry = seam.open_project(), seam.is_dry(c, dry_run)
-        seam.refuse_json(json, dry=dry)
-        settled = None if dry else release_commit.recover(project)
-        if settled and settled.commit:
+        project, dry = cli.open_project(), cli.is_dry(c, dry_run)
+        cli.refuse_json(json, dry=dry)
+        reconciled = None if dry else release_commit.recover(project)
+        if reconciled and reconciled.commit:
             terminal.tell("finished the release that was interrupted")
-            _say_released(project, settled.tag, settled.commit, settled.tag)
+            _say_released(project, reconciled.tag, reconciled.commit, reconciled.tag)
             return
-        if settled:
-            terminal.tell(f"undid the interrupted release of {settled.tag}")
-        standing = examine(project, branch=branch)
-        plan = release_commit.plan_release(standing, version=version, bump=type, commit=auto_commit)
-        unsure = release_commit.check_remote(standing, plan) if auto_commit else ""
+        if reconciled:
+            terminal.tell(f"undid the interrupted release of {reconciled.tag}")
+        version_state = examine(project, branch=branch)
+        plan = release_commit.plan_release(
+            version_state, version=version, bump=type, commit=auto_commit
+        )
+        unsure = release_commit.check_remote(version_state, plan) if auto_commit else ""
         if unsure:
             plan = replace(plan, warnings=(f"{unsure}; only the tags that are here count",))
         if dry or plan.nothing_to_do:
@@ -152,7 +154,7 @@ def prepare_release(
             return
         for warning in plan.warnings:
             terminal.tell(warning)
-        commit = release_commit.carry_out(standing, plan, commit=auto_commit)
+        commit = release_commit.carry_out(version_state, plan, commit=auto_commit)
         if commit:
             _say_released(project, plan.decision.version, commit, plan.tag)
             return
@@ -178,17 +180,17 @@ def changelog(
     dry_run: bool = False,
 ) -> None:
     """Bring the changelog up to date with the tags; hand-written text stays."""
-    with seam.outcome():
-        standing = _examine(branch)
-        project = standing.project
+    with cli.outcome():
+        version_state = _examine(branch)
+        project = version_state.project
         from towline.versions import release_notes, version_files
 
         if version:
-            terminal.say(release_notes.notes(standing, version))
+            terminal.say(release_notes.notes(version_state, version))
             return
-        change, added = release_notes.missing(standing, everything=all)
+        change, added = release_notes.missing(version_state, everything=all)
         name = project.settings.versions.changelog
-        if seam.is_dry(c, dry_run):
+        if cli.is_dry(c, dry_run):
             terminal.say_raw(change.after.decode())
         elif change.before == change.after:
             terminal.say(f"{name} is up to date")
@@ -197,14 +199,14 @@ def changelog(
             terminal.say(f"{name}: {', '.join(added)}")
 
 
-def _examine(branch: str) -> Standing:
+def _examine(branch: str) -> VersionState:
     """Where the project's versions stand; Git reads the history while Python loads the rest."""
     from towline.git.log import Reading
 
     reading = Reading(Path.cwd())
     from towline.versions.version_state import examine
 
-    return examine(seam.open_project(), branch=branch, reading=reading)
+    return examine(cli.open_project(), branch=branch, reading=reading)
 
 
 def _say_released(project: Project, version: str, commit: str, tag: str) -> None:
@@ -213,10 +215,9 @@ def _say_released(project: Project, version: str, commit: str, tag: str) -> None
 
 
 def _stamp(project: Project, version: str, dry: bool) -> None:
-    from towline.versions import release_commit, version_files
-    from towline.versions import version_state as standing
+    from towline.versions import release_commit, version_files, version_state
 
-    folder, files = standing.files_of(project)
+    folder, files = version_state.files_of(project)
     if dry:
         for item in version_files.stamps(folder, files, version):
             terminal.say(f"would write {version} into {item.path.name}")
@@ -228,16 +229,16 @@ def _stamp(project: Project, version: str, dry: bool) -> None:
         terminal.say(f"the version files say {version} already")
 
 
-def _data(standing: Standing, decision: Decision) -> dict[str, Any]:
-    last = standing.last
+def _data(version_state: VersionState, decision: Decision) -> dict[str, Any]:
+    last = version_state.last
     return {
         "version": str(last[0]) if last else "",
         "tag": last[1] if last else "",
-        "written": str(standing.written or ""),
-        "branch": standing.branch or standing.repository.branch(),
-        "channel": standing.label,
+        "written": str(version_state.written or ""),
+        "branch": version_state.branch or version_state.repository.branch(),
+        "channel": version_state.label,
         "next": decision.version,
-        "next_tag": standing.form.tag(decision.version) if decision.is_new else "",
+        "next_tag": version_state.form.tag(decision.version) if decision.is_new else "",
         "is_new": decision.is_new,
         "part": decision.part,
         "why": decision.why,

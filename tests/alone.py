@@ -98,5 +98,5 @@ def count_as_passed(terminal, reports):
     new = [report for name, report in one_each.items() if name not in passed]
     terminal.stats.setdefault("passed", []).extend(new)
     terminal.stats["flaky"] = list(one_each.values())
-    # It knew of the failures when it chose its colour.
+    # It knew of the failures when it chose its slot.
     terminal._set_main_color()

@@ -140,12 +140,12 @@ class EngineContract:
         assert all(isinstance(line, str)
                    for line in case.engine.commands.reconcile(release.id, effects))  # fmt: skip
         assert case.engine.reconcile(release)
-        before = {item.id for item in case.engine.observe().kept()}
+        before = {item.id for item in case.engine.observe().persistent()}
         assert case.engine.reconcile(release) == []
         assert case.engine.forecast(release, {}, {}, {}) == []
-        world = case.engine.observe()
-        assert {item.id for item in world.kept()} == before
-        assert {item.service for item in world.kept() if item.running} == self.persistent
+        observed = case.engine.observe()
+        assert {item.id for item in observed.persistent()} == before
+        assert {item.service for item in observed.persistent() if item.running} == self.persistent
 
     def test_jobs_end_well_badly_or_are_stopped(self, case):
         ticks = []
@@ -153,7 +153,11 @@ class EngineContract:
         def run(service, timeout=30.0):
             release = case.release("1.0.0")
             return case.engine.run_job(
-                release, "blue", service, timeout=timeout, tick=lambda: ticks.append(service)
+                release,
+                "blue",
+                service,
+                timeout=timeout,
+                check_cancelled=lambda: ticks.append(service),
             )
 
         assert run("good") == "all done"
@@ -183,11 +187,11 @@ class EngineContract:
             stopped = dict.fromkeys(before, ("1.0.0", False))
             assert case.there("blue", "app", "worker") == stopped
         (item,) = engine.observe().of("blue", "app")
-        assert engine.trouble(item)
+        assert engine.failure_reason(item)
         engine.start(release, "blue", {"web": 1})
         assert case.there("blue", "app") == {web: ("1.0.0", True)}
         (item,) = engine.observe().of("blue", "app")
-        assert engine.trouble(item) == ""
+        assert engine.failure_reason(item) == ""
         assert engine.logs(item, 5)
 
     def test_it_tells_what_a_container_uses(self, case):
@@ -229,10 +233,10 @@ class EngineContract:
 
     def test_traffic_goes_where_it_is_sent_and_stays_there(self, case):
         engine, release = case.engine, case.release("1.0.0")
-        assert engine.router_trouble(engine.observe()) == ""
+        assert engine.router_failure_reason(engine.observe()) == ""
         for share in ({"blue": 100}, {"blue": 100}):
             engine.route(release, share)
-            assert engine.routes(engine.observe()).live_colour() == "blue"
+            assert engine.routes(engine.observe()).live_slot() == "blue"
         assert engine.open_on_old_routes() == 0
 
     def test_the_router_says_what_it_was_asked_since(self, case):
@@ -245,7 +249,7 @@ class EngineContract:
         engine.start(case.release("1.1.0"), "green", {"web": 2})
         assert [*case.there("green", "app").values()] == [("1.1.0", True)] * 2
         engine.route(case.release("1.1.0"), {"green": 100})
-        assert engine.routes(engine.observe()).live_colour() == "green"
+        assert engine.routes(engine.observe()).live_slot() == "green"
         assert [*case.there("blue", "app").values()] == [("1.0.0", True)]
 
     def test_all_of_it_is_taken_away(self, case):

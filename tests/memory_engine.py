@@ -30,13 +30,13 @@ from towline.engines.bundle import (
 )
 from towline.engines.image_store import Authentication, ImageStore
 from towline.engines.job_failure import JobFailed
+from towline.engines.observed import Container, Image, ObservedState
 from towline.engines.usage import Usage
-from towline.engines.world import Container, Image, World
 from towline.errors import TowlineError, UsageError
 from towline.findings import Finding
 from towline.health.target import CannotAskError
 from towline.hosts.base import Folder, Host, Result
-from towline.images.registry import Listing
+from towline.images.registry import RemoteImage
 from towline.images.shipping import Shipped
 from towline.routing.nginx import Backend, Routes
 from towline.routing.policy import ANYBODY, Policy
@@ -155,7 +155,7 @@ class MemoryImages:
         """See `ImageStore.ask_digest`."""
         return ""
 
-    def pull(self, reference: str, auth: Authentication, listing: Listing | None) -> int:
+    def pull(self, reference: str, auth: Authentication, remote_image: RemoteImage | None) -> int:
         """See `ImageStore.pull`."""
         self.lost.discard(reference)
         return 0
@@ -242,7 +242,7 @@ class MemoryEngine:
         draft: Draft,
         services: Sequence[str],
         content: str,
-        tick: Callable[[], None] | None = None,
+        check_cancelled: Callable[[], None] | None = None,
     ) -> None:
         """See `Engine.build`."""
         for name in services:
@@ -317,12 +317,12 @@ class MemoryEngine:
         """See `Engine.unregister`."""
         self.noted = None
 
-    def router_trouble(self, world: World) -> str:
-        """See `Engine.router_trouble`."""
-        routers = world.role(Role.ROUTER)
+    def router_failure_reason(self, observed: ObservedState) -> str:
+        """See `Engine.router_failure_reason`."""
+        routers = observed.role(Role.ROUTER)
         return "" if any(item.running for item in routers) else "the router is not running"
 
-    def detached(self, world: World) -> list[str]:
+    def detached(self, observed: ObservedState) -> list[str]:
         """See `Engine.detached`."""
         return []
 
@@ -330,12 +330,12 @@ class MemoryEngine:
         """See `Engine.reattach`."""
         return f"{', '.join(services)} restarted"
 
-    def observe(self) -> World:
+    def observe(self) -> ObservedState:
         """See `Engine.observe`."""
         slots = [
             Container(
                 id=f"{slot}-{service}-{number}", name=f"{slot}-{service}-{number}",
-                service=service, role=self.roles.get(service, Role.BACKING), colour=slot,
+                service=service, role=self.roles.get(service, Role.BACKING), slot=slot,
                 state="running" if running else "exited",
                 status="Up 5 seconds" if running else "Exited (0)", release=release,
                 version=release,
@@ -352,7 +352,7 @@ class MemoryEngine:
             )
             for name, running in self.persistent.items()
         ]  # fmt: skip
-        return World((*slots, *persistent))
+        return ObservedState((*slots, *persistent))
 
     def forecast(
         self,
@@ -395,14 +395,14 @@ class MemoryEngine:
     def run_job(
         self,
         release: Release,
-        colour: str,
+        slot: str,
         service: str,
         *,
         timeout: float,
-        tick: Callable[[], None],
+        check_cancelled: Callable[[], None],
     ) -> str:
         """See `Engine.run_job`."""
-        tick()
+        check_cancelled()
         command = " ".join(self._definitions(release)[service].get("command") or [])
         said = re.findall(r"echo ([\w ]+)", command)
         if sum(map(int, re.findall(r"sleep (\d+)", command))) > timeout:
@@ -435,11 +435,11 @@ class MemoryEngine:
         for name in (*replicas, *ready):
             self.roles[name] = release.settings(name).role
 
-    def stop(self, colour: str, services: Sequence[str]) -> None:
+    def stop(self, slot: str, services: Sequence[str]) -> None:
         """See `Engine.stop`."""
         for name in services:
-            if (colour, name) in self.containers:
-                self.containers[colour, name] = (self.containers[colour, name][0], False)
+            if (slot, name) in self.containers:
+                self.containers[slot, name] = (self.containers[slot, name][0], False)
 
     def resources(self) -> list[Resource]:
         """See `Engine.resources`."""
@@ -455,7 +455,7 @@ class MemoryEngine:
             self.unregister()
         return []
 
-    def routes(self, world: World) -> Routes:
+    def routes(self, observed: ObservedState) -> Routes:
         """See `Engine.routes`."""
         apps = sorted(name for name, role in self.roles.items() if role == Role.APP)
         return Routes("g", {name: Backend(8000, self.shares) for name in apps if self.shares})
@@ -485,7 +485,7 @@ class MemoryEngine:
 
     def usage(self, container: Container) -> Usage:
         """See `Engine.usage`."""
-        if self.trouble(container):
+        if self.failure_reason(container):
             raise TowlineError(f"container {container.name} does not run")
         return self.used.get(container.id, Usage(1.0, 1.0, 10**6, 10**9, 0, 0, time.monotonic()))
 
@@ -495,7 +495,7 @@ class MemoryEngine:
 
     def run_probe(self, container: Container, argv: Sequence[str], timeout: float) -> Result:
         """See `Engine.run_probe`; played as a job is."""
-        if self.trouble(container):
+        if self.failure_reason(container):
             raise CannotAskError(f"the container does not run: {container.name}")
         command = " ".join(argv)
         if argv[0] not in ("sh", "echo", "sleep"):
@@ -505,8 +505,8 @@ class MemoryEngine:
         said = "".join(f"{text.strip()}\n" for text in re.findall(r"echo ([\w ]+)", command))
         return Result(tuple(argv), sum(map(int, re.findall(r"exit (\d+)", command))), said, "")
 
-    def trouble(self, container: Container) -> str:
-        """See `Engine.trouble`."""
+    def failure_reason(self, container: Container) -> str:
+        """See `Engine.failure_reason`."""
         there = next((item for item in self.observe().containers if item.id == container.id), None)
         return "" if there and there.running else "exited with code 3"
 

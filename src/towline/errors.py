@@ -15,7 +15,7 @@ TowlineError                1  failed, and nothing serves worse than before
 │   └── HostKeyRejected     2  a host shows a key that is not trusted
 ├── CheckFailed             3  a check or a gate said no; nothing was changed
 ├── RolledBack              4  failed, and the old release serves again
-├── Locked                  5  someone else is at work on this environment
+├── Locked                  5  someone else is running an operation on this environment
 └── NeedsPerson             6  failed, and could not be put right without a person
 
 What Paramiko, the Docker SDK and its HTTP library raise becomes one of these in `hosts/`, and
@@ -126,7 +126,7 @@ class Locked(TowlineError):
     exit_code = 5
 
 
-class NeedsPerson(TowlineError):
+class ManualInterventionRequired(TowlineError):
     """The operation failed and Towline could not put it right by itself."""
 
     exit_code = 6

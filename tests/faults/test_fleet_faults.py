@@ -94,7 +94,7 @@ def test_the_second_host_loses_its_network(project, lab):
         took = time.monotonic() - started
     finally:
         docker("network", "connect", network, second.container)
-    # That host cannot be asked to go back, so a person must look; it never left the old release.
+    # That host cannot be asked to roll back, so a person must look; it never left the old release.
     assert process.returncode == 6, said
     assert "its rollback also failed on lab2" in said
     assert took < 100

@@ -98,7 +98,7 @@ def test_a_wrong_version_text(project, command):
 
 
 def test_a_version_nobody_has(project):
-    assert "release 7.0.0 is not kept" in refused(project, "deploy", "--version", "7.0.0")
+    assert "release 7.0.0 is not retained" in refused(project, "deploy", "--version", "7.0.0")
 
 
 def test_an_unknown_strategy(project):

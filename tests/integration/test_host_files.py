@@ -235,9 +235,9 @@ def test_what_is_known_does_not_travel(remote, root_there):
     large = {**TREE, "tree/large": (os.urandom(200_000), 0o644)}
     assert files.install(old, large, {}) > 200_000
     known = {name: old / name for name in large if name != "env"}
-    commands = remote.link.moved.commands
+    commands = remote.connection.transferred.commands
     assert files.install(new, {**large, "env": (b"A=2\n", 0o600)}, known) < 20_000
-    assert remote.link.moved.commands == commands + 1
+    assert remote.connection.transferred.commands == commands + 1
     assert files.read(new / "tree/large") == large["tree/large"][0]
     assert files.read(new / "env") == b"A=2\n"
     assert files.read(old / "env") == b"A=1\n"
@@ -385,7 +385,7 @@ def test_a_host_behind_another_is_reached_by_a_jump(lab, tmp_path):
     host = RemoteHost(parse("behind"), ssh_config=str(config))
     assert host.run(["hostname"]).out.strip() == second
     assert host.docker().ping()
-    jump = host.link._connection.gateway
+    jump = host.connection._connection.gateway
     assert jump.is_connected
     host.close()
     assert not jump.is_connected

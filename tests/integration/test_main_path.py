@@ -213,8 +213,8 @@ def test_a_rollback_under_load_brings_back_image_and_configuration(project):
     assert set(tally.releases) == {"1.1.0", "1.0.0"}
     assert project.version() == "1.0.0"
     status = project.inv("status", "--json").ok().json
-    colour = status["slot"]
-    name = f"{project.name}-local-{colour}-fastapi-1"
+    slot = status["slot"]
+    name = f"{project.name}-local-{slot}-fastapi-1"
     environment = docker("inspect", "-f", "{{json .Config.Env}}", name)
     assert "debug-of-two" not in environment
     left = {row["release"]: row for row in status["kept"]}["1.1.0"]
@@ -269,7 +269,7 @@ def test_a_version_that_is_not_kept_is_refused_with_those_that_are(project):
     before = snapshot(project)
     done = project.inv("rollback", "--version", "9.9.9", "--auto-approve")
     assert done.code == 2
-    assert "release 9.9.9 is not kept in local" in done.err
+    assert "release 9.9.9 is not retained in local" in done.err
     assert "1.1.0" in done.err
     assert snapshot(project) == before
 

@@ -97,8 +97,8 @@ class Keys:
     def put(self, token):
         (self.secrets / "token").write_text(token)
 
-    def read_by(self, service, path, colour=""):
-        slot = f"-{colour}" if colour else ""
+    def read_by(self, service, path, slot=""):
+        slot = f"-{slot}" if slot else ""
         return docker("exec", f"{self.project.name}-local{slot}-{service}-1", "cat", path)
 
     def served(self):

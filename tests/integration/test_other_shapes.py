@@ -9,8 +9,8 @@ import pytest
 from loadgen import Load, wait_until
 from projects import docker, remove
 from towline.config.loading import load
-from towline.environments.opening import open_site
-from towline.environments.site import observe
+from towline.environments.host_environment import observe
+from towline.environments.opening import open_lead_environment
 from towline.rollout.gates.base import GateContext
 from towline.rollout.gates.health import Health
 from towline.rollout.stages import Stage, Workers
@@ -92,12 +92,12 @@ def _scale_a_slot_that_serves(project):
         filters = [word for item in wanted for word in ("--filter", item)]
         return set(docker("ps", "-aq", *filters).split())
 
-    site = open_site(load(project.root), "local")
+    site = open_lead_environment(load(project.root), "local")
     seen = observe(site)
-    other = ids("blue" if seen.colour == "green" else "green")
-    before = ids(seen.colour)
+    other = ids("blue" if seen.slot == "green" else "green")
+    before = ids(seen.slot)
     assert len(before) == 3
-    context = GateContext(site.engine, seen.live, seen.colour, project.root, lambda: None)
+    context = GateContext(site.engine, seen.live, seen.slot, project.root, lambda: None)
     transition = Transition(site.engine, context, None, site.rollout, lambda: None)
 
     def scale(count):
@@ -106,7 +106,7 @@ def _scale_a_slot_that_serves(project):
 
     with Load(f"http://127.0.0.1:{project.http}/") as load_:
         scale(5)
-        more = ids(seen.colour)
+        more = ids(seen.slot)
         assert before < more
         assert len(more) == 5
         assert len({ask(project)["host"] for _ in range(80)}) == 5
@@ -115,11 +115,11 @@ def _scale_a_slot_that_serves(project):
         assert len({ask(project)["host"] for _ in range(40)}) == 2
         tally = load_.stop()
     assert (tally.lost, tally.failed) == ([], 0)
-    assert len(ids(seen.colour)) == 2
-    assert ids(seen.colour) < before
+    assert len(ids(seen.slot)) == 2
+    assert ids(seen.slot) < before
     routes = observe(site).routes.backends["web"]
-    assert (routes.shares[seen.colour], routes.only) == (100, {})
-    assert ids("blue" if seen.colour == "green" else "green") == other
+    assert (routes.shares[seen.slot], routes.only) == (100, {})
+    assert ids("blue" if seen.slot == "green" else "green") == other
 
 
 @pytest.mark.parametrize(("reload", "restarts"), [("", True), ("reload: SIGHUP", False)])

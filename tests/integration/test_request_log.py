@@ -11,7 +11,7 @@ import pytest
 from loadgen import wait_until
 from projects import docker, remove
 from towline.config.loading import load
-from towline.environments.opening import open_site
+from towline.environments.opening import open_lead_environment
 from towline.errors import TowlineError
 from towline.routing import request_log
 from towline.routing.request_log import parse_line
@@ -43,7 +43,7 @@ def project(request, tmp_path):
 
 def the_site(project, monkeypatch):
     monkeypatch.setenv("TOWLINE_STATE", str(project.state))
-    return open_site(load(project.root), "local")
+    return open_lead_environment(load(project.root), "local")
 
 
 def ask(project, count):

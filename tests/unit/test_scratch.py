@@ -14,7 +14,7 @@ from towline import scratch
 HOLDER = """
 import sys, time
 from towline import scratch
-from towline.rollout.interrupts import cleaning
+from towline.rollout.signals import cleaning
 
 with cleaning(), scratch.folder() as folder:
     (folder / "env").write_text("TOKEN=s3cret")

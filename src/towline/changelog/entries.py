@@ -75,7 +75,7 @@ def group(changes: Sequence[Change], headings: Mapping[str, str]) -> Groups:
         if message is None or not (message.type in headings or message.breaking):
             continue
         scope = inline.label(message.scope) if message.scope else ""
-        for heading, told in _told(message, headings):
+        for heading, told in _entries_of(message, headings):
             before, listed = inline.split_list(told)
             text = inline.sentence(before or message.description, starts=not scope)
             items = tuple(inline.sentence(item, starts=True) for item in listed)
@@ -128,7 +128,7 @@ def _oldest_first(changes: Sequence[Change]) -> Iterator[Change]:
         yield from told
 
 
-def _told(message: Message, headings: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _entries_of(message: Message, headings: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """What is told of a change: heading and text."""
     notes = [note or message.description for note in message.notes]
     for note in notes:

@@ -9,8 +9,8 @@ from towline.checks.certificates import certificates
 from towline.config.certificate import findings, pair_findings
 from towline.engines.bundle import PERSISTENT, Bundle
 from towline.environments import renewal
+from towline.environments.host_environment import HostEnvironment
 from towline.environments.host_files import HostFiles, local, of_release, owner_of, wanted_by
-from towline.environments.site import Site
 from towline.errors import TowlineError
 from towline.findings import Finding, Severity
 from towline.hosts.base import Folder
@@ -20,7 +20,9 @@ from towline.state.releases import Release
 CHECK = "secrets"
 
 
-def check_host_files(site: Site, bundle: Bundle, live: Release | None) -> Iterator[Finding]:
+def check_host_files(
+    site: HostEnvironment, bundle: Bundle, live: Release | None
+) -> Iterator[Finding]:
     """Whether services find, and can read, the keys and secrets that they mount on a host.
 
     Args:
@@ -29,14 +31,14 @@ def check_host_files(site: Site, bundle: Bundle, live: Release | None) -> Iterat
         live: The release that serves there.
     """
     tree = site.project.deploy_tree.resolve()
-    kept = bundle.reads(*PERSISTENT)
+    persistent = bundle.reads(*PERSISTENT)
     try:
         found: HostFiles = of_release(site, wanted_by(bundle), live)
         yield from _readable(site, bundle, found)
-        own = local(site, kept)
+        own = local(site, persistent)
         yield from _readable(site, bundle, own)
         folder = site.engine.configuration
-        for path in dict.fromkeys(path for paths in kept.values() for path in paths):
+        for path in dict.fromkeys(path for paths in persistent.values() for path in paths):
             if is_host_file(path.as_posix()) and not any(item.is_relative_to(path) for item in own):
                 yield _missing(site, tree, folder, path)
         for said in renewal.find(site, live).said if live else ():
@@ -46,14 +48,14 @@ def check_host_files(site: Site, bundle: Bundle, live: Release | None) -> Iterat
         yield Finding(CHECK, Severity.ERROR, error.message, error.remedy)
 
 
-def local_certificates(site: Site, bundle: Bundle) -> Iterator[Finding]:
+def local_certificates(site: HostEnvironment, bundle: Bundle) -> Iterator[Finding]:
     """The router's certificates on this machine; in a fresh clone there are none."""
     for certificate, key in _certificates(bundle):
         if certificate.exists() or key.exists():
             yield from findings(certificate, key, site.environment.checks.certificate_days)
 
 
-def check_certificates(site: Site, bundle: Bundle) -> Iterator[Finding]:
+def check_certificates(site: HostEnvironment, bundle: Bundle) -> Iterator[Finding]:
     """The certificates that a host serves, where they differ from those here.
 
     One that is not here is the host's own; one that differs is renewed by a deploy.
@@ -77,7 +79,7 @@ def _certificates(bundle: Bundle) -> Iterator[tuple[Path, Path]]:
         yield from certificates(bundle.mounts[bundle.router])
 
 
-def _on_host(site: Site, finding: Finding, *, is_replaced: bool) -> Finding:
+def _on_host(site: HostEnvironment, finding: Finding, *, is_replaced: bool) -> Finding:
     if not is_replaced:
         message = f"{finding.message} (on {site.host.name}; there is none here)"
         return Finding(finding.check, finding.severity, message, finding.remedy)
@@ -105,7 +107,7 @@ def _bytes(path: Path) -> bytes:
         return b""
 
 
-def _readable(site: Site, bundle: Bundle, files: HostFiles) -> Iterator[Finding]:
+def _readable(site: HostEnvironment, bundle: Bundle, files: HostFiles) -> Iterator[Finding]:
     for path, file in files.items():
         try:
             owner_of(site, bundle, path, file)
@@ -120,7 +122,7 @@ def _readable(site: Site, bundle: Bundle, files: HostFiles) -> Iterator[Finding]
             )
 
 
-def _missing(site: Site, tree: Path, folder: Folder, path: Path) -> Finding:
+def _missing(site: HostEnvironment, tree: Path, folder: Folder, path: Path) -> Finding:
     if folder.entry(path):
         return Finding(
             CHECK,

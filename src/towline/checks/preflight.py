@@ -17,11 +17,11 @@ from towline.config.envfile import differences, read_env
 from towline.config.environments import default_env_file, env_file, example_file
 from towline.config.secrets import missing_or_placeholder
 from towline.engines.bundle import Bundle
-from towline.environments.site import Fleet, Site, observe
+from towline.environments.host_environment import Fleet, HostEnvironment, observe
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.findings import Finding, Severity, errors, group
 from towline.rollout import operations
-from towline.rollout.candidates import read_manifest
+from towline.rollout.deploy_inputs import read_manifest
 from towline.rollout.planner import require_router, require_uptime
 from towline.rollout.room import peak_of
 from towline.state.releases import Release
@@ -111,7 +111,7 @@ def stop_on_errors(
     )
 
 
-def _compose_files(site: Site) -> str:
+def _compose_files(site: HostEnvironment) -> str:
     files = site.project.compose_files(site.name)
     return f"{', '.join(map(str, files))} {'is' if len(files) == 1 else 'are'}"
 
@@ -126,7 +126,7 @@ def _relative(finding: Finding, root: str) -> Finding:
     )
 
 
-def _release(site: Site) -> Iterator[Finding]:
+def _release(site: HostEnvironment) -> Iterator[Finding]:
     try:
         manifest = read_manifest(site)
     except TowlineError as error:
@@ -136,7 +136,7 @@ def _release(site: Site) -> Iterator[Finding]:
         yield Finding("release", Severity.OK, f"{manifest.version} is promoted and unchanged")
 
 
-def _variables(site: Site) -> Iterator[Finding]:
+def _variables(site: HostEnvironment) -> Iterator[Finding]:
     path = env_file(site.project, site.name)
     example = example_file(site.project, site.name)
     wrong = list(differences(path)) if path else []
@@ -150,7 +150,7 @@ def _variables(site: Site) -> Iterator[Finding]:
         yield Finding("secrets", Severity.OK, f"{len(site.values)} variables from {where}")
 
 
-def _described(site: Site, bundle: Bundle) -> Iterator[Finding]:
+def _described(site: HostEnvironment, bundle: Bundle) -> Iterator[Finding]:
     secrets = site.environment.secrets
     yield from site.engine.inspect(bundle, secrets)
     yield from check_variables(bundle, str(example_file(site.project, site.name)))
@@ -164,7 +164,7 @@ def _described(site: Site, bundle: Bundle) -> Iterator[Finding]:
     yield from check_analysis(site.environment.analysis, bundle)
 
 
-def _router(site: Site, bundle: Bundle) -> list[Finding]:
+def _router(site: HostEnvironment, bundle: Bundle) -> list[Finding]:
     """What the router says of its configuration, on the first machine that can tell."""
     for engine in (site.engine, site.builder):
         found = engine.inspect_router(bundle, site.engine.configuration)
@@ -176,7 +176,7 @@ def _router(site: Site, bundle: Bundle) -> list[Finding]:
     return [Finding("router", Severity.OK, said)]
 
 
-def _host(site: Site, bundle: Bundle | None) -> list[Finding]:
+def _host(site: HostEnvironment, bundle: Bundle | None) -> list[Finding]:
     """What is to be said of one host; it is named where it is another machine."""
     found = site.engine.inspect_host(site.environment.checks.disk_free)
     if bundle is not None:
@@ -190,7 +190,7 @@ def _host(site: Site, bundle: Bundle | None) -> list[Finding]:
     return [replace(item, host=site.host.name) for item in found]
 
 
-def _room(site: Site, bundle: Bundle, live: Release | None) -> list[Finding]:
+def _room(site: HostEnvironment, bundle: Bundle, live: Release | None) -> list[Finding]:
     """Whether what runs at the same time fits, and nobody is without service for too long."""
     try:
         require_uptime(site.rollout, live)

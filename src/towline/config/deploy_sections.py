@@ -91,7 +91,7 @@ Replicas = Annotated[
 
 
 class Rollout(Model):
-    """How a release reaches traffic, and what is kept."""
+    """How a release reaches traffic, and what is retained."""
 
     strategy: Strategy = "blue-green"
     canary: Canary = Canary()
@@ -125,9 +125,10 @@ class Rollout(Model):
         "so for `health_timeout`, twice if it has to go back. Without it, any.",
     )
     reconnect: Duration = Field(
-        60.0, description="How long a lost host is waited for before the others go back alone."
+        60.0,
+        description="How long a lost host is waited for before the others roll back without it.",
     )
-    keep: int = Field(3, ge=1, description="Releases kept for rollback.")
+    keep: int = Field(3, ge=1, description="Releases retained for rollback.")
     batch_size: int = Field(
         0, ge=0, description="Hosts that are changed at the same time; 0 for all."
     )
@@ -158,7 +159,7 @@ def _one_or_several(value: object) -> object:
 
 
 def _inside_the_tree(files: list[str]) -> list[str]:
-    # What lies elsewhere is not promoted, so no kept release would hold it.
+    # What lies elsewhere is not promoted, so no retained release would hold it.
     for file in files:
         if posixpath.isabs(file) or posixpath.normpath(file).split("/")[0] in ("..", "."):
             raise ValueError(

@@ -12,8 +12,8 @@ from towline.engines.acts import Effect
 from towline.engines.bundle import Draft, Guest, Resource
 from towline.engines.commands import Commands
 from towline.engines.describer import Describer
+from towline.engines.observed import Container, ObservedState
 from towline.engines.usage import Usage
-from towline.engines.world import Container, World
 from towline.hosts.base import Host, Result
 from towline.routing.nginx import Routes
 from towline.routing.policy import ANYBODY, Policy
@@ -50,11 +50,11 @@ class Engine(Describer, Protocol):
         """Note where the environment's state lies unless that is noted; returns what counts."""
         ...
 
-    def router_trouble(self, world: World) -> str:
+    def router_failure_reason(self, observed: ObservedState) -> str:
         """Why the router serves nobody, asked on its own port; empty when it does."""
         ...
 
-    def detached(self, world: World) -> list[str]:
+    def detached(self, observed: ObservedState) -> list[str]:
         """Backing services and router whose mounts show a folder that was deleted meanwhile."""
         ...
 
@@ -85,7 +85,7 @@ class Engine(Describer, Protocol):
         """
         ...
 
-    def observe(self) -> World:
+    def observe(self) -> ObservedState:
         """All containers of the environment, as they are now."""
         ...
 
@@ -139,20 +139,20 @@ class Engine(Describer, Protocol):
     def run_job(
         self,
         release: Release,
-        colour: str,
+        slot: str,
         service: str,
         *,
         timeout: float,
-        tick: Callable[[], None],
+        check_cancelled: Callable[[], None],
     ) -> str:
         """Run a job to its end and return what it printed.
 
         Args:
             release: The release that it belongs to.
-            colour: The release's slot.
+            slot: The release's slot.
             service: The job.
             timeout: Seconds after which it is stopped.
-            tick: Called in every wait; when it raises, the job is stopped.
+            check_cancelled: Called in every wait; when it raises, the job is stopped.
 
         Raises:
             JobFailed: When it fails, or is stopped for taking too long.
@@ -179,11 +179,11 @@ class Engine(Describer, Protocol):
         """
         ...
 
-    def stop(self, colour: str, services: Sequence[str]) -> None:
+    def stop(self, slot: str, services: Sequence[str]) -> None:
         """Stop services of a slot and retain their containers, which nothing starts but `start`."""
         ...
 
-    def routes(self, world: World) -> Routes:
+    def routes(self, observed: ObservedState) -> Routes:
         """The routes that are in force."""
         ...
 
@@ -260,7 +260,7 @@ class Engine(Describer, Protocol):
         """
         ...
 
-    def trouble(self, container: Container) -> str:
+    def failure_reason(self, container: Container) -> str:
         """Why a container does not stay up, such as `exited with code 3`; empty when it does."""
         ...
 

@@ -38,7 +38,7 @@ class Describer(Protocol):
         draft: Draft,
         services: Sequence[str],
         content: str,
-        tick: Callable[[], None] | None = None,
+        check_cancelled: Callable[[], None] | None = None,
     ) -> None:
         """Build images on this machine.
 
@@ -46,7 +46,7 @@ class Describer(Protocol):
             draft: The release that they are of.
             services: Whose images.
             content: Digest of the promoted content, which the images are labelled with.
-            tick: Called in every wait; when it raises, the build ends.
+            check_cancelled: Called in every wait; when it raises, the build ends.
 
         Raises:
             TowlineError: When a build fails.

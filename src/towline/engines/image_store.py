@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from towline.engines.world import Image
-from towline.images.registry import Listing
+from towline.engines.observed import Image
+from towline.images.registry import RemoteImage
 from towline.images.shipping import Shipped
 
 Authentication = Mapping[str, str] | None
@@ -84,7 +84,7 @@ class ImageStore(Protocol):
         """The digest that a registry knows an image by; empty when it does not have it."""
         ...
 
-    def pull(self, reference: str, auth: Authentication, listing: Listing | None) -> int:
+    def pull(self, reference: str, auth: Authentication, remote_image: RemoteImage | None) -> int:
         """Fetch an image from its registry, by digest; returns the bytes that travelled."""
         ...
 

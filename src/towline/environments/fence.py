@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from towline.engines.base import Engine
 from towline.hosts.guard import guarded
-from towline.hosts.waiting import may_pass
+from towline.hosts.waiting import is_transient
 from towline.state.lock import Fenced
 
 ENGINE_LOOKS = frozenset(
@@ -51,10 +51,10 @@ ENGINE_LOOKS = frozenset(
         "routes",
         "open_on_old_routes",
         "address",
-        "trouble",
+        "failure_reason",
         "logs",
         "registered",
-        "router_trouble",
+        "router_failure_reason",
         "run_probe",
         "detached",
     }
@@ -211,5 +211,5 @@ def if_possible() -> Iterator[None]:
     except Fenced:
         raise
     except Exception as error:
-        if not may_pass(error):
+        if not is_transient(error):
             raise

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 
+from towline.environments.host_environment import HostEnvironment
 from towline.environments.lead_lock import secured
 from towline.environments.notes import note
-from towline.environments.site import Site
 from towline.state import hold
 from towline.state.hold import Hold
 from towline.state.lock import silent
 
 
 def place(
-    site: Site, reason: str, *, wait: float = 0.0, say: Callable[[str], None] = silent
+    site: HostEnvironment, reason: str, *, wait: float = 0.0, say: Callable[[str], None] = silent
 ) -> Hold:
-    """Hold an environment for a person; whoever is at work there ends first.
+    """Hold an environment for a person; an operation that is running there ends first.
 
     Args:
         site: The environment on its lead.
@@ -31,7 +31,7 @@ def place(
 
 
 def take_away(
-    site: Site,
+    site: HostEnvironment,
     *,
     reason: str = "",
     wait: float = 0.0,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from towline.engines.base import Engine
 from towline.engines.bundle import REPLACED, Bundle, Draft
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.errors import UsageError
 from towline.hosts.reading import digest
 from towline.promotion.tree import is_host_file, outside_tree
@@ -46,11 +46,11 @@ class HostFile:
 HostFiles = Mapping[Path, HostFile]
 
 
-def local(site: Site, wanted: Wanted) -> dict[Path, HostFile]:
+def local(site: HostEnvironment, wanted: Wanted) -> dict[Path, HostFile]:
     """The host files that this machine has of what services mount.
 
     Raises:
-        UsageError: When a symbolic link leads out of the deploy tree.
+        UsageError: When a symbolic link points outside the deploy tree.
     """
     found: dict[Path, HostFile] = {}
     tree = site.project.deploy_tree.resolve()
@@ -65,7 +65,9 @@ def local(site: Site, wanted: Wanted) -> dict[Path, HostFile]:
     return found
 
 
-def of_release(site: Site, wanted: Wanted, serving: Release | None) -> dict[Path, HostFile]:
+def of_release(
+    site: HostEnvironment, wanted: Wanted, serving: Release | None
+) -> dict[Path, HostFile]:
     """The host files that a new release gets: those here, and else those of the live release.
 
     Raises:
@@ -108,7 +110,9 @@ def digests(files: HostFiles) -> dict[str, str]:
     return {path.as_posix(): digest(file.data) for path, file in sorted(files.items())}
 
 
-def owner_of(site: Site, wanted: Release | Bundle | Draft, path: Path, file: HostFile) -> int:
+def owner_of(
+    site: HostEnvironment, wanted: Release | Bundle | Draft, path: Path, file: HostFile
+) -> int:
     """The numeric user that a host file is given to, so that its services can read it.
 
     Raises:
@@ -158,7 +162,7 @@ def _below(tree: Path, path: Path) -> Iterator[Path]:
                 yield from _below(tree, path / item.name)
 
 
-def own(site: Site, release: Release) -> None:
+def own(site: HostEnvironment, release: Release) -> None:
     """Give the keys and secrets of a release to the users of its services.
 
     Done before each use and not once: who was killed while writing a release has not done it.

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.errors import TowlineError
 from towline.state.journal import Journal
 
@@ -30,7 +30,9 @@ class Anchor:
     hash: str
 
 
-def leave(sites: Sequence[Site], journal: Journal, admit: Callable[[Site], None]) -> None:
+def leave(
+    sites: Sequence[HostEnvironment], journal: Journal, admit: Callable[[HostEnvironment], None]
+) -> None:
     """Let each host remember the last entry that was written here.
 
     An operation that is done is not undone by a host that cannot remember it.
@@ -44,7 +46,7 @@ def leave(sites: Sequence[Site], journal: Journal, admit: Callable[[Site], None]
     if last is None:
         return
 
-    def remember(site: Site) -> None:
+    def remember(site: HostEnvironment) -> None:
         with suppress(OSError, TowlineError):
             releases = site.store.all()
             admit(site)
@@ -55,7 +57,7 @@ def leave(sites: Sequence[Site], journal: Journal, admit: Callable[[Site], None]
         list(pool.map(remember, sites))
 
 
-def anchors(sites: Sequence[Site]) -> list[Anchor]:
+def anchors(sites: Sequence[HostEnvironment]) -> list[Anchor]:
     """What the releases of these hosts remember."""
     found = []
     for site in sites:
@@ -91,7 +93,7 @@ def contradictions(journal: Journal, known: Sequence[Anchor]) -> list[str]:
     return wrong
 
 
-def _read(site: Site, folder: Path) -> tuple[int, str] | None:
+def _read(site: HostEnvironment, folder: Path) -> tuple[int, str] | None:
     try:
         data = json.loads(site.host.files.read(folder / _FILE))
         return int(data["seq"]), str(data["hash"])
@@ -102,7 +104,7 @@ def _read(site: Site, folder: Path) -> tuple[int, str] | None:
         return None
 
 
-def _write(site: Site, folder: Path, seq: int, digest: str) -> None:
+def _write(site: HostEnvironment, folder: Path, seq: int, digest: str) -> None:
     known = _read(site, folder)
     # What it knew of more entries than there are is a trace of what was lost.
     if known is None or known[0] < seq:

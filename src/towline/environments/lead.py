@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.errors import Locked, TowlineError, UsageError
 
 
@@ -36,7 +36,7 @@ class Record:
     moving: bool = False
 
 
-def read(site: Site) -> Record | None:
+def read(site: HostEnvironment) -> Record | None:
     """What a host knows of the lead; None when it knows nothing.
 
     Raises:
@@ -53,12 +53,12 @@ def read(site: Site) -> Record | None:
         ) from None
 
 
-def write(site: Site, record: Record) -> None:
+def write(site: HostEnvironment, record: Record) -> None:
     """Let a host know which one is the lead."""
     site.files.write(site.state.lead, _text(record), 0o600)
 
 
-def find(sites: Sequence[Site], away: Sequence[str] = ()) -> Site:
+def find(sites: Sequence[HostEnvironment], away: Sequence[str] = ()) -> HostEnvironment:
     """The lead among the hosts that are open.
 
     Args:
@@ -87,13 +87,13 @@ def find(sites: Sequence[Site], away: Sequence[str] = ()) -> Site:
     raise _not_here(sites, newest, away)
 
 
-def known(sites: Sequence[Site]) -> Record | None:
+def known(sites: Sequence[HostEnvironment]) -> Record | None:
     """The newest that these hosts know of the lead."""
     records = [record for site in sites if (record := read(site))]
     return max(records, key=lambda record: (record.number, record.here), default=None)
 
 
-def _by_files(sites: Sequence[Site], away: Sequence[str]) -> Site:
+def _by_files(sites: Sequence[HostEnvironment], away: Sequence[str]) -> HostEnvironment:
     """The lead of an environment that nobody recorded one for: it has the journal."""
     name = sites[0].name
     having = [site for site in sites if site.host.files.exists(site.state.journal)]
@@ -128,7 +128,7 @@ def _two_histories(environment: str, hosts: Sequence[str]) -> UsageError:
     )
 
 
-def _not_here(sites: Sequence[Site], newest: Record, away: Sequence[str]) -> UsageError:
+def _not_here(sites: Sequence[HostEnvironment], newest: Record, away: Sequence[str]) -> UsageError:
     name, first = sites[0].name, sites[0].host.name
     move = f"`inv hosts.lead --host {first} --env {name}`"
     if any((record := read(site)) and record.moving for site in sites):
@@ -156,7 +156,7 @@ def _not_here(sites: Sequence[Site], newest: Record, away: Sequence[str]) -> Usa
     )
 
 
-def replacing(site: Site, record: Record) -> Record | None:
+def replacing(site: HostEnvironment, record: Record) -> Record | None:
     """What a host knows of a lead that replaced the one of `record`; None when it knows none."""
     try:
         there = read(site)
@@ -169,7 +169,7 @@ def replacing(site: Site, record: Record) -> Record | None:
     return there if (there.number, there.host, there.history) != own else None
 
 
-def claim(sites: Sequence[Site]) -> Record | None:
+def claim(sites: Sequence[HostEnvironment]) -> Record | None:
     """Let hosts that know of no lead know the first one; of two who do that at once, one wins.
 
     Raises:
@@ -179,10 +179,10 @@ def claim(sites: Sequence[Site]) -> Record | None:
     if not lead.remote:
         return None
     record = read(lead) or Record(lead.host.name, uuid.uuid4().hex, here=True)
-    made: list[Site] = []
+    made: list[HostEnvironment] = []
     for site in sites:
         own = record if site is lead else replace(record, here=False, moving=False)
-        # Whoever knows is not written to: a host whose disk is full can still go back.
+        # Whoever knows is not written to: a host whose disk is full can still roll back.
         if read(site) is None and site.host.files.create(site.state.lead, _text(own)):
             made.append(site)
             continue
@@ -197,7 +197,7 @@ def claim(sites: Sequence[Site]) -> Record | None:
     return record
 
 
-def spread(sites: Sequence[Site], record: Record) -> None:
+def spread(sites: Sequence[HostEnvironment], record: Record) -> None:
     """Let every host know the lead; what an earlier one still has of the journal is set aside."""
     for site in sites[1:]:
         there = read(site)
@@ -208,7 +208,7 @@ def spread(sites: Sequence[Site], record: Record) -> None:
         write(site, replace(record, here=False, moving=False))
 
 
-def set_aside(site: Site) -> None:
+def set_aside(site: HostEnvironment) -> None:
     """Put away a journal that does not count, and a hold with it."""
     files, root = site.files, site.state.root
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -217,7 +217,7 @@ def set_aside(site: Site) -> None:
     files.remove(site.state.hold)
 
 
-def journal_files(site: Site) -> list[str]:
+def journal_files(site: HostEnvironment) -> list[str]:
     """Names of the files of a host's journal."""
     name = site.state.journal.stem
     found = site.host.files.names(site.state.root)

@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 from towline.environments import journal_anchor, lead, place
+from towline.environments.host_environment import HostEnvironment
 from towline.environments.lead import Record
 from towline.environments.notes import note_takeover
-from towline.environments.site import Site
 from towline.errors import Locked, TowlineError
 from towline.state import lock
 
@@ -25,7 +25,7 @@ class LeadMoved(Locked):
 
 @contextmanager
 def held(
-    sites: Sequence[Site],
+    sites: Sequence[HostEnvironment],
     operation: str,
     *,
     wait: float = 0.0,
@@ -66,7 +66,7 @@ def held(
 
 @contextmanager
 def secured(
-    site: Site,
+    site: HostEnvironment,
     operation: str,
     *,
     wait: float = 0.0,
@@ -100,7 +100,9 @@ def secured(
 
 
 @contextmanager
-def armed(sites: Sequence[Site], holder: lock.Holder, record: Record | None) -> Iterator[None]:
+def armed(
+    sites: Sequence[HostEnvironment], holder: lock.Holder, record: Record | None
+) -> Iterator[None]:
     """Let each act on these hosts prove first that it may be done, while the body runs.
 
     Args:
@@ -121,7 +123,7 @@ def armed(sites: Sequence[Site], holder: lock.Holder, record: Record | None) -> 
         yield
 
 
-def _still_lead(site: Site, *, is_known: bool) -> Record | None:
+def _still_lead(site: HostEnvironment, *, is_known: bool) -> Record | None:
     now = lead.read(site) if site.remote else None
     if (now is None and is_known) or (now and not now.here):
         raise LeadMoved(
@@ -131,7 +133,7 @@ def _still_lead(site: Site, *, is_known: bool) -> Record | None:
     return now
 
 
-def _refuse_moved(record: Record | None, site: Site) -> None:
+def _refuse_moved(record: Record | None, site: HostEnvironment) -> None:
     newer = lead.replacing(site, record) if record else None
     if newer:
         raise lock.Fenced(

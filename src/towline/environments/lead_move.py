@@ -12,17 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from towline.environments import lead, place
+from towline.environments.host_environment import Fleet, HostEnvironment
 from towline.environments.journal_anchor import anchors
 from towline.environments.lead import Record
 from towline.environments.lead_lock import armed
 from towline.environments.notes import note_takeover
-from towline.environments.site import Fleet, Site
 from towline.errors import Locked, UsageError
 from towline.hosts.reading import walk
 from towline.state import lock
 
 
-def move(fleet: Fleet, target: Site, *, reason: str = "") -> str:
+def move(fleet: Fleet, target: HostEnvironment, *, reason: str = "") -> str:
     """Make a host the lead; returns the name of the one that was.
 
     Args:
@@ -53,7 +53,11 @@ def move(fleet: Fleet, target: Site, *, reason: str = "") -> str:
 
 
 def _hand_over(
-    old: Site, target: Site, others: Sequence[Site], record: Record, reason: str
+    old: HostEnvironment,
+    target: HostEnvironment,
+    others: Sequence[HostEnvironment],
+    record: Record,
+    reason: str,
 ) -> None:
     if old is target:
         # Somebody changed their mind on the way.
@@ -70,7 +74,7 @@ def _hand_over(
     lead.spread([target, *others], record)
 
 
-def force(fleet: Fleet, target: Site, *, reason: str = "") -> list[str]:
+def force(fleet: Fleet, target: HostEnvironment, *, reason: str = "") -> list[str]:
     """Make a host the lead although the old one cannot give its journal; returns what is lost.
 
     Raises:
@@ -86,7 +90,7 @@ def force(fleet: Fleet, target: Site, *, reason: str = "") -> list[str]:
         )
     others = [site for site in fleet.sites if site is not target]
     for site in others:
-        # Of two hosts that both have a journal, the other one may be at work.
+        # Of two hosts that both have a journal, the other one may be running an operation.
         holder = lock.living(site.host.files, site.state.lock)
         if holder:
             raise lock.locked(holder)
@@ -115,7 +119,7 @@ def force(fleet: Fleet, target: Site, *, reason: str = "") -> list[str]:
     return _lost(old, target, has_journal=has_journal)
 
 
-def _lost(old: Record | None, target: Site, *, has_journal: bool) -> list[str]:
+def _lost(old: Record | None, target: HostEnvironment, *, has_journal: bool) -> list[str]:
     whose = f"{old.host}'s" if old else "the old lead's"
     if has_journal:
         return [f"journal of {target.host.name} goes on; those of other hosts are set aside there"]
@@ -126,7 +130,7 @@ def _lost(old: Record | None, target: Site, *, has_journal: bool) -> list[str]:
     ]
 
 
-def _old(fleet: Fleet) -> Site:
+def _old(fleet: Fleet) -> HostEnvironment:
     """The host that has the journal, also in the middle of a move."""
     try:
         return lead.find(fleet.sites, [item.host for item in fleet.away])
@@ -137,19 +141,19 @@ def _old(fleet: Fleet) -> Site:
         return moving
 
 
-def _found(fleet: Fleet) -> Site | None:
+def _found(fleet: Fleet) -> HostEnvironment | None:
     try:
         return _old(fleet)
     except UsageError:
         return None
 
 
-def _moving(site: Site) -> bool:
+def _moving(site: HostEnvironment) -> bool:
     found = lead.read(site)
     return bool(found and found.moving)
 
 
-def _next(now: Record | None, target: Site) -> Record:
+def _next(now: Record | None, target: HostEnvironment) -> Record:
     name = target.host.name
     if now is None:
         return Record(name, uuid.uuid4().hex)
@@ -158,7 +162,7 @@ def _next(now: Record | None, target: Site) -> Record:
     return Record(name, now.history, number)
 
 
-def _copy(old: Site, target: Site) -> None:
+def _copy(old: HostEnvironment, target: HostEnvironment) -> None:
     """Bring journal and hold over; what the target has of an earlier time is set aside."""
     source, files = old.host.files, target.files
     lead.set_aside(target)
@@ -172,5 +176,5 @@ def _copy(old: Site, target: Site) -> None:
     lock.number_above(files, target.state.lock, lock.last_fence(source, old.state.lock))
 
 
-def _note(site: Site, data: dict[str, object]) -> None:
+def _note(site: HostEnvironment, data: dict[str, object]) -> None:
     site.journal.write(uuid.uuid4().hex[:8], "note", "lead", data)

@@ -4,13 +4,17 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.errors import TowlineError
 from towline.state.lock import Fenced, Holder, silent
 
 
 def note(
-    site: Site, what: str, data: Mapping[str, Any], *, say: Callable[[str], None] = silent
+    site: HostEnvironment,
+    what: str,
+    data: Mapping[str, Any],
+    *,
+    say: Callable[[str], None] = silent,
 ) -> None:
     """Note something in the journal; what was done is not undone where that cannot be written.
 
@@ -32,7 +36,9 @@ def note(
         say(f"the journal of {site.name} does not say so: {error}")
 
 
-def note_takeover(site: Site, holder: Holder, *, say: Callable[[str], None] = silent) -> None:
+def note_takeover(
+    site: HostEnvironment, holder: Holder, *, say: Callable[[str], None] = silent
+) -> None:
     """Note whose stale lock was taken over, if one was."""
     if holder.took_over:
         data = {"lock_of": holder.took_over, "operation": holder.operation}

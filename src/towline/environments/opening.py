@@ -17,13 +17,13 @@ from towline.engines.base import Engine
 from towline.engines.factory import make_engine
 from towline.environments import lead, place
 from towline.environments.fence import Fence
+from towline.environments.host_environment import Away, Fleet, HostEnvironment, name_without
 from towline.environments.memo import Memo
-from towline.environments.site import Away, Fleet, Site, name_without
 from towline.errors import TowlineError, UsageError
 from towline.hosts.address import Address, parse_all
 from towline.hosts.base import Host
 from towline.hosts.local import LocalHost
-from towline.hosts.transfers import Moved
+from towline.hosts.transfers import TransferStatistics
 from towline.images.registries import Registries
 from towline.state.releases import StateFolder
 
@@ -56,7 +56,7 @@ class Opening:
     def _settings(self) -> Environment:
         return self.project.environment(self.name)
 
-    def local(self) -> Site:
+    def local(self) -> HostEnvironment:
         """The environment on this machine."""
         project, name, here = self.project, self.name, LocalHost()
         own = project.environment(name).state
@@ -69,19 +69,19 @@ class Opening:
             configured=configured, only_look=self.only_look,
         )  # fmt: skip
         here = place.leave_to_owner(here, state)
-        return Site(project, name, here, state, here, registries=self._registries())
+        return HostEnvironment(project, name, here, state, here, registries=self._registries())
 
-    def remote(self, address: Address, registries: Registries) -> Site:
+    def remote(self, address: Address, registries: Registries) -> HostEnvironment:
         """The environment on a host behind SSH."""
         from towline.hosts.remote import RemoteHost
 
         project, name = self.project, self.name
         environment = project.environment(name)
         config = environment.ssh_config
-        moved = Moved()
+        transferred = TransferStatistics()
         host = RemoteHost(
             address,
-            moved=moved,
+            transferred=transferred,
             ssh_config=str(project.root / Path(config).expanduser()) if config else "",
             sudo=environment.sudo,
         )
@@ -93,8 +93,8 @@ class Opening:
             self._engine(host, root), name, root,
             configured=bool(environment.state), only_look=self.only_look,
         )  # fmt: skip
-        return Site(
-            project, name, place.leave_to_owner(host, state), state, moved=moved,
+        return HostEnvironment(
+            project, name, place.leave_to_owner(host, state), state, transferred=transferred,
             registries=registries, memo=self.memo, fence=self.fence,
         )  # fmt: skip
 
@@ -121,7 +121,7 @@ class Opening:
         registries = self._registries()
         with ThreadPoolExecutor(max_workers=self._settings.rollout.concurrency) as pool:
             opened = list(pool.map(lambda item: self._tried(item, registries), asked))
-        sites = [item for item in opened if isinstance(item, Site)]
+        sites = [item for item in opened if isinstance(item, HostEnvironment)]
         failed = [(address, item) for address, item in zip(asked, opened, strict=True)
                   if isinstance(item, TowlineError)]  # fmt: skip
         if failed and not (self.tolerant and sites):
@@ -129,7 +129,7 @@ class Opening:
         away += [Away(address.short, error.message) for address, error in failed]
         return Fleet(tuple(sites), tuple(away))
 
-    def _tried(self, address: Address, registries: Registries) -> Site | TowlineError:
+    def _tried(self, address: Address, registries: Registries) -> HostEnvironment | TowlineError:
         try:
             return self.remote(address, registries)
         except TowlineError as error:
@@ -182,13 +182,13 @@ def close_fleet(fleet: Fleet) -> None:
                 site.host.close()
 
 
-def open_sites(project: Project, name: str) -> Fleet:
+def open_unordered(project: Project, name: str) -> Fleet:
     """The environment on all its hosts in the order of the configuration, whatever the lead."""
     opening, parsed = Opening(project, name, tolerant=True), addresses(project, name)
     return opening.opened(parsed, ()) if parsed else Fleet((opening.local(),))
 
 
-def open_site(project: Project, name: str) -> Site:
+def open_lead_environment(project: Project, name: str) -> HostEnvironment:
     """The environment `name` of a project, on the host that has its journal and lock.
 
     Raises:
@@ -199,8 +199,8 @@ def open_site(project: Project, name: str) -> Site:
 
 
 @contextmanager
-def borrowed_site(project: Project, name: str) -> Iterator[Site]:
-    """Like `open_site`; no connection to any host is left in the end.
+def borrowed_environment(project: Project, name: str) -> Iterator[HostEnvironment]:
+    """Like `open_lead_environment`; no connection to any host is left in the end.
 
     A user whose connections are open cannot be removed from a host.
     """
@@ -221,7 +221,7 @@ def addresses(project: Project, name: str) -> list[Address]:
     return parse_all(project.environment(name).hosts, f"environments.{name}.hosts")
 
 
-def _lead(opening: Opening) -> Site:
+def _lead(opening: Opening) -> HostEnvironment:
     parsed = addresses(opening.project, opening.name)
     return opening.fleet(parsed, ()).lead if parsed else opening.local()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from towline.engines.base import Engine
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.errors import Locked, TowlineError, UsageError
 from towline.hosts.base import Files, Host
 from towline.state.releases import StateFolder
@@ -80,7 +80,7 @@ def leave_to_owner(host: H, state: StateFolder) -> H:
     return host
 
 
-def claim(site: Site) -> None:
+def claim(site: HostEnvironment) -> None:
     """Make sure that a state folder counts, before anything is changed.
 
     Raises:

@@ -1,17 +1,17 @@
-"""Hosts that are prepared or taken back while something is deployed: the journal says so."""
+"""Hosts that are prepared or deprovisioned while something is deployed: the journal says so."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+from towline.environments.host_environment import HostEnvironment
 from towline.environments.lead_lock import secured
 from towline.environments.notes import note
-from towline.environments.site import Site
 from towline.errors import Locked, TowlineError
 from towline.state.lock import silent
 
 
 def note_provisioning(
-    lead: AbstractContextManager[Site],
+    lead: AbstractContextManager[HostEnvironment],
     what: str,
     hosts: Sequence[str],
     *,

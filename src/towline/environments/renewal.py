@@ -18,8 +18,8 @@ from typing import Any
 
 from towline.config.certificate import is_issued_later
 from towline.engines.bundle import PERSISTENT
+from towline.environments.host_environment import HostEnvironment
 from towline.environments.host_files import HostFile, local, owner_of
-from towline.environments.site import Site
 from towline.errors import TowlineError
 from towline.hosts.base import Folder
 from towline.hosts.reading import digest
@@ -64,7 +64,11 @@ class _Record:
 
 
 def find(
-    site: Site, release: Release, *, only: Collection[str] | None = None, force: bool = False
+    site: HostEnvironment,
+    release: Release,
+    *,
+    only: Collection[str] | None = None,
+    force: bool = False,
 ) -> Renewal:
     """What is to be renewed for the backing services and the router of a release.
 
@@ -104,7 +108,7 @@ def find(
     return found
 
 
-def place(site: Site, release: Release, renewal: Renewal) -> Services:
+def place(site: HostEnvironment, release: Release, renewal: Renewal) -> Services:
     """Write what differs; returns what services are to read again.
 
     Raises:
@@ -130,7 +134,7 @@ def place(site: Site, release: Release, renewal: Renewal) -> Services:
     return renewal.services()
 
 
-def commit(site: Site) -> None:
+def commit(site: HostEnvironment) -> None:
     """Services have read what is there: what was there before is forgotten."""
     record = _read(site)
     if record.undo:
@@ -138,7 +142,7 @@ def commit(site: Site) -> None:
         _write(site, record)
 
 
-def pending(site: Site) -> Services:
+def pending(site: HostEnvironment) -> Services:
     """Service -> files that `revert` would put back."""
     services = Services()
     for name, before in _read(site).undo.items():
@@ -147,7 +151,7 @@ def pending(site: Site) -> Services:
     return services
 
 
-def revert(site: Site) -> Services:
+def revert(site: HostEnvironment) -> Services:
     """Put back what was there before; returns what services are to read again.
 
     It may be done again, until `commit` says that they have read it.
@@ -175,7 +179,7 @@ def _content(folder: Folder, path: Path) -> bytes | None:
     return None
 
 
-def _read(site: Site) -> _Record:
+def _read(site: HostEnvironment) -> _Record:
     path = site.state.root / _RECORD
     try:
         found: Mapping[str, Any] = json.loads(site.files.read(path))
@@ -188,7 +192,7 @@ def _read(site: Site) -> _Record:
         ) from None
 
 
-def _write(site: Site, record: _Record) -> None:
+def _write(site: HostEnvironment, record: _Record) -> None:
     data = {"placed": record.placed, "undo": record.undo}
     text = json.dumps(data, indent=1, sort_keys=True) + "\n"
     site.files.write(site.state.root / _RECORD, text.encode(), 0o600)

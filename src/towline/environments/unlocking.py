@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 
+from towline.environments.host_environment import HostEnvironment
 from towline.environments.lead_lock import LeadMoved, secured
 from towline.environments.notes import note
-from towline.environments.site import Site
 from towline.errors import Locked
 from towline.state import lock
 from towline.state.lock import Fenced, Holder, silent
 
 
 def force_unlock(
-    site: Site, holder: Holder, *, reason: str = "", say: Callable[[str], None] = silent
+    site: HostEnvironment, holder: Holder, *, reason: str = "", say: Callable[[str], None] = silent
 ) -> bool:
     """Take the lock from its holder, and free it; False when it is somebody else's by now.
 

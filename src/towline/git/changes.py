@@ -55,16 +55,16 @@ def changes(commits: Sequence[Commit], *, squash: bool = True) -> list[Change]:
     cancelled = taken_back(commits)
     if len(commits) == 1 and not cancelled:
         # What most releases of a long history are.
-        return list(_told(commits[0], squash=squash))
+        return list(_changes_of(commits[0], squash=squash))
     return [
         change
         for commit in commits
         if commit.sha not in cancelled
-        for change in _told(commit, squash=squash)
+        for change in _changes_of(commit, squash=squash)
     ]
 
 
-def _told(commit: Commit, *, squash: bool) -> Iterable[Change]:
+def _changes_of(commit: Commit, *, squash: bool) -> Iterable[Change]:
     message = _message(commit)
     if message is not None:
         return [Change(commit, message)]

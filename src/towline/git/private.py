@@ -48,7 +48,7 @@ def exclusive(repository: Repository) -> Iterator[Private]:
     """Hold a repository for one release or one commit of a promotion.
 
     Raises:
-        Locked: When another one is at work.
+        Locked: When another one is running.
         UsageError: When Git's folder cannot be written.
     """
     folder = repository.git_path(_FOLDER)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from towline.config.guard_section import Guard
+from towline.environments.host_environment import Fleet, observe
 from towline.environments.lead_lock import secured
 from towline.environments.notes import note
-from towline.environments.site import Fleet, observe
 from towline.errors import Locked, TowlineError
 from towline.guard.record import NOTE, Action, GuardRecord, read_records
 from towline.progress import Progress

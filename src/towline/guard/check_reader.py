@@ -10,7 +10,7 @@ from towline.analysis.analyst import Analyst
 from towline.analysis.checks import Answer, ResolvedCheck, resolve
 from towline.analysis.sources.base import SourceContext, Window
 from towline.config.analysis_section import Analysis
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 
 # Sources remember a little more than the window, which begins on a step of theirs.
 _MORE = 60.0
@@ -75,7 +75,7 @@ class CheckReader:
             if item.settings.critical and not item.settings.compares
         ]
 
-    def ask(self, site: Site, slot: str, release: str) -> tuple[CheckSeen, ...] | None:
+    def ask(self, site: HostEnvironment, slot: str, release: str) -> tuple[CheckSeen, ...] | None:
         """Ask each check once; None when it is too early to ask again.
 
         Args:
@@ -96,7 +96,7 @@ class CheckReader:
         host = name if site.remote else ""
         return tuple(CheckSeen(host, item.name, item.answer, item.text) for item in answers)
 
-    def _begin(self, site: Site, slot: str, release: str, now: float) -> _Asked:
+    def _begin(self, site: HostEnvironment, slot: str, release: str, now: float) -> _Asked:
         context = SourceContext(
             site.engine,
             {slot: release},

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from itertools import chain
 
 from towline.config.services import Role
-from towline.engines.world import Container
-from towline.environments.site import Away, Fleet, Observed, Site, observe
+from towline.engines.observed import Container
+from towline.environments.host_environment import (
+    Away,
+    EnvironmentState,
+    Fleet,
+    HostEnvironment,
+    observe,
+)
 from towline.guard.check_reader import CheckReader, CheckSeen
 from towline.guard.request_counter import RequestCounter, Tally
 from towline.health.probes import Answer, Outcome
@@ -121,25 +127,29 @@ class _HostSeen:
     checks: tuple[CheckSeen, ...] | None = None
 
 
-def _look(site: Site, counter: RequestCounter | None, reader: CheckReader | None) -> _HostSeen:
+def _look(
+    site: HostEnvironment, counter: RequestCounter | None, reader: CheckReader | None
+) -> _HostSeen:
     seen = observe(site)
     if seen.live is None:
         return _HostSeen()
     requests = checks = None
-    if counter and seen.colour:
-        requests = counter.count(site.engine, seen.colour, site.host.name)
-    if reader and seen.colour:
-        checks = reader.ask(site, seen.colour, seen.live.id)
+    if counter and seen.slot:
+        requests = counter.count(site.engine, seen.slot, site.host.name)
+    if reader and seen.slot:
+        checks = reader.ask(site, seen.slot, seen.live.id)
     services = tuple(_services(site, seen, seen.live))
     return _HostSeen(seen.live.id, services, requests, checks)
 
 
-def _services(site: Site, seen: Observed, live: Release) -> Iterable[ServiceSeen]:
+def _services(
+    site: HostEnvironment, seen: EnvironmentState, live: Release
+) -> Iterable[ServiceSeen]:
     host = site.host.name if site.remote else ""
     for name in live.named(*_WATCHED):
         role = live.settings(name).role
-        slot = seen.colour if role in (Role.APP, Role.WORKER) else ""
-        found = [item for item in seen.world.service(name) if item.colour == slot]
+        slot = seen.slot if role in (Role.APP, Role.WORKER) else ""
+        found = [item for item in seen.state.service(name) if item.slot == slot]
         for item in found:
             answer = _answer(site, seen, live, item)
             is_up = item.running and not (role is Role.ROUTER and not answer.healthy)
@@ -161,8 +171,10 @@ def _uptime(item: Container) -> float:
     return float(found[1]) if found else math.inf
 
 
-def _answer(site: Site, seen: Observed, live: Release, item: Container) -> Answer:
+def _answer(
+    site: HostEnvironment, seen: EnvironmentState, live: Release, item: Container
+) -> Answer:
     if item.role == Role.ROUTER and item.running:
-        fault = router_fault(site.engine, live, seen.world)
+        fault = router_fault(site.engine, live, seen.state)
         return Answer(Outcome.FAILURE, fault) if fault else Answer(Outcome.HEALTHY, "it answers")
     return container_answer(site.engine, live, item)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from towline.config.loading import Project
+from towline.environments.host_environment import HostEnvironment
 from towline.environments.place import own_root
-from towline.environments.site import Site
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.guard.registration import Registration, read_living
 
@@ -26,14 +26,14 @@ _SHOWN = 12
 LOG = "TOWLINE_GUARD_LOG"
 
 
-def log_path(site: Site) -> Path:
+def log_path(site: HostEnvironment) -> Path:
     """The log of a detached guard: in the state folder of the environment on this machine."""
     if not site.remote:
         return site.state.root / "guard.log"
     return own_root() / site.project.settings.project / site.name / "guard.log"
 
 
-def start(site: Site, project: Project, *, limit: float = 30.0) -> Registration:
+def start(site: HostEnvironment, project: Project, *, limit: float = 30.0) -> Registration:
     """Start a guard that runs on when this command has ended; waits until it watches.
 
     Args:
@@ -78,7 +78,7 @@ def start(site: Site, project: Project, *, limit: float = 30.0) -> Registration:
     )
 
 
-def start_after_deploy(site: Site, say: Callable[[str], None]) -> None:
+def start_after_deploy(site: HostEnvironment, say: Callable[[str], None]) -> None:
     """Start a guard where the environment wants one, and none watches.
 
     The deploy is done, so whatever fails here is only told.
@@ -101,7 +101,7 @@ def start_after_deploy(site: Site, say: Callable[[str], None]) -> None:
         say(f"no guard watches {env}: {error}; `inv guard.start --env {env}` starts one")
 
 
-def refuse_second(site: Site) -> None:
+def refuse_second(site: HostEnvironment) -> None:
     """Refuse to start a guard where one watches.
 
     Raises:
@@ -116,7 +116,7 @@ def refuse_second(site: Site) -> None:
         )
 
 
-def require_living(site: Site) -> Registration:
+def require_living(site: HostEnvironment) -> Registration:
     """The guard that watches an environment.
 
     Raises:
@@ -131,7 +131,7 @@ def require_living(site: Site) -> Registration:
     return found
 
 
-def stop(site: Site, *, limit: float, say: Callable[[str], None]) -> Registration:
+def stop(site: HostEnvironment, *, limit: float, say: Callable[[str], None]) -> Registration:
     """Stop the guard of an environment, if it is a process of this machine.
 
     A rollback that it is doing is done to its end first.

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.guard.acting import ACTOR
 from towline.process_identity import here, started
 from towline.state import actor
@@ -73,7 +73,7 @@ def this_guard(log: str = "") -> Registration:
     return Registration(uuid.uuid4().hex, pid, here(), started(pid), since, log, who)
 
 
-def read_living(site: Site) -> Registration | None:
+def read_living(site: HostEnvironment) -> Registration | None:
     """The guard that watches an environment; None when none does.
 
     Args:
@@ -89,7 +89,7 @@ def read_living(site: Site) -> Registration | None:
     return found if age < BEAT * _MISSED else None
 
 
-def register(site: Site, own: Registration) -> Registration | None:
+def register(site: HostEnvironment, own: Registration) -> Registration | None:
     """Register a guard; returns the one that watches already, None when there is none."""
     other = read_living(site)
     if other and other.token != own.token:
@@ -99,7 +99,7 @@ def register(site: Site, own: Registration) -> Registration | None:
     return None
 
 
-def unregister(site: Site, own: Registration) -> None:
+def unregister(site: HostEnvironment, own: Registration) -> None:
     """Take the note away, unless it is another guard's by now."""
     other = read_living(site)
     if other and other.token == own.token:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from towline.config.guard_section import Guard
-from towline.environments.site import Fleet, observe
+from towline.environments.host_environment import Fleet, observe
 from towline.errors import UsageError
 from towline.guard.record import Action, read_records
 from towline.rollout import interrupted, operations

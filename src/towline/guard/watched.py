@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from towline.errors import CheckFailed, NeedsPerson, RolledBack, TowlineError
+from towline.errors import CheckFailed, ManualInterventionRequired, RolledBack, TowlineError
 from towline.guard.record import Action, GuardRecord
 
 
@@ -55,7 +55,7 @@ def require_well(watched: Watched, environment: str) -> None:
     """Raise unless all was well to the end.
 
     Raises:
-        NeedsPerson: When a rollback failed.
+        ManualInterventionRequired: When a rollback failed.
         RolledBack: When one was done.
         CheckFailed: When a trigger fired, and people were told, or deploys are held.
         TowlineError: When nothing was seen at the end, or nothing is live.
@@ -71,7 +71,7 @@ def require_well(watched: Watched, environment: str) -> None:
         )
     worst = next(item for item in reversed(watched.records) if _is_worst(item, result))
     if result == "failed":
-        raise NeedsPerson(
+        raise ManualInterventionRequired(
             f"{environment}: {worst.sentence}",
             remedy=f"`inv status --env {environment}` shows what serves; {history}",
         )

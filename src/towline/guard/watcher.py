@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from towline.config.guard_section import Guard
 from towline.environments.fence import now
+from towline.environments.host_environment import Fleet
 from towline.environments.opening import close_fleet
-from towline.environments.site import Fleet
 from towline.errors import Locked
 from towline.guard.acting import Acting, Overtaken
 from towline.guard.check_reader import CheckReader
@@ -21,7 +21,7 @@ from towline.guard.situation import Situation, read_decided, read_situation
 from towline.guard.trigger import Signal, Trigger, make_triggers
 from towline.guard.vigil import Vigil
 from towline.guard.watched import Watched
-from towline.hosts.waiting import may_pass
+from towline.hosts.waiting import is_transient
 from towline.progress import Progress, Silent
 from towline.rollout.events import Listener
 from towline.state import lock
@@ -85,7 +85,7 @@ class Watcher:
         try:
             self._look()
         except Exception as error:
-            if not may_pass(error):
+            if not is_transient(error):
                 raise
             # A connection that was cut is made anew; that says nothing about a release.
             self._leave()
@@ -163,7 +163,7 @@ class Watcher:
             with self._opened() as fleet:
                 self._act(fleet, said)
         except Exception as error:
-            if not may_pass(error):
+            if not is_transient(error):
                 raise
             self.say(f"that {trigger.name} is well again could not be written down: {error}")
 
@@ -172,7 +172,7 @@ class Watcher:
             with self._opened() as fleet:
                 self._decide_on(fleet, trigger, signal, vigil)
         except Exception as error:
-            if not may_pass(error):
+            if not is_transient(error):
                 raise
             # A host is away, perhaps: all hosts move as one, so the next round tries again.
             why = f"nothing can be done yet: {error}"

@@ -9,15 +9,15 @@ from contextlib import suppress
 from towline.analysis.checks import resolve
 from towline.config.guard_section import Guard
 from towline.config.loading import Project
+from towline.environments.host_environment import Fleet
 from towline.environments.opening import close_fleet, open_fleet
-from towline.environments.site import Fleet
 from towline.errors import TowlineError
 from towline.guard.registration import BEAT, Registration, register, this_guard, unregister
 from towline.guard.watched import Watched
 from towline.guard.watcher import Watcher
-from towline.hosts.waiting import may_pass
+from towline.hosts.waiting import is_transient
 from towline.progress import Progress
-from towline.rollout.interrupts import Interrupt, deferred
+from towline.rollout.signals import Interrupt, deferred
 
 # Seconds after which a guard that sleeps notices a signal.
 _NOTICE = 0.25
@@ -107,7 +107,7 @@ class _Registered:
         try:
             other = register(fleet.lead, self.own)
         except Exception as error:
-            if not may_pass(error):
+            if not is_transient(error):
                 raise
             return
         self._renewed = time.monotonic()

@@ -165,7 +165,7 @@ class Files(Protocol):
     def append(self, path: Path, data: bytes) -> None:
         """Append and wait until the bytes are on the disk.
 
-        What was written of them is taken back when that fails, as far as the host answers.
+        What was written of them is undone when that fails, as far as the host answers.
         """
         ...
 
@@ -259,7 +259,7 @@ class Host(Protocol):
         *,
         env: Mapping[str, str] | None = None,
         timeout: float = 600.0,
-        tick: Callable[[], None] | None = None,
+        check_cancelled: Callable[[], None] | None = None,
     ) -> Result:
         """Run one command to its end; a non-zero exit code is a result, not an error.
 
@@ -267,8 +267,8 @@ class Host(Protocol):
             argv: Program and arguments.
             env: Variables.
             timeout: Seconds.
-            tick: Asked again and again while a command of this machine runs; what it raises ends
-                the command. On another machine a command runs to its end.
+            check_cancelled: Asked again and again while a command of this machine runs; what it
+                raises ends the command. On another machine a command runs to its end.
 
         Raises:
             UsageError: When the program is not installed.
@@ -285,7 +285,7 @@ class Host(Protocol):
         """Make the next use of the engine connect anew: it may have been restarted."""
         ...
 
-    def reach(self, port: int, address: str = "127.0.0.1") -> tuple[str, int]:
+    def forward_port(self, port: int, address: str = "127.0.0.1") -> tuple[str, int]:
         """An address here that leads to a port of the host; see `require_reach`.
 
         Args:

@@ -17,18 +17,18 @@ def run(
     argv: Sequence[str],
     env: Mapping[str, str],
     timeout: float,
-    tick: Callable[[], None] | None = None,
+    check_cancelled: Callable[[], None] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a session of its own, so that Ctrl-C reaches Towline and not its child.
 
-    Whatever is raised while it runs, by a signal or by `tick`, ends it first: it and all that it
-    started get SIGTERM, and SIGKILL when that does not end them.
+    Whatever is raised while it runs, by a signal or by `check_cancelled`, ends it first: it and all
+    that it started get SIGTERM, and SIGKILL when that does not end them.
 
     Args:
         argv: Program and arguments.
         env: All of its variables.
         timeout: Seconds.
-        tick: Asked again and again; raises when the command is to end.
+        check_cancelled: Asked again and again; raises when the command is to end.
 
     Raises:
         FileNotFoundError: When the program is not installed.
@@ -45,7 +45,7 @@ def run(
         start_new_session=True,
     )
     try:
-        out, err = _finish(process, timeout, tick)
+        out, err = _finish(process, timeout, check_cancelled)
     except BaseException:
         _end(process)
         raise
@@ -53,17 +53,19 @@ def run(
 
 
 def _finish(
-    process: subprocess.Popen[str], timeout: float, tick: Callable[[], None] | None
+    process: subprocess.Popen[str], timeout: float, check_cancelled: Callable[[], None] | None
 ) -> tuple[str, str]:
     ends = time.monotonic() + timeout
     while True:
         left = ends - time.monotonic()
         try:
-            return process.communicate(timeout=left if tick is None else min(_POLL, left))
+            return process.communicate(
+                timeout=left if check_cancelled is None else min(_POLL, left)
+            )
         except subprocess.TimeoutExpired:
-            if tick is None or time.monotonic() >= ends:
+            if check_cancelled is None or time.monotonic() >= ends:
                 raise
-        tick()
+        check_cancelled()
 
 
 def _end(process: subprocess.Popen[str]) -> None:

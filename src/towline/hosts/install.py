@@ -16,7 +16,7 @@ from pathlib import Path
 
 from towline.errors import TowlineError
 from towline.hosts import full_disk
-from towline.hosts.link import Link
+from towline.hosts.connection import SshConnection
 
 _SUMS = ".sums"
 _OTHER_CONTENT = 65
@@ -45,7 +45,7 @@ sync .
 
 
 def install(
-    link: Link,
+    connection: SshConnection,
     folder: Path,
     files: Mapping[str, tuple[bytes, int]],
     known: Mapping[str, Path],
@@ -64,7 +64,7 @@ def install(
     for links in (known, {}):
         data = archive(folder.parent, staged, files, links)
         sent += len(data)
-        done = link.run(words, stdin=data, plain=True)
+        done = connection.run(words, stdin=data, plain=True)
         # A file there is not what the record says: somebody changed it. Then all are sent.
         if done.code != _OTHER_CONTENT and not (links and "hard link" in done.err):
             break
@@ -73,10 +73,10 @@ def install(
         said = next((line for line in done.err.splitlines() if line.strip()), f"code {done.code}")
         full = full_disk.line(done.err)
         if full or "Wrote only" in said:
-            raise full_disk.full(link.address.short, full or f"cannot write {folder}")
+            raise full_disk.full(connection.address.short, full or f"cannot write {folder}")
         raise TowlineError(
-            f"{link.address.short} cannot write {folder}: {said}",
-            remedy=f"see `{link.login('df', '-h', str(folder.parent))}`",
+            f"{connection.address.short} cannot write {folder}: {said}",
+            remedy=f"see `{connection.login('df', '-h', str(folder.parent))}`",
         )
     return sent
 

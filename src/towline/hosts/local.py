@@ -261,12 +261,12 @@ class LocalHost(Host):
         *,
         env: Mapping[str, str] | None = None,
         timeout: float = 600.0,
-        tick: Callable[[], None] | None = None,
+        check_cancelled: Callable[[], None] | None = None,
     ) -> Result:
         """An exception ends the command, too; see `child.run`."""
         started = time.monotonic()
         try:
-            done = child.run(argv, command_environment(env), timeout, tick)
+            done = child.run(argv, command_environment(env), timeout, check_cancelled)
         except FileNotFoundError:
             raise UsageError(
                 f"{argv[0]} is not installed on {self.name}", remedy=f"install {argv[0]}"
@@ -306,7 +306,7 @@ class LocalHost(Host):
         return result.out.strip() if result.ok else ""
 
     @override
-    def reach(self, port: int, address: str = "127.0.0.1") -> tuple[str, int]:
+    def forward_port(self, port: int, address: str = "127.0.0.1") -> tuple[str, int]:
         return address, port
 
     @override

@@ -16,14 +16,14 @@ from towline.config.redaction import excerpt
 from towline.errors import NoEngine, TowlineError, UsageError
 from towline.hosts.address import Address
 from towline.hosts.base import Host, Result
+from towline.hosts.connection import SshConnection
 from towline.hosts.engine_client import translated
 from towline.hosts.facts import SCRIPT, HostFacts, understood
 from towline.hosts.forward import Forward, allowed
-from towline.hosts.link import Link
 from towline.hosts.once import once
 from towline.hosts.sdk import load_docker_over_ssh
 from towline.hosts.sftp_files import SftpFiles
-from towline.hosts.transfers import Moved
+from towline.hosts.transfers import TransferStatistics
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -40,7 +40,7 @@ class RemoteHost(Host):
         address: Where it is.
         ssh_config: An SSH configuration file to use; empty for the user's own.
         sudo: Whether commands run through `sudo -n`.
-        moved: Counts the commands that are run there.
+        transferred: Counts the commands that are run there.
     """
 
     def __init__(
@@ -49,10 +49,12 @@ class RemoteHost(Host):
         *,
         ssh_config: str = "",
         sudo: bool = False,
-        moved: Moved | None = None,
+        transferred: TransferStatistics | None = None,
     ) -> None:
-        self.link = Link(address, ssh_config, sudo, Moved() if moved is None else moved)
-        self._files = SftpFiles(self.link)
+        self.connection = SshConnection(
+            address, ssh_config, sudo, TransferStatistics() if transferred is None else transferred
+        )
+        self._files = SftpFiles(self.connection)
         self._forwards: dict[tuple[str, int], Forward] = {}
         self._client: tuple[Transport, DockerClient] | None = None
         self._renewing = threading.Lock()
@@ -60,7 +62,7 @@ class RemoteHost(Host):
     @property
     @override
     def name(self) -> str:
-        return self.link.address.short
+        return self.connection.address.short
 
     @property
     @override
@@ -75,14 +77,14 @@ class RemoteHost(Host):
             TowlineError: When the host cannot be reached or does not answer as a Unix does.
         """
         # Of whoever logs in, also where commands run through sudo: files are theirs.
-        answer = self.link.run(["sh", "-c", SCRIPT], timeout=60, plain=True)
+        answer = self.connection.run(["sh", "-c", SCRIPT], timeout=60, plain=True)
         try:
             return understood(answer.out)
         except ValueError as error:
             said = excerpt(answer.err.strip() or answer.out.strip(), 200)
             raise TowlineError(
                 f"{self.name} does not answer as expected: {error}; it said {said!r}",
-                remedy=f"see `{self.link.login('id')}`: its login shell must be one like sh",
+                remedy=f"see `{self.connection.login('id')}`: its login shell must be one like sh",
             ) from None
 
     @override
@@ -92,10 +94,10 @@ class RemoteHost(Host):
         *,
         env: Mapping[str, str] | None = None,
         timeout: float = 600.0,
-        tick: Callable[[], None] | None = None,
+        check_cancelled: Callable[[], None] | None = None,
     ) -> Result:
         started = time.monotonic()
-        result = self.link.run(argv, env=env, timeout=timeout)
+        result = self.connection.run(argv, env=env, timeout=timeout)
         took = time.monotonic() - started
         said = "%s: %s: code %d after %.2f s"
         _LOG.debug(said, self.name, shlex.join(argv), result.code, took)
@@ -108,7 +110,7 @@ class RemoteHost(Host):
     @override
     def docker(self) -> DockerClient:
         """After a cut, a client without dead connections."""
-        transport = self.link.transport()
+        transport = self.connection.transport()
         with self._renewing:
             if self._client is None or self._client[0] is not transport:
                 self._client = (transport, self._connected())
@@ -128,22 +130,21 @@ class RemoteHost(Host):
             return translated(dial.docker_client(self._dial, _TIMEOUT), self.name)
         except (DockerException, RequestException, EOFError) as error:
             why = self._why(error)
-            remedy = (
-                f"see `{self.link.login('docker', 'info')}`; `inv provision` installs an engine"
-            )
+            asked = self.connection.login("docker", "info")
+            remedy = f"see `{asked}`; `inv provision` installs an engine"
             if "permission denied" in why:
-                group = f"`usermod -aG docker {self.link.user()}` there"
+                group = f"`usermod -aG docker {self.connection.user()}` there"
                 remedy = f"{group}, or `sudo: true` for the environment in towline.yaml"
             raise NoEngine(
                 f"no Docker engine answers on {self.name}: {why}", remedy=remedy
             ) from None
 
     @override
-    def reach(self, port: int, address: str = "127.0.0.1") -> tuple[str, int]:
+    def forward_port(self, port: int, address: str = "127.0.0.1") -> tuple[str, int]:
         """The address is a loopback port here."""
         there = (address, port)
         if there not in self._forwards:
-            self._forwards[there] = Forward(self.link.transport, port, address)
+            self._forwards[there] = Forward(self.connection.transport, port, address)
         return self._forwards[there].address
 
     @override
@@ -151,12 +152,12 @@ class RemoteHost(Host):
         from paramiko import SSHException
 
         try:
-            is_allowed = allowed(self.link.transport())
+            is_allowed = allowed(self.connection.transport())
         except (SSHException, EOFError, OSError) as error:
-            raise self.link.lost(error) from None
+            raise self.connection.lost(error) from None
         if not is_allowed:
             raise UsageError(
-                f"the SSH server of {self.name} forwards no ports, by which health is asked",
+                f"TCP forwarding is disabled on {self.name}, and health checks need it",
                 remedy="`AllowTcpForwarding local` in its sshd_config, at least for this user, and "
                 "neither `restrict` nor `no-port-forwarding` before the key in authorized_keys",
             )
@@ -190,15 +191,19 @@ class RemoteHost(Host):
         for forward in self._forwards.values():
             forward.close()
         self._forwards.clear()
-        self.link.close()
+        self.connection.close()
 
     def _dial(self) -> Channel:
-        return self.link.channel(
-            "sudo -n docker system dial-stdio" if self.link.sudo else "docker system dial-stdio"
+        return self.connection.channel(
+            "sudo -n docker system dial-stdio"
+            if self.connection.sudo
+            else "docker system dial-stdio"
         )
 
     def _why(self, error: Exception) -> str:
         """The reason in the words of the client there: the SDK only sees a closed stream."""
-        said = self.link.run(["docker", "version", "--format", "{{.Server.Version}}"], timeout=20)
+        said = self.connection.run(
+            ["docker", "version", "--format", "{{.Server.Version}}"], timeout=20
+        )
         lines = [line for line in said.err.splitlines() if line.strip()]
         return lines[-1] if lines and not said.ok else str(error)

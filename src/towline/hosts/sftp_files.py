@@ -18,9 +18,9 @@ from typing_extensions import override
 
 from towline.errors import TowlineError
 from towline.hosts.base import Files
+from towline.hosts.connection import SshConnection
 from towline.hosts.full_disk import NotWritten
 from towline.hosts.install import install
-from towline.hosts.link import Link
 from towline.hosts.sftp_folder import SftpFolder
 from towline.hosts.sftp_open import create, extended, give_file, give_folder, sync
 
@@ -42,8 +42,8 @@ class SftpFiles(Files):
 
     owner: int | None = None
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, connection: SshConnection) -> None:
+        self._connection = connection
         # Paramiko's client gives an answer to whichever thread reads next: one at a time.
         self._turn = threading.RLock()
         # When the host was asked for the time, and what it said.
@@ -79,7 +79,7 @@ class SftpFiles(Files):
         files: Mapping[str, tuple[bytes, int]],
         known: Mapping[str, Path],
     ) -> int:
-        return install(self._link, folder, files, known, self.owner)
+        return install(self._connection, folder, files, known, self.owner)
 
     @override
     def overwrite(self, path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -236,15 +236,15 @@ class SftpFiles(Files):
 
         try:
             with self._turn:
-                yield self._link.sftp()
+                yield self._connection.sftp()
         except (EOFError, SSHException, ConnectionError, TimeoutError) as error:
-            raise self._link.lost(error) from None
+            raise self._connection.lost(error) from None
         except OSError as error:
             if str(error) == "Socket is closed":
-                raise self._link.lost(error) from None
+                raise self._connection.lost(error) from None
             if str(error) == "Failure":
                 # All that the protocol says of a full disk, and of a few things more.
-                where = self._link.address.short
+                where = self._connection.address.short
                 raise NotWritten(f"{where} does not write a file: is its disk full?") from None
             raise
 
@@ -283,12 +283,12 @@ class SftpFiles(Files):
     def _now(self) -> float:
         asked, there = self._clock
         if time.monotonic() - asked > _CLOCK_SECONDS:
-            said = self._link.run(["date", "+%s"], plain=True)
+            said = self._connection.run(["date", "+%s"], plain=True)
             if not said.out.strip().isdigit():
-                where = self._link.address.short
+                where = self._connection.address.short
                 raise TowlineError(
                     f"{where} does not say what time it is: {(said.err or said.out).strip()!r}",
-                    remedy=f"see `{self._link.login('date', '+%s')}`",
+                    remedy=f"see `{self._connection.login('date', '+%s')}`",
                 )
             # Afterwards: rather too early than too late.
             asked, there = time.monotonic(), int(said.out)

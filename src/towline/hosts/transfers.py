@@ -6,7 +6,7 @@ from towline.config.units import format_size
 
 
 @dataclass
-class Moved:
+class TransferStatistics:
     """Bytes that travelled to a host: from registries, as image layers over SSH, as files.
 
     Attributes:

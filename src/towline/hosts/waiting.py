@@ -37,7 +37,7 @@ def wait_for(host: Host, limit: float) -> None:
             return
 
 
-def insist(act: Callable[[], T], wait: Callable[[float], None], limit: float) -> T:
+def retry(act: Callable[[], T], wait: Callable[[float], None], limit: float) -> T:
     """Do something that may be done twice, again and again while the host comes and goes.
 
     An engine that is being restarted still answers while it stops its containers, so that what
@@ -61,18 +61,18 @@ def insist(act: Callable[[], T], wait: Callable[[float], None], limit: float) ->
             # Nothing is ours to do any more.
             raise
         except Exception as error:
-            lost = cut(error)
+            lost = is_connection_error(error)
             left -= not lost
             if left < 0 or time.monotonic() > ends:
                 raise
             time.sleep(_POLL if lost else _PAUSE)
 
 
-def may_pass(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether it may be a connection that is cut, an engine that is starting, and no bug."""
     return isinstance(error, OSError | TowlineError)
 
 
-def cut(error: Exception) -> bool:
+def is_connection_error(error: Exception) -> bool:
     """Whether it is what a connection says that breaks."""
     return isinstance(error, HostLost)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from towline.config.deploy_sections import Registry
 from towline.errors import TowlineError, UsageError
-from towline.images.registry import Credentials, Listing, Unreachable, look, split
+from towline.images.registry import Credentials, RemoteImage, Unreachable, look, split
 
 Digest = Callable[[str, Mapping[str, str] | None], str]
 
@@ -31,7 +31,7 @@ class Registries:
 
     settings: Mapping[str, Registry] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
-    _listings: dict[str, Listing | TowlineError | None] = field(default_factory=dict)
+    _remote_images: dict[str, RemoteImage | TowlineError | None] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def pushes(self, reference: str) -> bool:
@@ -69,12 +69,12 @@ class Registries:
         found = {name: os.environ.get(name) or self.values.get(name, "") for name in given}
         return {f"{name}_PASSWORD": value for name, value in found.items()}
 
-    def listing(self, reference: str, machine: str, digest: Digest) -> Listing | None:
+    def remote_image(self, reference: str, platform: str, digest: Digest) -> RemoteImage | None:
         """What the registry says of an image; asked once for all hosts.
 
         Args:
             reference: The image's name.
-            machine: Architecture, such as `amd64`.
+            platform: Architecture, such as `amd64`.
             digest: Asks a host's engine for the digest, where the registry cannot be reached
                 from here.
 
@@ -85,31 +85,31 @@ class Registries:
             UsageError: When it does not let us in.
             TowlineError: When nobody can reach it.
         """
-        key = f"{machine} {reference}"
+        key = f"{platform} {reference}"
         with self._lock:
-            if key not in self._listings:
+            if key not in self._remote_images:
                 # One that does not answer is not waited for again by every host.
                 try:
-                    self._listings[key] = self._asked(reference, machine, digest)
+                    self._remote_images[key] = self._asked(reference, platform, digest)
                 except TowlineError as error:
-                    self._listings[key] = error
-            found = self._listings[key]
+                    self._remote_images[key] = error
+            found = self._remote_images[key]
         if isinstance(found, TowlineError):
             raise found
         return found
 
-    def _asked(self, reference: str, machine: str, digest: Digest) -> Listing | None:
+    def _asked(self, reference: str, platform: str, digest: Digest) -> RemoteImage | None:
         try:
-            return look(reference, self.credentials(reference), machine)
+            return look(reference, self.credentials(reference), platform)
         except Unreachable:
             found = digest(reference, self.authentication(reference))
-            return Listing(found) if found else None
+            return RemoteImage(found) if found else None
 
     def forget(self, reference: str) -> None:
         """What was known of an image holds no more: it was pushed."""
         with self._lock:
-            for key in [key for key in self._listings if key.endswith(f" {reference}")]:
-                del self._listings[key]
+            for key in [key for key in self._remote_images if key.endswith(f" {reference}")]:
+                del self._remote_images[key]
 
 
 def _logged_in(registry: str) -> Credentials | None:

@@ -69,7 +69,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Listing:
+class RemoteImage:
     """An image as its registry lists it.
 
     Attributes:
@@ -107,13 +107,13 @@ def repository(reference: str) -> str:
     return f"{start}{slash}{last.partition(':')[0]}"
 
 
-def look(reference: str, credentials: Credentials | None, machine: str) -> Listing | None:
+def look(reference: str, credentials: Credentials | None, platform: str) -> RemoteImage | None:
     """Ask a registry for an image.
 
     Args:
         reference: The image's name.
         credentials: How to log in; None without.
-        machine: Architecture that the image is wanted for, such as `amd64`.
+        platform: Architecture that the image is wanted for, such as `amd64`.
 
     Returns:
         What is known of it; None when the registry has no such image.
@@ -130,7 +130,7 @@ def look(reference: str, credentials: Credentials | None, machine: str) -> Listi
     try:
         timeout = httpx.Timeout(_SECONDS, connect=_CONNECT_SECONDS)
         with httpx.Client(timeout=timeout, follow_redirects=True) as client:
-            return _Asking(client, base, parts, credentials).listing(parts.tag, machine)
+            return _Asking(client, base, parts, credentials).remote_image(parts.tag, platform)
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise Unreachable(
             f"the registry {parts.registry} does not answer: {error or type(error).__name__}"
@@ -145,14 +145,14 @@ class _Asking:
     credentials: Credentials | None
     authorization: str = ""
 
-    def listing(self, tag: str, machine: str) -> Listing | None:
+    def remote_image(self, tag: str, platform: str) -> RemoteImage | None:
         found = self._get(f"manifests/{tag}")
         if found is None:
             return None
         digest = found.headers.get("docker-content-digest") or _digest(found.content)
         manifest = found.json()
         if "manifests" in manifest:
-            manifest = self._json(f"manifests/{self._for(manifest, machine)}")
+            manifest = self._json(f"manifests/{self._for(manifest, platform)}")
         config = self._json(f"blobs/{manifest['config']['digest']}")
         diffs = config.get("rootfs", {}).get("diff_ids", [])
         labels = config.get("config", {}).get("Labels") or {}
@@ -160,16 +160,16 @@ class _Asking:
             Layer(diff, layer["digest"], int(layer["size"]))
             for diff, layer in zip(diffs, manifest["layers"], strict=False)
         )
-        return Listing(digest, layers, labels)
+        return RemoteImage(digest, layers, labels)
 
-    def _for(self, index: Mapping[str, Any], machine: str) -> str:
+    def _for(self, index: Mapping[str, Any], platform: str) -> str:
         platforms = [item.get("platform", {}) for item in index["manifests"]]
-        for item, platform in zip(index["manifests"], platforms, strict=True):
-            if platform.get("os") == "linux" and platform.get("architecture") == machine:
+        for item, described in zip(index["manifests"], platforms, strict=True):
+            if described.get("os") == "linux" and described.get("architecture") == platform:
                 return str(item["digest"])
         there = sorted({item.get("architecture", "") for item in platforms} - {"", "unknown"})
         raise UsageError(
-            f"{self.parts.registry}/{self.parts.path}:{self.parts.tag} is not built for {machine}",
+            f"{self.parts.registry}/{self.parts.path}:{self.parts.tag} is not built for {platform}",
             remedy=f"it is built for {', '.join(there)}",
         )
 

@@ -15,7 +15,7 @@ from towline.errors import (
 )
 from towline.hosts.base import Host
 from towline.hosts.engine_client import refused
-from towline.images.registry import Listing, denied, repository, split
+from towline.images.registry import RemoteImage, denied, repository, split
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -58,14 +58,14 @@ def digest(host: Host, reference: str, auth: Authentication) -> str:
     raise _explained(host, reference, said["message"], auth)
 
 
-def pull(host: Host, reference: str, auth: Authentication, listing: Listing | None) -> int:
+def pull(host: Host, reference: str, auth: Authentication, remote_image: RemoteImage | None) -> int:
     """Let a host pull an image.
 
     Args:
         host: Where to.
         reference: The image, by digest.
         auth: Credentials; None for those that `docker login` keeps here, else on the host.
-        listing: What the registry said of the image.
+        remote_image: What the registry said of the image.
 
     Returns:
         Bytes that travelled, as far as the registry told the sizes of the layers.
@@ -74,7 +74,7 @@ def pull(host: Host, reference: str, auth: Authentication, listing: Listing | No
         UsageError: When the registry does not let us in.
         TowlineError: When the host cannot reach the registry, or the image is not there.
     """
-    sizes = {layer.blob.removeprefix("sha256:")[:12]: layer.size for layer in _layers(listing)}
+    sizes = {layer.blob.removeprefix("sha256:")[:12]: layer.size for layer in _layers(remote_image)}
     fetched: dict[str, int] = {}
     try:
         for message in _messages(lambda api: api.pull(
@@ -136,8 +136,8 @@ def _by_itself(host: Host, reference: str) -> bool:
     return host.run(["docker", "pull", "--quiet", reference], timeout=_MINUTES * 60).ok
 
 
-def _layers(listing: Listing | None) -> tuple[Any, ...]:
-    return listing.layers if listing else ()
+def _layers(remote_image: RemoteImage | None) -> tuple[Any, ...]:
+    return remote_image.layers if remote_image else ()
 
 
 def _explained(host: Host, reference: str, said: str, auth: Authentication) -> TowlineError:

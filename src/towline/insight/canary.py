@@ -10,8 +10,8 @@ from towline.analysis.requests import STEP, Bucket
 from towline.analysis.sources.base import SourceContext
 from towline.analysis.sources.router import RouterSource
 from towline.analysis.window import Window
-from towline.engines.world import COLOURS
-from towline.environments.site import Away, Fleet, Site
+from towline.engines.observed import SLOTS
+from towline.environments.host_environment import Away, Fleet, HostEnvironment
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class TrafficView:
         there = [item for item in found if not isinstance(item, Away)]
         away = [item.host for item in (*found, *self.fleet.away) if isinstance(item, Away)]
         slots = []
-        for slot in COLOURS:
+        for slot in SLOTS:
             parts = [item[slot] for item in there if slot in item]
             if parts:
                 slots.append(_together(slot, parts, self.seconds))
@@ -115,21 +115,21 @@ class TrafficView:
         at = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         return Look(at, self.seconds, tuple(slots), tuple(notes), tuple(away))
 
-    def _on(self, site: Site, window: Window) -> dict[str, "_Part"]:
+    def _on(self, site: HostEnvironment, window: Window) -> dict[str, "_Part"]:
         name = site.host.name
         if name not in self._sources:
             context = SourceContext(site.engine, {}, keep=self.seconds + STEP, reads_back=True)
             self._sources[name] = RouterSource(context)
         source = self._sources[name]
         source.refresh()
-        world = site.engine.observe()
-        routes = site.engine.routes(world)
+        observed = site.engine.observe()
+        routes = site.engine.routes(observed)
         found = {}
-        for slot in COLOURS:
+        for slot in SLOTS:
             series = source.history.series(slot, window)
             share = routes.share(slot)
             if share or any(bucket.count for bucket in series):
-                found[slot] = _Part(world.release_of(slot), share, series)
+                found[slot] = _Part(observed.release_of(slot), share, series)
         return found
 
 

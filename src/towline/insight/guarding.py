@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.guard.record import Action, GuardRecord, recent
 from towline.guard.registration import Registration, read_living
 from towline.state.releases import Release
@@ -33,7 +33,7 @@ class GuardStatus:
         }
 
 
-def guard_status(site: Site, live: Release | None) -> GuardStatus:
+def guard_status(site: HostEnvironment, live: Release | None) -> GuardStatus:
     """Ask the lead of an environment.
 
     Args:

@@ -5,8 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from towline.config.services import Role
-from towline.engines.world import Container
-from towline.environments.site import Away, Fleet, Observed, Site, observe
+from towline.engines.observed import Container
+from towline.environments.host_environment import (
+    Away,
+    EnvironmentState,
+    Fleet,
+    HostEnvironment,
+    observe,
+)
 from towline.errors import CheckFailed
 from towline.health.asking import ask_probe
 from towline.health.guesses import guess_probe
@@ -71,7 +77,7 @@ def _away(away: Away) -> ServiceHealth:
     return ServiceHealth(Outcome.ERROR, _HOST, "", "", f"away: {away.why}", away.host)
 
 
-def _report(site: Site, timeout: float) -> list[ServiceHealth]:
+def _report(site: HostEnvironment, timeout: float) -> list[ServiceHealth]:
     deadline = time.monotonic() + timeout
     while True:
         found = _services(site, observe(site))
@@ -100,7 +106,7 @@ def require_healthy(services: list[ServiceHealth], name: str) -> None:
         )
 
 
-def _services(site: Site, seen: Observed) -> list[ServiceHealth]:
+def _services(site: HostEnvironment, seen: EnvironmentState) -> list[ServiceHealth]:
     live = seen.live
     if live is None:
         return []
@@ -109,7 +115,7 @@ def _services(site: Site, seen: Observed) -> list[ServiceHealth]:
     for name in sorted(live.services):
         if live.settings(name).role == "job":
             continue
-        own = [c for c in seen.world.service(name) if c.colour in ("", seen.colour)]
+        own = [c for c in seen.state.service(name) if c.slot in ("", seen.slot)]
         places: list[Container | None] = [*own] or [None]
         for item in places:
             answer = _answer(site, live, item)
@@ -117,7 +123,7 @@ def _services(site: Site, seen: Observed) -> list[ServiceHealth]:
                 ServiceHealth(
                     health=answer.outcome,
                     service=name,
-                    slot=item.colour if item and item.colour else "shared",
+                    slot=item.slot if item and item.slot else "shared",
                     release=item.version if item and item.version else "",
                     answer=answer.detail,
                     host=host,
@@ -128,7 +134,7 @@ def _services(site: Site, seen: Observed) -> list[ServiceHealth]:
     return found
 
 
-def _answer(site: Site, live: Release, item: Container | None) -> Answer:
+def _answer(site: HostEnvironment, live: Release, item: Container | None) -> Answer:
     if item is None:
         return Answer(Outcome.FAILURE, "no container exists")
     answer = container_answer(site.engine, live, item, in_deploy=False)

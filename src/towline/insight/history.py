@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import islice
 
 from towline.config.redaction import excerpt
-from towline.environments.site import Fleet, Site
+from towline.environments.host_environment import Fleet, HostEnvironment
 from towline.errors import TowlineError
 from towline.guard.record import read_record
 from towline.rollout.repair import find_damage
@@ -56,7 +56,7 @@ class PastOperation:
     actor: Actor
 
 
-def operations(site: Site, *, last: int) -> list[PastOperation]:
+def operations(site: HostEnvironment, *, last: int) -> list[PastOperation]:
     """The last operations, newest first; what cannot be read is left out."""
     return [past_operation(entries) for entries in islice(site.journal.recent(), last)]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.errors import UsageError
 from towline.insight.history import PastOperation, past_operation
 from towline.rollout.steps.table import current_name
@@ -66,7 +66,7 @@ class PastStep:
         }
 
 
-def show_operation(site: Site, identifier: str) -> tuple[PastOperation, list[PastStep]]:
+def show_operation(site: HostEnvironment, identifier: str) -> tuple[PastOperation, list[PastStep]]:
     """An operation and its steps.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from towline.config.units import format_duration
-from towline.engines.world import Container
+from towline.engines.observed import Container
 from towline.insight.guarding import GuardStatus
 from towline.insight.retained import RetainedRelease
 from towline.rollout.interrupted import step_of
@@ -57,7 +57,7 @@ class LeadStatus:
 
     Attributes:
         live: The release that serves; None when none does, or nobody here deployed it.
-        stranger: Identifier of the unmanaged release that serves.
+        unmanaged: Identifier of the unmanaged release that serves.
         traffic: Service -> slot -> percent.
         lock: Who runs an operation now.
         interrupted: What was begun and not ended, while nobody runs an operation.
@@ -71,7 +71,7 @@ class LeadStatus:
     environment: str
     url: str
     live: Release | None
-    stranger: str
+    unmanaged: str
     since: Since | None
     slot: str | None
     traffic: Mapping[str, Mapping[str, int]]
@@ -94,7 +94,8 @@ class LeadStatus:
             "url": self.url,
             "live": live.version if live else None,
             "release": live.id if live else None,
-            "stranger": self.stranger or None,
+            "unmanaged": self.unmanaged or None,
+            "stranger": self.unmanaged or None,  # goes with 0.8.0
             "commit": live.commit if live else None,
             "since": _since(self.since),
             "slot": self.slot,
@@ -160,7 +161,7 @@ def _container(item: Container) -> dict[str, str]:
         "name": item.name,
         "service": item.service,
         "role": item.role,
-        "slot": item.colour or "shared",
+        "slot": item.slot or "shared",
         "release": item.version,
         "state": item.state,
         "status": item.status,

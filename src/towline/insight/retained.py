@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from towline.environments.site import Away, Fleet, Site, observe
+from towline.environments.host_environment import Away, Fleet, HostEnvironment, observe
 from towline.errors import TowlineError
 from towline.rollout.executor import merge_orders
 from towline.state.releases import Status
@@ -49,7 +49,7 @@ class RetainedRelease:
         }
 
 
-def retained_here(site: Site) -> list[RetainedRelease]:
+def retained_here(site: HostEnvironment) -> list[RetainedRelease]:
     """The retained releases of one host, newest first."""
     seen = observe(site)
     found = []
@@ -92,7 +92,7 @@ class Retained:
 
 
 def retained(fleet: Fleet) -> Retained:
-    """The kept releases of all hosts of an environment.
+    """The retained releases of all hosts of an environment.
 
     Raises:
         TowlineError: When no host answers.

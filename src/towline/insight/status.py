@@ -3,7 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from towline.environments.site import Away, Fleet, Observed, Site, observe
+from towline.environments.host_environment import (
+    Away,
+    EnvironmentState,
+    Fleet,
+    HostEnvironment,
+    observe,
+)
 from towline.errors import TowlineError
 from towline.insight.guarding import guard_status
 from towline.insight.records import EnvironmentStatus, HostStatus, LeadStatus
@@ -57,16 +63,16 @@ def require_served(found: EnvironmentStatus) -> None:
 class _Look:
     """What was seen on one host, and why users are not served there."""
 
-    site: Site
-    seen: Observed
+    site: HostEnvironment
+    seen: EnvironmentState
     why: str
 
     def status(self, fleet: Fleet) -> HostStatus:
         run, wanted = expected(self.seen)
         return HostStatus(
             host=self.site.host.name,
-            release=self.seen.live.id if self.seen.live else self.seen.stranger,
-            slot=self.seen.colour or "",
+            release=self.seen.live.id if self.seen.live else self.seen.unmanaged,
+            slot=self.seen.slot or "",
             running=run,
             wanted=wanted,
             served=self.why or ("yes" if self.seen.live else "nothing is deployed"),
@@ -74,7 +80,7 @@ class _Look:
         )
 
 
-def _look(site: Site) -> _Look:
+def _look(site: HostEnvironment) -> _Look:
     seen = observe(site)
     return _Look(site, seen, why_unserved(site, seen))
 
@@ -85,8 +91,8 @@ def _versions(there: Sequence[_Look]) -> list[str]:
     for item in there:
         if item.seen.live:
             found.setdefault(item.seen.live.fingerprint, item.seen.live.id)
-        elif item.seen.stranger:
-            found[item.seen.stranger] = item.seen.stranger
+        elif item.seen.unmanaged:
+            found[item.seen.unmanaged] = item.seen.unmanaged
     return sorted(found.values())
 
 
@@ -97,7 +103,7 @@ def _problems(
         if item.why:
             where = f" on {item.site.host.name}" if item.site.remote else ""
             yield f"users are not served{where}: {item.why}"
-    bare = [item.site.host.name for item in there if not (item.seen.live or item.seen.stranger)]
+    bare = [item.site.host.name for item in there if not (item.seen.live or item.seen.unmanaged)]
     if versions and bare:
         yield f"nothing serves on {', '.join(bare)}, and {versions[0]} serves elsewhere"
     if len(versions) > 1:
@@ -107,7 +113,7 @@ def _problems(
         yield f"{fleet.leaderless.message}; {fleet.leaderless.remedy}"
 
 
-def _status(site: Site, seen: Observed, *, is_lead: bool) -> LeadStatus:
+def _status(site: HostEnvironment, seen: EnvironmentState, *, is_lead: bool) -> LeadStatus:
     left = of_journal(site.journal.last_operation()) if is_lead else None
     held = lock.living(site.host.files, site.state.lock)
     return LeadStatus(
@@ -115,15 +121,15 @@ def _status(site: Site, seen: Observed, *, is_lead: bool) -> LeadStatus:
         environment=site.name,
         url=site.environment.url,
         live=seen.live,
-        stranger=seen.stranger,
+        unmanaged=seen.unmanaged,
         since=since(site.journal.recent(), seen.live),
-        slot=seen.colour,
+        slot=seen.slot,
         traffic={name: item.shares for name, item in sorted(seen.routes.backends.items())},
-        containers=tuple(seen.world.containers),
+        containers=tuple(seen.state.containers),
         retained=tuple(retained_here(site)),
         hold=hold.read(site.host.files, site.state),
         lock=held,
-        # Under a lock it is not interrupted but at work.
+        # Under a lock it is not interrupted but running.
         interrupted=None if held or (left and left.pause) else left,
         paused=left if left and left.pause and not held else None,
         manual=_manual(site),
@@ -132,7 +138,7 @@ def _status(site: Site, seen: Observed, *, is_lead: bool) -> LeadStatus:
     )
 
 
-def _manual(site: Site) -> str:
+def _manual(site: HostEnvironment) -> str:
     """What the last operation left to a person, since its rollback also failed."""
     last = site.journal.last_operation()
     end: Entry = next((entry["data"] for entry in last if entry["event"] == "end"), {})

@@ -56,7 +56,7 @@ def ensure_image(settings: Mapping[str, str]) -> str:
         raise TowlineError(
             f"the image of a lab host cannot be built from {base}",
             details=lines[-_TAIL:],
-            remedy="mend what it says, and run `inv lab.up` again",
+            remedy="fix what it says, and run `inv lab.up` again",
         )
     return name
 

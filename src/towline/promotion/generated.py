@@ -29,7 +29,7 @@ Services = dict[str, dict[str, Any]]
 _VARIABLE = re.compile(r"(?<!\$)\$(?:\{(?P<braced>[A-Za-z_]\w*)|(?P<plain>[A-Za-z_]\w*))")
 
 
-def derived_files(
+def generated_files(
     project: Project,
     version: str,
     *,

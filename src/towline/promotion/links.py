@@ -19,7 +19,7 @@ def refuse_links(tree: Path, files: Mapping[str, FileRecord]) -> None:
         files: Records of the files to look at.
 
     Raises:
-        UsageError: When a link leads out of the tree, or to a key or secret of the host in it.
+        UsageError: When a link points outside the tree, or to a key or secret of the host in it.
     """
     real = tree.resolve()
     for path, item in files.items():
@@ -28,7 +28,7 @@ def refuse_links(tree: Path, files: Mapping[str, FileRecord]) -> None:
 
 
 def check_link(tree: Path, link: Path) -> None:
-    """Refuse one link that leads out of a tree, or to a key or secret in it; see `refuse_links`."""
+    """Refuse a link that points outside a tree, or to a key or secret in it; see `refuse_links`."""
     try:
         end = link.resolve()
     except (OSError, RuntimeError):

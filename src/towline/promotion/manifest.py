@@ -304,9 +304,7 @@ def _differences(tree: Path, manifest: Manifest, what: str, paths: Sequence[str]
 
 
 def _remedy(path: str, *, promoted: bool, what: str) -> str:
-    back = (
-        f"remove it: rm {path}" if "not part" in what else f"take it back: git checkout -- {path}"
-    )
+    back = f"remove it: rm {path}" if "not part" in what else f"undo it: git checkout -- {path}"
     if promoted:
         return f"make the change in the source tree and run `inv promote`, or {back}"
     return f"run `inv promote` to make it part of a release, or {back}"
@@ -315,5 +313,5 @@ def _remedy(path: str, *, promoted: bool, what: str) -> str:
 def _unreadable(path: Path, why: str) -> UsageError:
     return UsageError(
         f"{path} is not a manifest: {why}",
-        remedy=f"take it back: git checkout -- {path}; or remove it and run `inv promote`",
+        remedy=f"undo it: git checkout -- {path}; or remove it and run `inv promote`",
     )

@@ -17,7 +17,7 @@ from towline.promotion import manifest as manifests
 from towline.promotion.backport import backported_marks
 from towline.promotion.dependencies import is_requirements
 from towline.promotion.digests import Digests, open_digests
-from towline.promotion.generated import FOLDER, LOCK, derived_files, variables
+from towline.promotion.generated import FOLDER, LOCK, generated_files, variables
 from towline.promotion.links import refuse_links
 from towline.promotion.manifest import Manifest
 from towline.promotion.migrations import find_migrations, is_same_record
@@ -81,10 +81,10 @@ class PromotionPlan:
         manifest: What the deploy tree would say of itself; its time is that of the plan.
         last: What it says now; None before the first promotion.
         copies: Path in the deploy tree -> path in the source tree: `promote.copy`, and the
-            folder of derived files.
+            folder of generated files.
         sources: Absolute path of the file to copy by its path in the deploy tree; text, since
             ten thousand `Path` take long.
-        derived: Content of derived files by their path in the deploy tree.
+        generated: Content of generated files by their path in the deploy tree.
         promoted: What changes in the promoted paths.
         owned: What people changed in the deploy tree's other files since the last promotion.
         stamps: Version files before and after.
@@ -102,7 +102,7 @@ class PromotionPlan:
     last: Manifest | None
     copies: Mapping[str, str]
     sources: Mapping[str, str]
-    derived: Mapping[str, bytes]
+    generated: Mapping[str, bytes]
     promoted: Difference
     owned: Difference
     stamps: tuple[Stamp, ...]
@@ -230,7 +230,7 @@ def plan_promotion(
     Args:
         project: The project.
         version: Version to give the tree, when not to be derived.
-        bump: `auto`, or the part to raise; see `version.PARTS`.
+        bump: `auto`, or the part to bump; see `version.PARTS`.
         allow_dirty: Promote uncommitted changes too; the manifest records it.
         discard_hotfix: Overwrite what was changed in the deploy tree; the manifest records it.
         relock: Lock the requirements anew, though they did not change.
@@ -256,8 +256,8 @@ def plan_promotion(
     before = last.version if last else ""
     locked = lock(project, _present(tree / LOCK), relock=relock)
     requirements = _requirements(sources)
-    derived = derived_files(project, before, lock=locked, requirements=requirements)
-    incoming |= _records(derived)
+    generated = generated_files(project, before, lock=locked, requirements=requirements)
+    incoming |= _records(generated)
     discarded = _changes_by_hand(
         project, repository, last, current, incoming, tuple(copies), discard=discard_hotfix
     )
@@ -290,10 +290,10 @@ def plan_promotion(
         version_files.refuse_outside(repository.root, stamps)
     incoming.update(_stamped(sources, incoming, stamps))
     if chosen != before:
-        for path in derived:
+        for path in generated:
             incoming.pop(path)
-        derived = derived_files(project, chosen, lock=locked, requirements=requirements)
-    incoming.update(_records(derived))
+        generated = generated_files(project, chosen, lock=locked, requirements=requirements)
+    incoming.update(_records(generated))
     planned.update(incoming)
 
     promoted = Difference.between(promoted_now, incoming)
@@ -318,7 +318,7 @@ def plan_promotion(
         last=last,
         copies=copies,
         sources=sources,
-        derived=derived,
+        generated=generated,
         promoted=promoted,
         owned=Difference.between(_owned_before(last, tuple(copies)), owned),
         stamps=tuple(stamps),
@@ -338,7 +338,7 @@ def _refuse_leftovers(tree: Path) -> None:
     found = leftovers(tree)
     if found:
         raise CheckFailed(
-            f"{found[0]}: a promotion was interrupted, or is at work",
+            f"{found[0]}: a promotion was interrupted, or is running",
             remedy="run `inv promote`: it puts the tree in order first",
         )
 
@@ -479,8 +479,8 @@ def _requirements(sources: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _records(derived: Mapping[str, bytes]) -> dict[str, FileRecord]:
-    return {path: bytes_record(content, "0644") for path, content in derived.items()}
+def _records(generated: Mapping[str, bytes]) -> dict[str, FileRecord]:
+    return {path: bytes_record(content, "0644") for path, content in generated.items()}
 
 
 def _stamped(

@@ -67,6 +67,6 @@ def _texts(plan: PromotionPlan, *, old: bool) -> dict[str, str]:
     found = {
         path: file.read_text("utf-8", "replace") for path, file in places.items() if file.is_file()
     }
-    if not old and LOCK in plan.derived:
-        found[LOCK] = plan.derived[LOCK].decode("utf-8", "replace")
+    if not old and LOCK in plan.generated:
+        found[LOCK] = plan.generated[LOCK].decode("utf-8", "replace")
     return found

@@ -60,8 +60,8 @@ def recover(project: Project) -> bool:
 
     Raises:
         UsageError: When what lies there was not left by a promotion.
-        Locked: When another promotion is at work.
-        NeedsPerson: When the old tree cannot be restored.
+        Locked: When another promotion is running.
+        ManualInterventionRequired: When the old tree cannot be restored.
     """
     tree = project.deploy_tree
     if not swaps.leftovers(tree):
@@ -87,9 +87,9 @@ def promote(
     Raises:
         CheckFailed: When the tests fail, or a tree changed since the plan was made.
         UsageError: When the test command cannot be run.
-        Locked: When another promotion is at work.
+        Locked: When another promotion is running.
         TowlineError: When a file cannot be written or Git refuses; the old tree is back.
-        NeedsPerson: When the old tree could not be put back.
+        ManualInterventionRequired: When the old tree could not be put back.
     """
     if plan.nothing_to_do:
         plan.known.save()
@@ -147,10 +147,10 @@ def _promote(
             with exclusive(repository) as private:
                 commit = sealing.commit(repository, plan.message, paths, private=private)
     except OSError as error:
-        swap.settle(repository)
+        swap.reconcile(repository)
         raise _unwritten(plan, error) from None
     except BaseException:
-        swap.settle(repository)
+        swap.reconcile(repository)
         raise
     swaps.discard(staging)
     for path, state, digest in copied:

@@ -187,7 +187,7 @@ def _refused(error: Refused, path: str, branch: str) -> NoReturn:
         ) from None
     if error.status >= 500:
         raise TowlineError(
-            f"GitHub has trouble: {error.status}{pushed}",
+            f"GitHub failed: {error.status}{pushed}",
             remedy=f"try again {f'in {wait} s' if wait else 'later'}, or open the request by hand",
         ) from None
     details = [

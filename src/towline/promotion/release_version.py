@@ -11,10 +11,10 @@ from towline.git import log
 from towline.git.changes import Change, changes
 from towline.git.repository import Repository
 from towline.promotion.manifest import Manifest
-from towline.versions.decision import AUTO, FIRST, Decision, Scene, decide
+from towline.versions.decision import AUTO, FIRST, Decision, DecisionInputs, decide
 from towline.versions.rules import Rules
 from towline.versions.version import parse
-from towline.versions.version_state import Standing, examine
+from towline.versions.version_state import VersionState, examine
 
 
 def promotion_version(
@@ -31,7 +31,7 @@ def promotion_version(
     """Decide on the version of a promotion; see `decision.decide`.
 
     The commits since the last promotion decide. Where no commit tells of a change (outside Git,
-    with uncommitted changes, or when the history was rewritten), it raises the patch. Where tags
+    with uncommitted changes, or when the history was rewritten), it bumps the patch. Where tags
     know a higher version than the last promotion, or there was none, they decide as for
     `inv version.next`.
 
@@ -43,14 +43,14 @@ def promotion_version(
         changed: Whether the tree differs from the last promotion.
         uncommitted: Whether some of that is not committed.
         version: Version that was asked for.
-        bump: Part to raise that was asked for.
+        bump: Part to bump that was asked for.
 
     Raises:
         UsageError: As `decision.decide`, and when the history is cut off.
     """
     settings = project.settings.versions
     before = parse(last.version) if last else None
-    scene = Scene(
+    inputs = DecisionInputs(
         rules=Rules.of(settings),
         released=[before] if before else [],
         written=parse(written) if written else None,
@@ -59,57 +59,57 @@ def promotion_version(
     if before is not None and not changed and version and parse(version) == before:
         return _same(before)
     if version:
-        return decide(scene, version=version, bump=bump)
+        return decide(inputs, version=version, bump=bump)
     if before is not None and not changed and bump == AUTO:
-        higher = scene.written is not None and scene.written > before
-        return decide(scene) if higher else _same(before)
-    standing = _standing(project, repository)
-    tagged = standing.last[0] if standing and standing.last else None
-    if standing is not None and tagged is not None and (before is None or tagged > before):
-        return _by_tags(standing, last, bump, uncommitted=uncommitted)
+        higher = inputs.written is not None and inputs.written > before
+        return decide(inputs) if higher else _same(before)
+    version_state = _version_state(project, repository)
+    tagged = version_state.last[0] if version_state and version_state.last else None
+    if version_state is not None and tagged is not None and (before is None or tagged > before):
+        return _by_tags(version_state, last, bump, uncommitted=uncommitted)
     if bump != AUTO:
-        return decide(scene, bump=bump)
+        return decide(inputs, bump=bump)
     if before is None or last is None:
-        start = scene.written or parse(scene.first)
+        start = inputs.written or parse(inputs.first)
         return Decision(str(start), "", "none", "the first promotion")
-    return _by_commits(project, standing, last, scene, uncommitted=uncommitted)
+    return _by_commits(project, version_state, last, inputs, uncommitted=uncommitted)
 
 
 def _by_tags(
-    standing: Standing, last: Manifest | None, bump: str, *, uncommitted: bool
+    version_state: VersionState, last: Manifest | None, bump: str, *, uncommitted: bool
 ) -> Decision:
     """What `inv version.next` says; the version that is tagged, when it says that none comes."""
-    found = standing.decide(bump=bump)
+    found = version_state.decide(bump=bump)
     if not found.is_new and uncommitted:
-        raised = standing.decide(bump="patch")
-        found = replace(raised, part="patch", why="no commit tells what changed")
-    tag = standing.last[1] if standing.last else ""
+        bumped = version_state.decide(bump="patch")
+        found = replace(bumped, part="patch", why="no commit tells what changed")
+    tag = version_state.last[1] if version_state.last else ""
     why = found.why if found.is_new else f"the tag {tag} says so; {found.why}"
     return replace(found, previous=last.version if last else "", why=why)
 
 
 def _by_commits(
     project: Project,
-    standing: Standing | None,
+    version_state: VersionState | None,
     last: Manifest,
-    scene: Scene,
+    inputs: DecisionInputs,
     *,
     uncommitted: bool,
 ) -> Decision:
     """By what changed since the last promotion."""
-    told = _told(project, standing, last)
-    if standing is not None:
-        scene = replace(scene, label=standing.label)
-    decision = decide(replace(scene, since_final=told, since_last=told))
+    told = _changes_since(project, version_state, last)
+    if version_state is not None:
+        inputs = replace(inputs, label=version_state.label)
+    decision = decide(replace(inputs, since_final=told, since_last=told))
     if decision.is_new or (told and not uncommitted):
         return decision
     before = parse(last.version)
     part = "prerelease" if before.prerelease else "patch"
-    raised = decide(scene, bump=part)
-    return replace(raised, part="patch", why="no commit tells what changed", changes=tuple(told))
+    bumped = decide(inputs, bump=part)
+    return replace(bumped, part="patch", why="no commit tells what changed", changes=tuple(told))
 
 
-def _standing(project: Project, repository: Repository | None) -> Standing | None:
+def _version_state(project: Project, repository: Repository | None) -> VersionState | None:
     """Where the versions stand by commits and tags; None outside Git, or before a commit.
 
     Raises:
@@ -117,23 +117,25 @@ def _standing(project: Project, repository: Repository | None) -> Standing | Non
     """
     if repository is None or not repository.head():
         return None
-    standing = examine(project)
-    standing.refuse_unknown()
-    return standing
+    version_state = examine(project)
+    version_state.refuse_unknown()
+    return version_state
 
 
 def _same(version: Version) -> Decision:
     return Decision(str(version), str(version), "none", "nothing changed")
 
 
-def _told(project: Project, standing: Standing | None, last: Manifest) -> list[Change]:
+def _changes_since(
+    project: Project, version_state: VersionState | None, last: Manifest
+) -> list[Change]:
     """What commits tell of the two trees since the last promotion, newest first."""
-    if standing is None or not last.commit or standing.history.find(last.commit) is None:
+    if version_state is None or not last.commit or version_state.history.find(last.commit) is None:
         return []
-    commits = standing.history.since(last.commit)
+    commits = version_state.history.since(last.commit)
     if commits:
         paths = [project.source_tree, project.deploy_tree]
-        touching = log.touching(standing.repository, last.commit, paths)
+        touching = log.touching(version_state.repository, last.commit, paths)
         commits = [commit for commit in commits if commit.sha in touching]
     # Promotions, and releases of the project itself, are no changes.
     commits = [item for item in commits if not item.subject.startswith("chore(release): ")]

@@ -111,7 +111,7 @@ def _compile(source: Path) -> str:
         )
     except subprocess.TimeoutExpired:
         raise TowlineError(
-            f"locking {source} took longer than {_SECONDS} s", remedy="is the network well?"
+            f"locking {source} took longer than {_SECONDS} s", remedy="check the network"
         ) from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]

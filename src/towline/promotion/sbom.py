@@ -81,10 +81,10 @@ def bill_of_materials(project: str, version: str, found: Sequence[Package]) -> b
     document.register_dependency(main, components)
     content = repr((project, version, [(item.name, item.version, item.hashes) for item in found]))
     document.serial_number = uuid.uuid5(_NAMESPACE, content)
-    return _settled(json.loads(JsonV1Dot5(document).output_as_string()))
+    return _normalized(json.loads(JsonV1Dot5(document).output_as_string()))
 
 
-def _settled(data: Mapping[str, object]) -> bytes:
+def _normalized(data: Mapping[str, object]) -> bytes:
     """Without the time of writing, and in one order."""
     metadata = data.get("metadata")
     if isinstance(metadata, dict):

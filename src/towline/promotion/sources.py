@@ -19,7 +19,7 @@ def copy_mapping(project: Project) -> dict[str, str]:
 
     Raises:
         UsageError: When a path leaves its tree, does not exist in the source tree, or when two
-            places in the deploy tree lie in each other.
+            places in the deploy tree overlap.
     """
     mapping: dict[str, str] = {}
     for source, target in project.settings.promote.copy_.items():
@@ -33,7 +33,7 @@ def copy_mapping(project: Project) -> dict[str, str]:
         for other in mapping:
             if within(other, (tidy_target,)) or within(tidy_target, (other,)):
                 raise UsageError(
-                    f"promote.copy: {other} and {tidy_target} lie in each other",
+                    f"promote.copy: {other} and {tidy_target} overlap",
                     remedy=f"give each its own place, in {FILE}",
                 )
         mapping[tidy_target] = tidy_source
@@ -50,7 +50,7 @@ def select(
     and so are `.env` files, caches and the deploy tree itself, whatever they say.
 
     Raises:
-        UsageError: When nothing is left to copy of an entry, or a symbolic link leads out of the
+        UsageError: When nothing is left to copy of an entry, or a symbolic link points outside the
             deploy tree.
     """
     names = _wanted(project, _names(project, repository))
@@ -173,12 +173,12 @@ def _tidy(path: str) -> str:
     """Without `./`, doubled and closing slashes; the tree itself is the empty text.
 
     Raises:
-        UsageError: When the path leads out of its tree.
+        UsageError: When the path is outside the tree.
     """
     tidy = posixpath.normpath(path or ".")
     if tidy.startswith(("/", "../")) or tidy == "..":
         raise UsageError(
-            f"promote.copy: {path!r} leads out of its tree",
+            f"promote.copy: {path!r} is outside the tree",
             remedy=f"write a path relative to the tree, in {FILE}",
         )
     return "" if tidy == "." else tidy
@@ -206,6 +206,6 @@ def _check_link(source: Path, path: str, tree: Path) -> None:
     leaves = end.startswith(("/", "../")) or end == ".."
     if leaves or not source.resolve().is_relative_to(root):
         raise UsageError(
-            f"{source} is a link to {target}, which leads out of the deploy tree",
+            f"{source} is a link to {target}, which points outside the deploy tree",
             remedy="replace it by the file itself, or name it in promote.exclude",
         )

@@ -52,8 +52,8 @@ def stage(
         place = folders.make_for(f"{new}/{path}")
         if current.get(path) == wanted and _link(plan.deploy_tree / path, place):
             continue
-        if path in plan.derived:
-            _write(place, plan.derived[path], wanted, path)
+        if path in plan.generated:
+            _write(place, plan.generated[path], wanted, path)
         elif wanted.mode == "link":
             Path(place).symlink_to(wanted.target)
         else:
@@ -77,7 +77,7 @@ def stage(
 def stale(what: str) -> CheckFailed:
     """The error for what changed under a promotion."""
     return CheckFailed(
-        f"{what} was changed while the promotion was at work; nothing was promoted",
+        f"{what} was changed while the promotion was running; nothing was promoted",
         remedy="run `inv promote` again",
     )
 

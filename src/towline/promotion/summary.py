@@ -50,7 +50,9 @@ class Summary:
     def lines(self) -> list[str]:
         """For the terminal: a line a subject, with the most important below it."""
         lines = [f"{'changes':<14}{_counted(self.changes)}"]
-        lines += _some([f"  {_kind(item):<8}  {_told(item)}" for item in _by_weight(self.changes)])
+        lines += _some(
+            [f"  {_kind(item):<8}  {_describe(item)}" for item in _by_weight(self.changes)]
+        )
         lines.append(f"{'files':<14}{_tally(self.files)}")
         rows = (
             ("dependencies", [str(item) for item in self.dependencies]),
@@ -132,7 +134,7 @@ def _kind(change: Change) -> str:
     return change.message.type if change.message else "other"
 
 
-def _told(change: Change) -> str:
+def _describe(change: Change) -> str:
     return f"{_text(change)}  {change.commit.sha[:9]}"
 
 

@@ -1,9 +1,9 @@
 """Put a staged tree in the place of the old one, so that a kill leaves the old or the new one.
 
 In a staging folder beside the promoted paths lie what comes in (`new/`), what went out (`old/`)
-and an intention, written before the first change. What a kill left behind is settled by
+and an intention, written before the first change. What a kill left behind is reconciled by
 `recover`: when the manifest, which goes last, and the commit are in place, the rest is cleaned
-up; else every step is taken back.
+up; else every step is rolled back.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from towline.atomic import STAGING_PREFIX, replace_file
-from towline.errors import Locked, NeedsPerson
+from towline.errors import Locked, ManualInterventionRequired
 from towline.git.private import exclusive
 from towline.git.repository import Repository
 from towline.git.sealing import unstage
@@ -37,7 +37,7 @@ def locked(tree: Path) -> Iterator[None]:
     """Hold the deploy tree for one promotion; the system lets go of it when the process ends.
 
     Raises:
-        Locked: When another promotion is at work on it.
+        Locked: When another promotion is running on it.
     """
     handle = os.open(tree, os.O_RDONLY)
     try:
@@ -45,7 +45,7 @@ def locked(tree: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Locked(
-                f"another promotion is at work on {tree}", remedy="wait for it to end"
+                f"another promotion is running on {tree}", remedy="wait for it to end"
             ) from None
         yield
     finally:
@@ -53,7 +53,7 @@ def locked(tree: Path) -> Iterator[None]:
 
 
 def leftovers(tree: Path) -> list[Path]:
-    """Staging folders in a deploy tree: of a promotion that is at work, or was killed."""
+    """Staging folders in a deploy tree: of a promotion that is running, or was killed."""
     return sorted(path for path in tree.glob(f"{STAGING_PREFIX}*") if path.is_dir())
 
 
@@ -95,29 +95,29 @@ class Swap:
         """Write the intention, stamp the version files and exchange the targets.
 
         Raises:
-            OSError: When a step fails; call `settle` then.
+            OSError: When a step fails; call `reconcile` then.
         """
         self._write_intention()
         version_files.write(self.stamps)
         for target in self.targets:
             self._exchange(target)
 
-    def settle(self, repository: Repository | None) -> bool:
+    def reconcile(self, repository: Repository | None) -> bool:
         """Bring it to an end, whatever was done of it. Doing this twice is harmless.
 
         Returns:
             Whether the new tree is in place; if not, the old one is.
 
         Raises:
-            NeedsPerson: When a step cannot be taken back.
+            ManualInterventionRequired: When a step cannot be rolled back.
         """
         landed = self._landed(repository)
         if not landed:
             try:
                 self._undo()
             except OSError as error:
-                raise NeedsPerson(
-                    f"{self.tree}: the interrupted promotion cannot be taken back: {error}",
+                raise ManualInterventionRequired(
+                    f"{self.tree}: the interrupted promotion cannot be rolled back: {error}",
                     remedy="fix that and run `inv promote` again",
                     details=[f"the old files are in {self.staging / 'old'}"],
                 ) from None
@@ -214,7 +214,7 @@ def recover(tree: Path, repository: Repository | None, root: Path) -> bool:
 
     Raises:
         UsageError: When something there was not left by a promotion.
-        NeedsPerson: When the old tree cannot be restored.
+        ManualInterventionRequired: When the old tree cannot be restored.
     """
     found = leftovers(tree)
     for staging, staged in [
@@ -232,7 +232,7 @@ def recover(tree: Path, repository: Repository | None, root: Path) -> bool:
             stamps=staged.files(tree),
             commit_paths=staged.committed(tree),
         )
-        swap.settle(repository)
+        swap.reconcile(repository)
     return bool(found)
 
 

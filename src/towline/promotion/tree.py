@@ -141,9 +141,9 @@ def is_host_file(path: str) -> bool:
 
 
 def outside_tree(path: Path) -> UsageError:
-    """What to say of a symbolic link that leads out of the deploy tree."""
+    """What to say of a symbolic link that points outside the deploy tree."""
     return UsageError(
-        f"{path} is a symbolic link that leads out of the deploy tree, to {path.resolve()}",
+        f"{path} is a symbolic link that points outside the deploy tree, to {path.resolve()}",
         remedy="replace it by the file itself",
     )
 

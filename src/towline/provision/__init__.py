@@ -1,1 +1,1 @@
-"""Hosts made ready for deploys: looked at, planned, prepared, and taken back again."""
+"""Hosts made ready for deploys: examined, planned, prepared, and deprovisioned."""

@@ -82,7 +82,7 @@ def _read(text: str | None) -> dict[str, Any]:
     if not isinstance(settings, dict) or not isinstance(settings.get("log-opts", {}), dict):
         raise UsageError(
             f"{PATH} cannot be read: {why}",
-            remedy="mend it there; the engine does not start with it either",
+            remedy="fix it there; the engine does not start with it either",
         )
     return settings
 

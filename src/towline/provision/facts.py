@@ -24,7 +24,7 @@ from towline.provision.root import ask
 from towline.provision.systems import KNOWN
 
 if TYPE_CHECKING:
-    from towline.hosts.link import Link
+    from towline.hosts.connection import SshConnection
 
 _SCRIPT = Path(__file__).resolve().parents[1] / "templates" / "provision" / "facts"
 # What stands for a file that is there and cannot be read.
@@ -142,11 +142,11 @@ class Facts:
         return tuple(sorted(running | set(self.environments)))
 
 
-def gather(link: Link, user: str, packages: Sequence[str] = ()) -> Facts:
+def gather(connection: SshConnection, user: str, packages: Sequence[str] = ()) -> Facts:
     """Ask a host.
 
     Args:
-        link: The connection to it.
+        connection: The connection to it.
         user: Whom the host is for.
         packages: Packages to ask for besides those of the engine.
 
@@ -156,12 +156,12 @@ def gather(link: Link, user: str, packages: Sequence[str] = ()) -> Facts:
     names = " ".join(dict.fromkeys((*KNOWN, *packages)))
     script = f"user={shlex.quote(user)} packages={shlex.quote(names)}\n"
     began = time.time()
-    answer = ask(link, f"{script}{_SCRIPT.read_text()}\n{host_facts.SCRIPT}\n")
+    answer = ask(connection, f"{script}{_SCRIPT.read_text()}\n{host_facts.SCRIPT}\n")
     ended = time.time()
     said = dict(line.partition(" ")[::2] for line in answer.out.splitlines())
     if said.get("end") != "yes" or not said.get("time", "").isdigit():
         raise TowlineError(
-            f"{link.address.short} does not answer as expected: "
+            f"{connection.address.short} does not answer as expected: "
             f"{excerpt(answer.err or answer.out, 200)!r}",
             remedy="its login shell must be one like sh, and print nothing by itself",
         )
@@ -172,7 +172,7 @@ def gather(link: Link, user: str, packages: Sequence[str] = ()) -> Facts:
     except ValueError:
         # Numbers or base64 that are none: something else printed in between.
         raise TowlineError(
-            f"{link.address.short} does not answer as expected: {excerpt(answer.out, 200)!r}",
+            f"{connection.address.short} does not answer as expected: {excerpt(answer.out, 200)!r}",
             remedy="its login shell must be one like sh, and print nothing by itself",
         ) from None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from towline.hosts.base import Result
-    from towline.hosts.link import Link
+    from towline.hosts.connection import SshConnection
 
 # Read as a whole before it runs: else a command in it would read the rest of it. No list of
 # processes shows it.
@@ -16,20 +16,20 @@ _WHOLE = 'script=$(cat); eval "$script" </dev/null'
 _PATH = "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def ask(link: Link, script: str, *, timeout: float = 90.0) -> Result:
+def ask(connection: SshConnection, script: str, *, timeout: float = 90.0) -> Result:
     """Run a script as whoever logs in; `timeout` in seconds.
 
     Raises:
         TowlineError: When the host cannot be reached, or does not end in time.
     """
-    return link.run(["sh", "-c", _WHOLE], stdin=script.encode(), timeout=timeout)
+    return connection.run(["sh", "-c", _WHOLE], stdin=script.encode(), timeout=timeout)
 
 
-def act(link: Link, script: str, *, rights: str, timeout: float = 1800.0) -> Result:
+def act(connection: SshConnection, script: str, *, rights: str, timeout: float = 1800.0) -> Result:
     """Run a script as root; it stops at the first command that fails.
 
     Args:
-        link: The connection.
+        connection: The connection.
         script: Lines for `sh`.
         rights: `root` or `sudo`; see `Facts.rights`.
         timeout: Seconds; packages may come over a slow line.
@@ -39,7 +39,7 @@ def act(link: Link, script: str, *, rights: str, timeout: float = 1800.0) -> Res
     """
     prefix = ["sudo", "-n"] if rights == "sudo" else []
     text = f"set -eu\numask 022\n{_PATH}\n{script}\n"
-    return link.run([*prefix, "sh", "-c", _WHOLE], stdin=text.encode(), timeout=timeout)
+    return connection.run([*prefix, "sh", "-c", _WHOLE], stdin=text.encode(), timeout=timeout)
 
 
 def as_user(user: str, script: str) -> str:

@@ -13,7 +13,7 @@ from towline.config.loading import Project
 from towline.errors import AuthenticationFailed, UsageError
 from towline.findings import Finding, Severity
 from towline.hosts.address import Address, parse_all
-from towline.hosts.link import Link
+from towline.hosts.connection import SshConnection
 from towline.progress import Progress
 from towline.provision import findings
 from towline.provision.apply import apply
@@ -30,13 +30,13 @@ R = TypeVar("R")
 class Surveyed:
     """A host, and what is known of it."""
 
-    link: Link
+    connection: SshConnection
     facts: Facts
 
     @property
     def name(self) -> str:
         """How people call it."""
-        return self.link.address.short
+        return self.connection.address.short
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ def survey(
     file = ssh_config(project, environment)
 
     def ask(address: Address) -> Surveyed:
-        link = Link(replace(address, user=login or address.user), file)
+        connection = SshConnection(replace(address, user=login or address.user), file)
         try:
-            whom = user or Link(address, file).user()
-            return Surveyed(link, gather(link, whom))
+            whom = user or SshConnection(address, file).user()
+            return Surveyed(connection, gather(connection, whom))
         except UsageError as error:
             raise _with_login(error, address, environment, login=login) from None
 
@@ -111,7 +111,7 @@ def prepare(
     """
     keys: tuple[str, ...] = ()
     if any(host.facts.user != ROOT for host in hosts):
-        addresses = [host.link.address for host in hosts]
+        addresses = [host.connection.address for host in hosts]
         keys = from_files(key_files) if key_files else of_operator(addresses, config)
     prepared = []
     for host in hosts:
@@ -130,7 +130,7 @@ def carry_out(prepared: Sequence[Prepared], progress: Progress, at_once: int) ->
     """
     on_each(
         prepared,
-        lambda item: apply(item.host.link, item.host.facts, item.steps, progress),
+        lambda item: apply(item.host.connection, item.host.facts, item.steps, progress),
         at_once,
     )
 

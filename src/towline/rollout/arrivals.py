@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from towline.config.units import format_size
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.errors import TowlineError, UsageError
 from towline.images.registry import repository
 from towline.rollout.host_rollout import Action
@@ -29,7 +29,7 @@ class Arrivals:
         verify: Looks at what was pulled: its name in the Compose file, and its name by digest.
     """
 
-    site: Site
+    site: HostEnvironment
     candidate: Candidate
     verify: Callable[[str, str], None] = _believe
 
@@ -38,20 +38,20 @@ class Arrivals:
         site = self.site
         amount = 0
         for item in self.candidate.to_pull:
-            listing = site.listing(item.reference)
-            if listing is None:
+            remote_image = site.remote_image(item.reference)
+            if remote_image is None:
                 raise TowlineError(
                     f"the registry has no image {item.reference}",
                     remedy="push it, or fix its name",
                 )
-            pinned = f"{repository(item.reference)}@{listing.digest}"
+            pinned = f"{repository(item.reference)}@{remote_image.digest}"
             auth = site.registries.authentication(item.reference)
-            amount += site.engine.images.pull(pinned, auth, listing)
+            amount += site.engine.images.pull(pinned, auth, remote_image)
             self.verify(item.reference, pinned)
             # Compose files, and the next deploy, know it by its tag.
             if "@" not in item.reference:
                 site.engine.images.tag(pinned, item.reference)
-        site.moved.pulled += amount
+        site.transferred.pulled += amount
         return format_size(amount)
 
     def ship(self) -> str:
@@ -65,20 +65,20 @@ class Arrivals:
             sent.append(target.receive(source, item.reference))
             source.done(item.reference)
         amount = sum(item.sent for item in sent)
-        self.site.moved.sent += amount
+        self.site.transferred.sent += amount
         said = [f"{sum(item.layers for item in sent)} layers, {format_size(amount)}"]
         return ", ".join([*said, *filter(None, aside)])
 
 
-def expect(site: Site, items: Iterable[Transfer]) -> None:
+def expect(site: HostEnvironment, items: Iterable[Transfer]) -> None:
     """Say that images of this machine are to be sent to one host more."""
     for item in items:
         site.builder.images.expect(item.reference)
 
 
-def again(site: Site, candidate: Candidate) -> dict[str, Action]:
+def again(site: HostEnvironment, candidate: Candidate) -> dict[str, Action]:
     """The actions that bring lost images of a retained release back: step name -> action."""
-    if candidate.kept is None or not (candidate.to_pull or candidate.to_ship):
+    if candidate.retained is None or not (candidate.to_pull or candidate.to_ship):
         return {}
     expect(site, candidate.to_ship)
     arrivals = Arrivals(site, candidate)
@@ -88,7 +88,7 @@ def again(site: Site, candidate: Candidate) -> dict[str, Action]:
 Lost = tuple[tuple[Transfer, ...], tuple[Transfer, ...]]
 
 
-def lost_if_complete(site: Site, release: Release) -> Lost | None:
+def lost_if_complete(site: HostEnvironment, release: Release) -> Lost | None:
     """The images that a retained release lost; None when one is nowhere to be had."""
     try:
         return lost(site, release)
@@ -96,7 +96,7 @@ def lost_if_complete(site: Site, release: Release) -> Lost | None:
         return None
 
 
-def lost(site: Site, release: Release) -> Lost:
+def lost(site: HostEnvironment, release: Release) -> Lost:
     """The images that a retained release lost on a host: those to pull, and those to send.
 
     Raises:

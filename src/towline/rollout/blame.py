@@ -10,7 +10,7 @@ from pathlib import Path
 from towline.environments.fence import now
 from towline.errors import DiskFull, TowlineError
 from towline.hosts import full_disk
-from towline.hosts.waiting import cut
+from towline.hosts.waiting import is_connection_error
 from towline.rollout.gates.base import GateUndecided
 from towline.rollout.host_rollout import HostRollout
 
@@ -28,7 +28,7 @@ def is_infrastructure(part: HostRollout, error: Exception, since: float) -> bool
     """
     if (
         isinstance(error, GateUndecided)
-        or cut(error)
+        or is_connection_error(error)
         or isinstance(error, OSError)
         or fullness(part, error)
     ):

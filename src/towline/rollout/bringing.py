@@ -10,25 +10,25 @@ from dataclasses import dataclass, replace
 
 from towline.config.units import format_size
 from towline.engines.bundle import PERSISTENT, Guest
-from towline.environments.site import Fleet, Site, observe
+from towline.environments.host_environment import Fleet, HostEnvironment, observe
 from towline.errors import TowlineError, UsageError
 from towline.hosts.reading import read_tree, walk
 from towline.promotion.tree import MANIFEST_FILE
-from towline.rollout.candidates import from_kept, kept_manifest, kept_version
+from towline.rollout.deploy_inputs import from_retained, retained_manifest, retained_version
 from towline.rollout.forecast import Wanted, digests
-from towline.rollout.host_rollout import HostRollout, Tick
+from towline.rollout.host_rollout import CancellationCheck, HostRollout
 from towline.rollout.plan import Plan
 from towline.rollout.planner import Candidate
 from towline.state.releases import Release, Status
 
 
-def counterpart(site: Site, release: Release) -> Release | None:
+def counterpart(site: HostEnvironment, release: Release) -> Release | None:
     """The same release on a host, which may have another identifier there."""
     same = [item for item in site.store.all() if item.fingerprint == release.fingerprint]
     return next((item for item in same if item.id == release.id), same[-1] if same else None)
 
 
-def find(fleet: Fleet, version: str) -> tuple[Site, Release]:
+def find(fleet: Fleet, version: str) -> tuple[HostEnvironment, Release]:
     """A retained release by its version, and a host that has it; the lead is asked first.
 
     Raises:
@@ -37,13 +37,13 @@ def find(fleet: Fleet, version: str) -> tuple[Site, Release]:
     errors = []
     for site in fleet.sites:
         try:
-            return site, kept_version(site, version)
+            return site, retained_version(site, version)
         except UsageError as error:
             errors.append(error)
     raise errors[0]
 
 
-def live_elsewhere(fleet: Fleet, site: Site) -> tuple[Site, Release]:
+def live_elsewhere(fleet: Fleet, site: HostEnvironment) -> tuple[HostEnvironment, Release]:
     """What serves on the other hosts, and one of these.
 
     Raises:
@@ -64,12 +64,12 @@ def live_elsewhere(fleet: Fleet, site: Site) -> tuple[Site, Release]:
     return source, release
 
 
-def candidate(source: Site, release: Release) -> Candidate:
+def candidate(source: HostEnvironment, release: Release) -> Candidate:
     """A release of another host as what is to be deployed; it is not retained here yet."""
-    return replace(from_kept(source, release), kept=None, to_pull=(), to_ship=())
+    return replace(from_retained(source, release), retained=None, to_pull=(), to_ship=())
 
 
-def idle(site: Site, release: Release) -> HostRollout:
+def idle(site: HostEnvironment, release: Release) -> HostRollout:
     """A host that does nothing; it may still have the journal."""
     seen = observe(site)
     plan = Plan(
@@ -80,8 +80,8 @@ def idle(site: Site, release: Release) -> HostRollout:
         version=release.version,
         commit=release.commit,
         live=seen.live.id if seen.live else "",
-        colour=seen.colour or "blue",
-        old_colour=seen.colour,
+        slot=seen.slot or "blue",
+        old_slot=seen.slot,
         old=seen.live,
         strategy="idle",
     )
@@ -98,11 +98,11 @@ class Bringing:
         site: The environment on the host that is to have it.
     """
 
-    source: Site
+    source: HostEnvironment
     release: Release
-    site: Site
+    site: HostEnvironment
 
-    def __call__(self, _: Tick) -> str:
+    def __call__(self, _: CancellationCheck) -> str:
         """Bring it over; returns the figures.
 
         Raises:
@@ -116,7 +116,7 @@ class Bringing:
                 remedy=f"remove {there.folder} there, if nothing runs of it",
             )
         sent = sum(self._image(image) for image in sorted(set(self.release.images.values())))
-        self.site.moved.sent += sent
+        self.site.transferred.sent += sent
         if there is None:
             self._folder()
         self._host_files()
@@ -124,7 +124,7 @@ class Bringing:
 
     def wanted(self) -> Wanted:
         """What the release describes, as it will be on this host."""
-        files = digests(kept_manifest(self.source.host.files, self.release))
+        files = digests(retained_manifest(self.source.host.files, self.release))
         return Wanted(self._guest, files)
 
     @property
@@ -137,7 +137,7 @@ class Bringing:
             return 0
         if "@" in image:
             auth = self.site.registries.authentication(image)
-            return target.pull(image, auth, self.site.listing(image))
+            return target.pull(image, auth, self.site.remote_image(image))
         source.expect(image)
         try:
             sent = target.receive(source, image).sent
@@ -162,7 +162,7 @@ class Bringing:
 
     def _modes(self) -> dict[str, int]:
         """Modes of the promoted files, and of the keys and secrets among them."""
-        promoted = kept_manifest(self.source.host.files, self.release).files
+        promoted = retained_manifest(self.source.host.files, self.release).files
         modes = {f"tree/{name}": int(record.mode, 8) for name, record in promoted.items()}
         modes[f"tree/{MANIFEST_FILE}"] = 0o644
         for name, record in self.release.host_files.items():

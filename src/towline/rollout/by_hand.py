@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from towline.engines.world import COLOURS
-from towline.environments.site import Fleet, Site, observe
+from towline.engines.observed import SLOTS
+from towline.environments.host_environment import Fleet, HostEnvironment, observe
 from towline.errors import TowlineError, UsageError
 from towline.rollout import interrupted
 from towline.rollout.host_rollout import HostRollout
@@ -42,7 +42,7 @@ def let_pass(fleet: Fleet, *, full: bool, reason: str) -> Unfinished:
         raise UsageError(
             f"{left.kind} {left.release} was interrupted, and is not paused",
             remedy=f"`inv deploy.resume --env {name}` goes on with it, `inv deploy.abort --env "
-            f"{name}` goes back",
+            f"{name}` rolls back",
         )
     return replace(left, passed=left.pause.step, full=full, reason=reason)
 
@@ -101,7 +101,7 @@ def undo(fleet: Fleet, version: str, reason: str, *, force: bool) -> Undone | No
     return Undone(left, tuple(replace(part, reason=reason) for part in parts))
 
 
-def _is_shared(site: Site, left: Unfinished) -> bool:
+def _is_shared(site: HostEnvironment, left: Unfinished) -> bool:
     seen = observe(site)
-    slot = next((c for c in COLOURS if seen.world.release_of(c) == left.release), "")
+    slot = next((c for c in SLOTS if seen.state.release_of(c) == left.release), "")
     return 0 < seen.routes.share(slot) < 100

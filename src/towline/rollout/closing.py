@@ -1,6 +1,6 @@
 """The end of an operation: what is left to do, and whether users get what was promised.
 
-A release that has all traffic and was watched is not taken back because an old one could not be
+A release that has all traffic and was watched is not rolled back because an old one could not be
 stopped. What is left is named, and the next deploy of that release does it.
 """
 
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from towline.errors import NeedsPerson, TowlineError
-from towline.hosts.waiting import cut
-from towline.rollout.host_rollout import HostRollout, Tick
+from towline.errors import ManualInterventionRequired, TowlineError
+from towline.hosts.waiting import is_connection_error
+from towline.rollout.host_rollout import CancellationCheck, HostRollout
 from towline.rollout.parallel import HostFailed, on_all
 from towline.rollout.unreachable import unreachable, works_without
 from towline.state.lock import Fenced
@@ -39,20 +39,20 @@ class Closing:
             step = part.step(name)
             reason = part.site.redactor.redact(str(error) or type(error).__name__)
             self.left[part.name] = f"{step.title if step else name} ({reason})"
-            if cut(error):
+            if is_connection_error(error):
                 self.away[part.name] = f"{part.name} cannot be asked: {reason}"
 
     def ask(self) -> None:
         """Ask on each host whether users get the release."""
 
-        def ask(part: HostRollout, _: Tick) -> str:
+        def ask(part: HostRollout, _: CancellationCheck) -> str:
             try:
                 why = part.unserved()
             except Fenced:
                 raise
             except Exception as error:
                 why = f"{part.name} cannot be asked: {error or type(error).__name__}"
-                if cut(error):
+                if is_connection_error(error):
                     self.lost.add(part.name)
             if why:
                 self.away[part.name] = part.site.redactor.redact(why)
@@ -76,7 +76,7 @@ class Closing:
         """Say what is not as it should be.
 
         Raises:
-            NeedsPerson: When users of a host do not get what it should serve.
+            ManualInterventionRequired: When users of a host do not get what it should serve.
             TowlineError: When something is left to do; the release serves.
         """
         plan = self.parts[0].plan
@@ -86,7 +86,7 @@ class Closing:
         if self._is_dark():
             remedy = f"check `inv status --env {plan.environment}`, fix it, then {again}"
             without = works_without(self.parts, self.lost, command)
-            raise NeedsPerson(
+            raise ManualInterventionRequired(
                 f"{plan.release} is live, but not served everywhere: {self._dark()}",
                 details=[f"left to do: {left}"] if left else [],
                 remedy="; ".join(filter(None, [remedy, without])),

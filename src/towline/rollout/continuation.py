@@ -7,8 +7,8 @@ by host. So a host that is behind the others, or was not begun yet, goes its own
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from towline.engines.world import COLOURS
-from towline.environments.site import Observed
+from towline.engines.observed import SLOTS
+from towline.environments.host_environment import EnvironmentState
 from towline.rollout.stages import Stage
 from towline.state.journal import Unfinished
 from towline.state.releases import Release, ReleaseStore
@@ -47,7 +47,7 @@ class Continuation:
 
 
 def find_continuation(
-    store: ReleaseStore, observed: Observed, left: Unfinished | None
+    store: ReleaseStore, observed: EnvironmentState, left: Unfinished | None
 ) -> Continuation | None:
     """Where a deploy goes on; None where a plan from the beginning, or of the end, does.
 
@@ -58,7 +58,7 @@ def find_continuation(
     """
     if left is None or left.kind not in ("deploy", "rollback"):
         return None
-    slots = {observed.world.release_of(slot): slot for slot in COLOURS}
+    slots = {observed.state.release_of(slot): slot for slot in SLOTS}
     slot, old_slot = slots.get(left.release), slots.get(left.before)
     old = store.get(left.before) if left.before else None
     if slot is None or old_slot is None or slot == old_slot or old is None:

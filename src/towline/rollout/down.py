@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from towline.environments import lead_lock
-from towline.environments.site import Fleet, Site, require_managed
+from towline.environments.host_environment import Fleet, HostEnvironment, require_managed
 from towline.errors import TowlineError, UsageError
 from towline.rollout import retention
 from towline.rollout.steps.table import DOWN
@@ -65,7 +65,7 @@ def _chosen(fleet: Fleet, hosts: Sequence[str]) -> Fleet:
     return Fleet(tuple(known[name] for name in hosts) or fleet.sites)
 
 
-def _plan(site: Site, extent: Extent) -> list[str]:
+def _plan(site: HostEnvironment, extent: Extent) -> list[str]:
     containers = site.engine.observe().containers
     lines = [f"remove container {item.name} ({item.state})" for item in containers]
     for item in site.engine.resources():
@@ -79,7 +79,7 @@ def _plan(site: Site, extent: Extent) -> list[str]:
     return lines
 
 
-def _stays(site: Site, extent: Extent) -> list[str]:
+def _stays(site: HostEnvironment, extent: Extent) -> list[str]:
     lines = []
     found = [] if extent.volumes else site.engine.resources()
     volumes = [item.name for item in found if item.is_data]
@@ -93,7 +93,7 @@ def _stays(site: Site, extent: Extent) -> list[str]:
     return lines
 
 
-def _images(site: Site) -> list[str]:
+def _images(site: HostEnvironment) -> list[str]:
     """The names of the images that were built for retained releases of this environment alone."""
     try:
         releases, named = site.store.all(), retention.images_of_others(site)
@@ -103,7 +103,7 @@ def _images(site: Site) -> list[str]:
     return retention.image_names(site, releases, named)
 
 
-def _remove_images(site: Site) -> list[str]:
+def _remove_images(site: HostEnvironment) -> list[str]:
     """Remove them; returns those that are left, and why."""
     try:
         releases, named = site.store.all(), retention.images_of_others(site)
@@ -154,7 +154,7 @@ def take_down(
     return [line for lines in left for line in lines]
 
 
-def _take_down(site: Site, extent: Extent) -> list[str]:
+def _take_down(site: HostEnvironment, extent: Extent) -> list[str]:
     left = site.engine.destroy(data=extent.volumes)
     if extent.images:
         left += _remove_images(site)

@@ -16,11 +16,11 @@ from towline.progress import Progress
 from towline.rollout import pausing
 from towline.rollout.closing import Closing
 from towline.rollout.events import Begun, Ended, Events, Listener, Terminal, find_listeners
-from towline.rollout.host_rollout import HostRollout, Tick
-from towline.rollout.interrupts import Interrupt, Interrupted, deferred
+from towline.rollout.host_rollout import CancellationCheck, HostRollout
 from towline.rollout.parallel import HostFailed, Retreat, annotate, on_all, summarize
 from towline.rollout.plan import PlannedStep
 from towline.rollout.recovery import Recovery
+from towline.rollout.signals import Interrupt, Interrupted, deferred
 from towline.rollout.stages import Stage
 from towline.rollout.steps.table import Phase, Scope, find_step
 from towline.state import lock
@@ -90,13 +90,13 @@ class Executor:
         """Carry the plans out.
 
         Raises:
-            Locked: When someone else is at work here, or took over while this process slept, or
-                when nobody can say whether somebody did.
+            Locked: When someone else is running an operation here, or took over while this process
+                slept, or when nobody can say whether somebody did.
             PlanOutdated: When the environment changed since the plan was made.
             RolledBack: When a step failed and the old release serves again.
-            NeedsPerson: When the rollback also failed.
+            ManualInterventionRequired: When the rollback also failed.
             TowlineError: When a step failed before anything was touched, or there was no old
-                release to go back to.
+                release to roll back to.
         """
         if all(part.plan.nothing_to_do for part in self.parts):
             return
@@ -129,7 +129,7 @@ class Executor:
                 "release": plan.release,
                 "live": plan.live,
                 "before": plan.old.id if plan.old else "",
-                "colour": plan.colour,
+                "colour": plan.slot,
                 "strategy": plan.strategy,
                 "reason": self._lead.reason,
             }
@@ -140,7 +140,7 @@ class Executor:
             for name, parts in self._schedule():
                 able = [part for part in parts if part.name not in self._closing.left]
                 try:
-                    self._tick()
+                    self._check_cancelled()
                     # Which host leads is known to those too on which nothing is done now.
                     self._lead.site.fence.prove_everywhere()
                     if able:
@@ -219,11 +219,11 @@ class Executor:
             at_once = 1 if row.scope is Scope.ONE_BY_ONE else self._lead.site.rollout.concurrency
             is_closing = self._is_closing(name)
 
-            def act(part: HostRollout, tick: Tick) -> str:
-                tick()
+            def act(part: HostRollout, check_cancelled: CancellationCheck) -> str:
+                check_cancelled()
                 if row.phase is not Phase.PREPARE and not row.reverts_itself:
                     self._touched.add(part.name)
-                return part.perform(part.step(name) or step, tick)
+                return part.perform(part.step(name) or step, check_cancelled)
 
             retreat = None if is_closing or row.phase is Phase.PREPARE else self._retreat(parts)
             try:
@@ -231,7 +231,7 @@ class Executor:
                     parts,
                     act,
                     at_once=at_once,
-                    tick=self._tick,
+                    check_cancelled=self._check_cancelled,
                     together=not is_closing,
                     retreat=retreat,
                 )
@@ -244,9 +244,9 @@ class Executor:
             outcome["note"] = summarize(parts, notes)
             annotate(note, parts, notes)
 
-    def _tick(self) -> None:
+    def _check_cancelled(self) -> None:
         self._lead.site.fence.prove(_LOOK_AGAIN)
-        self._interrupt.tick()
+        self._interrupt.check_cancelled()
 
     def _retreat(self, parts: Sequence[HostRollout]) -> Retreat:
         """Where one host fails, users of the others do not wait until all have noticed."""
@@ -293,7 +293,7 @@ class Executor:
         self._closing.refuse()
 
     def _check(self) -> None:
-        def check(part: HostRollout, _: Tick) -> str:
+        def check(part: HostRollout, _: CancellationCheck) -> str:
             part.still_as_planned()
             # What is to be masked is read while the host answers: errors are told without it.
             part.site.redactor  # noqa: B018

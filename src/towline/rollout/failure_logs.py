@@ -4,7 +4,7 @@ from towline.config.services import Role
 from towline.engines.base import Engine
 from towline.engines.job_failure import JobFailed
 from towline.environments.fence import if_possible, now
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.rollout.plan import Plan
 from towline.state.releases import Release, Status
 
@@ -12,7 +12,7 @@ _LOG_LINES = 200
 _SHOWN_LINES = 8
 
 
-def keep_logs(site: Site, engine: Engine, plan: Plan, since: float) -> list[str]:
+def keep_logs(site: HostEnvironment, engine: Engine, plan: Plan, since: float) -> list[str]:
     """Save what the new containers printed; returns the last lines to show.
 
     Args:
@@ -24,7 +24,7 @@ def keep_logs(site: Site, engine: Engine, plan: Plan, since: float) -> list[str]
     release = site.store.get(plan.release)
     redact = site.redactor.redact
     shown: list[str] = []
-    for item in engine.observe().of(plan.colour):
+    for item in engine.observe().of(plan.slot):
         if release is None or item.release != release.id:
             continue
         lines = [redact(line) for line in engine.logs(item, _LOG_LINES)]
@@ -40,7 +40,7 @@ def keep_logs(site: Site, engine: Engine, plan: Plan, since: float) -> list[str]
     return shown
 
 
-def with_log(site: Site, release: Release, name: str, error: JobFailed) -> JobFailed:
+def with_log(site: HostEnvironment, release: Release, name: str, error: JobFailed) -> JobFailed:
     """The same error, which names the file that all of a job's output was written to."""
     path = release.folder / "logs" / f"{name}.log"
     text = "".join(f"{site.redactor.redact(line)}\n" for line in error.log)
@@ -51,7 +51,7 @@ def with_log(site: Site, release: Release, name: str, error: JobFailed) -> JobFa
     return error
 
 
-def mark_bad(site: Site, plan: Plan, reason: str) -> None:
+def mark_bad(site: HostEnvironment, plan: Plan, reason: str) -> None:
     """Keep in mind that the release failed."""
     release = site.store.get(plan.release)
     if release:
@@ -59,5 +59,5 @@ def mark_bad(site: Site, plan: Plan, reason: str) -> None:
             site.store.mark(release, Status.BAD, reason)
 
 
-def _where(site: Site) -> str:
+def _where(site: HostEnvironment) -> str:
     return f" on {site.host.name}" if site.remote else ""

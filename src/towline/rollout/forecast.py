@@ -12,9 +12,9 @@ from pathlib import Path
 
 from towline.engines.acts import Effect
 from towline.engines.bundle import Bundle, Draft, Guest
-from towline.environments.site import Observed, Site
+from towline.environments.host_environment import EnvironmentState, HostEnvironment
 from towline.promotion.manifest import Manifest
-from towline.rollout.candidates import kept_manifest, read_manifest
+from towline.rollout.deploy_inputs import read_manifest, retained_manifest
 from towline.rollout.planner import Candidate
 from towline.state.releases import Release
 
@@ -32,12 +32,12 @@ class Wanted:
     files: Mapping[str, str]
 
 
-def retained(site: Site, release: Release) -> Wanted:
+def retained(site: HostEnvironment, release: Release) -> Wanted:
     """What a release describes that the host retains."""
-    return Wanted(release, digests(kept_manifest(site.host.files, release)))
+    return Wanted(release, digests(retained_manifest(site.host.files, release)))
 
 
-def candidate(site: Site, found: Candidate, bundle: Bundle | None) -> Wanted:
+def candidate(site: HostEnvironment, found: Candidate, bundle: Bundle | None) -> Wanted:
     """What the promoted release describes.
 
     Args:
@@ -45,8 +45,8 @@ def candidate(site: Site, found: Candidate, bundle: Bundle | None) -> Wanted:
         found: The promoted release.
         bundle: What the deploy tree describes, where the host does not retain the release yet.
     """
-    if found.kept:
-        return retained(site, found.kept)
+    if found.retained:
+        return retained(site, found.retained)
     manifest = read_manifest(site)
     bundle = bundle or site.describe(manifest.version, manifest.commit)
     draft = site.draft(bundle, found.id, found.version, found.commit, found.images)
@@ -54,8 +54,8 @@ def candidate(site: Site, found: Candidate, bundle: Bundle | None) -> Wanted:
 
 
 def find_effects(
-    site: Site,
-    observed: Observed,
+    site: HostEnvironment,
+    observed: EnvironmentState,
     wanted: Wanted,
     renewed: Mapping[str, Sequence[Path]],
     *,
@@ -73,7 +73,7 @@ def find_effects(
         spare: Leave backing services that are well as they are: on the way back.
     """
     last = last or observed.live
-    was = digests(kept_manifest(site.host.files, last)) if last else wanted.files
+    was = digests(retained_manifest(site.host.files, last)) if last else wanted.files
     found = site.engine.forecast(wanted.description, was, wanted.files, renewed, spare=spare)
     return tuple(found)
 

@@ -9,11 +9,11 @@ from towline.engines.base import Engine
 from towline.engines.job_failure import JobFailed
 from towline.environments import renewal
 from towline.environments.fence import fenced, if_possible, now
+from towline.environments.host_environment import HostEnvironment, observe
 from towline.environments.host_files import own
 from towline.environments.renewal import Renewal
-from towline.environments.site import Site, observe
 from towline.errors import TowlineError, UsageError
-from towline.hosts.waiting import insist
+from towline.hosts.waiting import retry
 from towline.rollout.failure_logs import keep_logs, with_log
 from towline.rollout.gates.base import GateContext, GateFailed, Verdict, pass_gate
 from towline.rollout.gates.containers import serving_fault
@@ -27,8 +27,8 @@ from towline.rollout.transition import Transition
 from towline.state.lock import silent
 from towline.state.releases import Release, Status
 
-Tick = Callable[[], None]
-Action = Callable[[Tick], str]
+CancellationCheck = Callable[[], None]
+Action = Callable[[CancellationCheck], str]
 
 
 class PlanOutdated(UsageError):
@@ -40,7 +40,7 @@ def _drop(verdict: dict[str, Any]) -> None:
 
 
 def _never() -> None:
-    """Nobody can stop what goes back."""
+    """Nobody can stop a rollback."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class HostRollout:
 
     Attributes:
         preparations: Actions for the steps of phase `prepare`; what takes long in one asks the
-            `tick` that it gets.
-        reason: Why a person rolls back; kept with the release that is left.
+            `check_cancelled` that it gets.
+        reason: Why a person rolls back; recorded with the release that is left.
         say: Tells people what it waits for.
         keep: Gets the verdict of each gate, as plain data.
         touched: Whether something on the host may have changed before it begins.
@@ -58,7 +58,7 @@ class HostRollout:
         renewed: What of the host's own files to renew; all that differ when not given.
     """
 
-    site: Site
+    site: HostEnvironment
     plan: Plan
     preparations: Mapping[str, Action] = field(default_factory=dict)
     reason: str = ""
@@ -82,12 +82,12 @@ class HostRollout:
         """A step of its plan."""
         return next((step for step in self.plan.steps if step.name == name), None)
 
-    def perform(self, step: PlannedStep, tick: Tick = _never) -> str:
+    def perform(self, step: PlannedStep, check_cancelled: CancellationCheck = _never) -> str:
         """Carry a step out; returns its figures.
 
         Args:
             step: The step.
-            tick: Called in every wait; raises when the operation is to stop.
+            check_cancelled: Called in every wait; raises when the operation is to stop.
         """
         actions: dict[str, Action] = {
             table.RECONCILE: self._reconcile,
@@ -99,10 +99,10 @@ class HostRollout:
         }
         row = table.find_step(step.name)
         if step.name in self.preparations:
-            return self.preparations[step.name](tick)
+            return self.preparations[step.name](check_cancelled)
         if step.stage is not None:
-            return self._transition(tick).to(step.stage)
-        return row.act(self, tick) if row.act else actions[step.name](tick)
+            return self._transition(check_cancelled).to(step.stage)
+        return row.act(self, check_cancelled) if row.act else actions[step.name](check_cancelled)
 
     def still_as_planned(self) -> None:
         """The plan was made before the lock was taken; someone may have been faster.
@@ -119,7 +119,7 @@ class HostRollout:
                 f"{live.id if live else 'nothing'} is live now",
                 remedy="look at `inv status`, and run the command again",
             )
-        for item in observed.world.role(Role.JOB):
+        for item in observed.state.role(Role.JOB):
             if item.running and item.release != self.plan.release:
                 raise UsageError(
                     f"job {item.service} of release {item.release} is still running on "
@@ -132,7 +132,7 @@ class HostRollout:
 
         A host whose connection was cut, or whose engine is starting, is waited for.
         """
-        return insist(self._restore, self.engine.wait, self.site.rollout.reconnect)
+        return retry(self._restore, self.engine.wait, self.site.rollout.reconnect)
 
     def stand_in(self) -> bool:
         """Send users to the old release at once, where it stands by healthy; whether it did.
@@ -149,13 +149,13 @@ class HostRollout:
         What died in the end, an app or the router, is started once more.
         """
         release = self._release
-        context = self._context(release, self.plan.colour, _never)
+        context = self._context(release, self.plan.slot, _never)
         fault = serving_fault(context)
         if not fault:
             return ""
         try:
             restart_router(self.engine, release)
-            self.engine.start(release, self.plan.colour, release.counts(Role.APP))
+            self.engine.start(release, self.plan.slot, release.counts(Role.APP))
             limit = self.site.rollout.health_timeout
             pass_gate(Health(limit, (Role.ROUTER,)), replace(context, slot=""))
             pass_gate(Health(limit), context)
@@ -212,13 +212,15 @@ class HostRollout:
     def _release(self) -> Release:
         release = self.site.store.get(self.plan.release)
         if release is None:
-            raise TowlineError(f"release {self.plan.release} is not kept on {self.name}")
+            raise TowlineError(f"release {self.plan.release} is not retained on {self.name}")
         return release
 
-    def _context(self, release: Release, slot: str, tick: Tick) -> GateContext:
+    def _context(
+        self, release: Release, slot: str, check_cancelled: CancellationCheck
+    ) -> GateContext:
         folder = self.site.project.deploy_tree
         return GateContext(
-            self.engine, release, slot, folder, tick,
+            self.engine, release, slot, folder, check_cancelled,
             say=self._tell, keep=self._keep, since=self.since,
         )  # fmt: skip
 
@@ -226,31 +228,31 @@ class HostRollout:
         where = {"host": self.name} if self.site.remote else {}
         self.keep({**where, **verdict.data(gate)})
 
-    def _persistent_health(self, release: Release, tick: Tick) -> str:
+    def _persistent_health(self, release: Release, check_cancelled: CancellationCheck) -> str:
         """Wait until backing services and the router are healthy."""
         roles = (Role.BACKING, Role.ROUTER)
         if not release.named(*roles):
             return ""
         health = Health(self.site.rollout.health_timeout, roles)
-        return pass_gate(health, self._context(release, "", tick))
+        return pass_gate(health, self._context(release, "", check_cancelled))
 
     def _tell(self, text: str) -> None:
         self.say(f"{self.name}: {text}" if self.site.remote else text)
 
-    def _reconcile(self, tick: Tick) -> str:
+    def _reconcile(self, check_cancelled: CancellationCheck) -> str:
         release, renewed = self._release, renewal.Services()
         if self.plan.kind == "deploy":
             renewed = renewal.place(self.site, release, renewal.find(self.site, release))
         own(self.site, release)
         done = self._reconcile_to(release, renewed)
-        figures = self._persistent_health(self._release, tick)
+        figures = self._persistent_health(self._release, check_cancelled)
         return "; ".join(filter(None, [*done, figures]))
 
     def _reconcile_to(self, release: Release, renewed: renewal.Services) -> list[str]:
         engine = self.engine
         return engine.reconcile(release, renewed) if renewed else engine.reconcile(release)
 
-    def _renew(self, tick: Tick) -> str:
+    def _renew(self, check_cancelled: CancellationCheck) -> str:
         """Renew certificates and secrets of the live release, or leave all as it was."""
         site, release = self.site, self._release
         found = self.renewed or renewal.find(site, release)
@@ -259,7 +261,7 @@ class HostRollout:
             services.setdefault(release.router, [])
         try:
             done = self.engine.renew(release, services)
-            figures = self._persistent_health(release, tick)
+            figures = self._persistent_health(release, check_cancelled)
         except Exception:
             back = renewal.revert(site)
             # Why it failed is told, and not what else did.
@@ -274,18 +276,20 @@ class HostRollout:
         detached = self.site.engine.detached(self.site.engine.observe())
         return self.site.engine.reattach(detached) if detached else "done already"
 
-    def _migrate(self, tick: Tick) -> str:
+    def _migrate(self, check_cancelled: CancellationCheck) -> str:
         release = self._release
         names = release.named(Role.JOB)
         for name in names:
-            self._run_job(release, name, tick)
+            self._run_job(release, name, check_cancelled)
         return f"{', '.join(names)} done"
 
-    def _run_job(self, release: Release, name: str, tick: Tick) -> None:
+    def _run_job(self, release: Release, name: str, check_cancelled: CancellationCheck) -> None:
         given = release.settings(name).timeout
         limit = self.site.rollout.job_timeout if given is None else given
         try:
-            self.engine.run_job(release, self.plan.colour, name, timeout=limit, tick=tick)
+            self.engine.run_job(
+                release, self.plan.slot, name, timeout=limit, check_cancelled=check_cancelled
+            )
         except JobFailed as error:
             raise with_log(self.site, release, name, error) from None
 
@@ -297,14 +301,14 @@ class HostRollout:
             store.mark(plan.old, Status.BAD, self.reason or "rolled back")
         return "; ".join(prune(self.site, self._release, self.site.rollout.keep))
 
-    def _transition(self, tick: Tick) -> Transition:
+    def _transition(self, check_cancelled: CancellationCheck) -> Transition:
         plan, site = self.plan, self.site
         new = site.store.get(plan.release)
-        old = (plan.old, plan.old_colour) if plan.old and plan.old_colour else None
+        old = (plan.old, plan.old_slot) if plan.old and plan.old_slot else None
         return Transition(
             self.engine,
-            self._context(new, plan.colour, tick) if new else None,
-            self._context(*old, tick) if old else None,
+            self._context(new, plan.slot, check_cancelled) if new else None,
+            self._context(*old, check_cancelled) if old else None,
             site.rollout,
-            tick,
+            check_cancelled,
         )

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from towline.config.loading import Project
 from towline.engines.bundle import Bundle
 from towline.engines.image_store import ImageStore
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.errors import UsageError
-from towline.images.registry import CONTENT, Listing, repository, split
+from towline.images.registry import CONTENT, RemoteImage, repository, split
 from towline.rollout.planner import Transfer
 
 
@@ -33,7 +33,7 @@ class ImageSources:
     shipped: set[str] = field(default_factory=set)
 
 
-def find_images(site: Site, bundle: Bundle, content: str) -> ImageSources:
+def find_images(site: HostEnvironment, bundle: Bundle, content: str) -> ImageSources:
     """Where each image of the deploy tree comes from, for one host.
 
     Args:
@@ -62,18 +62,18 @@ def find_images(site: Site, bundle: Bundle, content: str) -> ImageSources:
 
 
 def _bring_built(
-    site: Site, found: ImageSources, reference: str, makers: list[str], content: str
+    site: HostEnvironment, found: ImageSources, reference: str, makers: list[str], content: str
 ) -> None:
     """An image of the project's own that the host lacks."""
     is_here = bool(site.remote and _pinned(site.builder.images, reference, content))
     by_registry = site.by_registry and site.registries.pushes(reference)
     if by_registry:
-        listing = site.listing(reference)
+        remote_image = site.remote_image(reference)
         # Where the registry cannot be asked from here, the label is looked at when it was pulled.
-        if listing and listing.layers and listing.labels.get(CONTENT) != content:
+        if remote_image and remote_image.layers and remote_image.labels.get(CONTENT) != content:
             raise other_content(reference)
-        if listing:
-            found.to_pull[reference] = _from_registry(site, reference, listing)
+        if remote_image:
+            found.to_pull[reference] = _from_registry(site, reference, remote_image)
             return
     if not is_here:
         found.to_build += makers
@@ -89,13 +89,12 @@ def _bring_built(
 def other_content(reference: str) -> UsageError:
     """What to say when a registry has another image under the name of this version."""
     return UsageError(
-        f"{reference} in the registry was not built from what is promoted; "
-        "a version names one content",
+        f"{reference} in the registry was not built from what is promoted; versions are immutable",
         remedy="promote a new version: `inv promote --bump patch`",
     )
 
 
-def _bring(site: Site, found: ImageSources, reference: str) -> None:
+def _bring(site: HostEnvironment, found: ImageSources, reference: str) -> None:
     """An image of others that the host lacks."""
     exact = exact_name(site.project, reference)
     pinned_here = _pinned(site.builder.images, exact, "") if site.remote else ""
@@ -111,21 +110,21 @@ def _bring(site: Site, found: ImageSources, reference: str) -> None:
         )
     # What was tried here is what the hosts get, whatever the tag means by now.
     same = f"{repository(reference)}@{pinned_here.rpartition('@')[2]}" if pinned_here else exact
-    listing = site.listing(same)
-    if listing is None:
+    remote_image = site.remote_image(same)
+    if remote_image is None:
         raise UsageError(
             f"the registry {split(reference).registry} has no image {reference}",
-            remedy="mend its name in the compose file",
+            remedy="fix its name in the compose file",
         )
-    found.to_pull[reference] = _from_registry(site, reference, listing)
+    found.to_pull[reference] = _from_registry(site, reference, remote_image)
 
 
-def _from_registry(site: Site, reference: str, listing: Listing) -> Transfer:
+def _from_registry(site: HostEnvironment, reference: str, remote_image: RemoteImage) -> Transfer:
     size = None
-    if listing.layers:
-        there = site.engine.images.count_known([layer.diff for layer in listing.layers])
-        size = sum(layer.size for layer in listing.layers[there:])
-    return Transfer(reference, f"{repository(reference)}@{listing.digest}", size)
+    if remote_image.layers:
+        there = site.engine.images.count_known([layer.diff for layer in remote_image.layers])
+        size = sum(layer.size for layer in remote_image.layers[there:])
+    return Transfer(reference, f"{repository(reference)}@{remote_image.digest}", size)
 
 
 def exact_name(project: Project, reference: str) -> str:
@@ -141,7 +140,9 @@ def exact_name(project: Project, reference: str) -> str:
     return reference
 
 
-def _over_ssh(site: Site, found: ImageSources, reference: str, *, is_here: bool) -> Transfer:
+def _over_ssh(
+    site: HostEnvironment, found: ImageSources, reference: str, *, is_here: bool
+) -> Transfer:
     if not is_here:
         return Transfer(reference)
     # Images that are built on each other share layers, which travel once.

@@ -1,20 +1,20 @@
 """Build the images of the promoted release, and say what they are."""
 
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.progress import Progress
-from towline.rollout.candidates import promoted
+from towline.rollout.deploy_inputs import promoted
 from towline.rollout.planner import short
 from towline.rollout.prepare import Preparation, preparation
 
 Row = dict[str, str]
 
 
-def planned(site: Site) -> list[Row]:
+def planned(site: HostEnvironment) -> list[Row]:
     """What a build would make, and what is there already; changes nothing."""
     return _rows(_preparation(site))
 
 
-def build(site: Site, progress: Progress) -> list[Row]:
+def build(site: HostEnvironment, progress: Progress) -> list[Row]:
     """Build every image of the release; unchanged layers come from the engine's cache."""
     prepared = _preparation(site)
     names = sorted(prepared.bundle.built)
@@ -24,7 +24,7 @@ def build(site: Site, progress: Progress) -> list[Row]:
     return _rows(prepared)
 
 
-def _preparation(site: Site) -> Preparation:
+def _preparation(site: HostEnvironment) -> Preparation:
     return preparation(site, promoted(site))
 
 

@@ -1,4 +1,4 @@
-"""What to do about an operation that was killed: go on with it, or go back from it.
+"""What to do about an operation that was killed: resume it, or roll it back.
 
 The journal says what was begun and never ended; what serves is always one healthy version.
 """
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from towline.config.deploy_sections import Rollout, strategy_names
 from towline.engines.acts import Effect
-from towline.engines.world import COLOURS, other
+from towline.engines.observed import SLOTS, other
 from towline.environments import lead_lock, renewal
-from towline.environments.site import Fleet, Observed, Site, observe
+from towline.environments.host_environment import EnvironmentState, Fleet, HostEnvironment, observe
 from towline.errors import CheckFailed, TowlineError, UsageError
 from towline.rollout import forecast
 from towline.rollout.host_rollout import HostRollout, PlanOutdated
@@ -35,7 +35,7 @@ def of_journal(entries: list[Entry]) -> Unfinished | None:
     return left if left and left.kind in _KINDS else None
 
 
-def _holder(site: Site) -> lock.Holder | None:
+def _holder(site: HostEnvironment) -> lock.Holder | None:
     return lock.living(site.host.files, site.state.lock)
 
 
@@ -50,7 +50,7 @@ def refuse(fleet: Fleet) -> None:
         raise unended(fleet.lead, left)
 
 
-def same(site: Site, expected: Unfinished | None) -> None:
+def same(site: HostEnvironment, expected: Unfinished | None) -> None:
     """Make sure, under the lock, that nothing else was interrupted since the plan was made.
 
     Args:
@@ -72,7 +72,7 @@ def same(site: Site, expected: Unfinished | None) -> None:
         )
 
 
-def unended(site: Site, left: Unfinished) -> CheckFailed:
+def unended(site: HostEnvironment, left: Unfinished) -> CheckFailed:
     """What is said to whoever wants something new before the old has come to an end."""
     if left.pause:
         return paused(site, left, left.pause)
@@ -82,11 +82,11 @@ def unended(site: Site, left: Unfinished) -> CheckFailed:
         f"{left.kind} {left.release} was interrupted at step {step_of(left)} ({left.at}); "
         f"{live.id if live else 'nothing'} serves",
         remedy=f"`inv deploy.resume --env {name}` goes on with it, `inv deploy.abort --env {name}` "
-        "goes back; `inv deploy` does that first with --resume or --abort",
+        "rolls back; `inv deploy` does that first with --resume or --abort",
     )
 
 
-def paused(site: Site, left: Unfinished, pause: Pause) -> CheckFailed:
+def paused(site: HostEnvironment, left: Unfinished, pause: Pause) -> CheckFailed:
     """What is said to whoever wants something else while a deploy is paused."""
     name = site.name
     return CheckFailed(
@@ -97,7 +97,7 @@ def paused(site: Site, left: Unfinished, pause: Pause) -> CheckFailed:
     )
 
 
-def settings_of(site: Site, left: Unfinished | None) -> Rollout:
+def settings_of(site: HostEnvironment, left: Unfinished | None) -> Rollout:
     """The rollout settings, with the strategy that an unfinished deploy was begun with."""
     if left is None or left.strategy not in strategy_names():
         return site.rollout
@@ -145,7 +145,7 @@ def refuse_to_deploy_after(fleet: Fleet, version: str) -> None:
         f"rollback {left.release} was interrupted, and a rollback holds {name}: no deploy follows "
         "it; nothing was changed",
         remedy=f"`inv deploy.resume --env {name}` ends the rollback; `inv deploy --abort --env "
-        f"{name}` goes back from it and then deploys",
+        f"{name}` rolls it back and then deploys",
     )
 
 
@@ -173,22 +173,22 @@ def all_for(parts: list[HostRollout], release: str) -> tuple[HostRollout, ...]:
         if part.plan.release != release:
             raise UsageError(
                 f"release {release} was interrupted, and {part.plan.release} is promoted now",
-                remedy=f"`inv deploy.abort --env {part.plan.environment}` goes back first",
+                remedy=f"`inv deploy.abort --env {part.plan.environment}` rolls back first",
             )
     return tuple(parts)
 
 
-def abort_on_host(left: Unfinished) -> Callable[[Site], HostRollout]:
-    """How one host goes back: the release that served before serves again, alone."""
+def abort_on_host(left: Unfinished) -> Callable[[HostEnvironment], HostRollout]:
+    """How one host rolls back: the release that served before serves again, alone."""
     release_before = left.before
 
-    def part(site: Site) -> HostRollout:
+    def part(site: HostEnvironment) -> HostRollout:
         observed = observe(site)
         old = site.store.get(release_before) if release_before else None
-        slots = {observed.world.release_of(colour): colour for colour in COLOURS}
-        fallback = observed.colour or "blue"
-        old_colour = slots.get(release_before, fallback)
-        colour = slots.get(left.release, other(old_colour))
+        slots = {observed.state.release_of(slot): slot for slot in SLOTS}
+        fallback = observed.slot or "blue"
+        old_slot = slots.get(release_before, fallback)
+        slot = slots.get(left.release, other(old_slot))
         title = f"bring {old.id} back" if old else f"stop {left.release}"
         effects, warnings = _foretell(site, observed, old, left.release) if old else ((), ())
         plan = Plan(
@@ -199,8 +199,8 @@ def abort_on_host(left: Unfinished) -> Callable[[Site], HostRollout]:
             version=old.version if old else "",
             commit=old.commit if old else "",
             live=observed.live.id if observed.live else "",
-            colour=colour,
-            old_colour=old_colour if old else None,
+            slot=slot,
+            old_slot=old_slot if old else None,
             old=old,
             strategy=f"back from {left.kind} {left.release}",
             steps=(PlannedStep(table.RESTORE, title, effects=effects),),
@@ -212,7 +212,7 @@ def abort_on_host(left: Unfinished) -> Callable[[Site], HostRollout]:
 
 
 def _foretell(
-    site: Site, observed: Observed, old: Release, begun: str
+    site: HostEnvironment, observed: EnvironmentState, old: Release, begun: str
 ) -> tuple[tuple[Effect, ...], tuple[str, ...]]:
     """What the way back does to persistent services, and what to warn of."""
     try:

@@ -5,25 +5,31 @@ from dataclasses import dataclass, field, replace
 
 from towline.config.services import Role
 from towline.environments import renewal
-from towline.environments.site import Fleet, Observed, Site, observe, require_managed
+from towline.environments.host_environment import (
+    EnvironmentState,
+    Fleet,
+    HostEnvironment,
+    observe,
+    require_managed,
+)
 from towline.errors import UsageError
 from towline.progress import Progress
 from towline.rollout import arrivals, bringing, by_hand, forecast, interrupted
-from towline.rollout.candidates import (
-    Identifiers,
-    before_of,
-    from_kept,
-    kept_version,
-    promoted,
-    read_manifest,
-)
 from towline.rollout.continuation import find_continuation
+from towline.rollout.deploy_inputs import (
+    Identifiers,
+    from_retained,
+    promoted,
+    read_baseline,
+    read_manifest,
+    retained_version,
+)
 from towline.rollout.failure_logs import mark_bad
 from towline.rollout.forecast import Wanted, find_effects
 from towline.rollout.host_rollout import HostRollout
 from towline.rollout.plan import Plan, PlannedStep
 from towline.rollout.planner import (
-    Scene,
+    PlanInputs,
     plan_deploy,
     plan_migration,
     plan_renewal,
@@ -69,7 +75,7 @@ class Operation:
     also_admit: Callable[[], None] | None = None
 
     @property
-    def site(self) -> Site:
+    def site(self) -> HostEnvironment:
         """The environment on its first host."""
         return self.parts[0].site
 
@@ -115,10 +121,10 @@ class Operation:
             for line, hosts in found.items()
         )
 
-    def moved(self) -> dict[str, str]:
+    def transferred(self) -> dict[str, str]:
         """What travelled to each host that is another machine, and by how many commands."""
         return {
-            part.name: f"{part.site.moved}; {_commands(part.site.moved.commands)}"
+            part.name: f"{part.site.transferred}; {_commands(part.site.transferred.commands)}"
             for part in self.parts
             if part.site.remote
         }
@@ -130,7 +136,7 @@ class Operation:
 
         Args:
             progress: Shows the steps.
-            wait: Seconds to wait for someone else who is at work.
+            wait: Seconds to wait for someone else's operation.
         """
         # A plan that has nothing to do, or is only shown, does not need it.
         from towline.rollout.executor import Executor
@@ -167,7 +173,7 @@ class Operation:
 
 
 def deploy(fleet: Fleet, *, version: str = "", host: str = "") -> Operation:
-    """Deploy the promoted release, or a kept one by its version.
+    """Deploy the promoted release, or a retained one by its version.
 
     Args:
         fleet: The environment on all its hosts.
@@ -205,29 +211,29 @@ def _deploy_to(fleet: Fleet, host: str, version: str) -> Operation:
         )
     source, target = bringing.live_elsewhere(fleet, site)
 
-    def part(item: Site) -> HostRollout:
+    def part(item: HostEnvironment) -> HostRollout:
         # Journal and lock are the lead's, whichever host gets something.
         return _again(item, source, target) if item is site else bringing.idle(item, target)
 
     return Operation(tuple(fleet.each(part)), without=_left_out(fleet))
 
 
-def _is_promoted(site: Site, version: str) -> bool:
+def _is_promoted(site: HostEnvironment, version: str) -> bool:
     return str(parse(version)) == read_manifest(site).version
 
 
-def _again(site: Site, source: Site, target: Release) -> HostRollout:
+def _again(site: HostEnvironment, source: HostEnvironment, target: Release) -> HostRollout:
     """Deploy a retained release once more; from another host where this one lacks it."""
     observed = require_managed(site)
     own = bringing.counterpart(site, target)
     if own:
-        candidate = from_kept(site, own)
-        scene = _scene(site, observed, forecast.retained(site, own))
-        plan = plan_deploy(scene, candidate, site.rollout)
+        candidate = from_retained(site, own)
+        inputs = _plan_inputs(site, observed, forecast.retained(site, own))
+        plan = plan_deploy(inputs, candidate, site.rollout)
         return HostRollout(site, plan, arrivals.again(site, candidate))
     bring = bringing.Bringing(source, target, site)
-    scene = _scene(site, observed, bring.wanted())
-    plan = plan_deploy(scene, bringing.candidate(source, target), site.rollout)
+    inputs = _plan_inputs(site, observed, bring.wanted())
+    plan = plan_deploy(inputs, bringing.candidate(source, target), site.rollout)
     return HostRollout(site, plan, {table.PREPARE: bring})
 
 
@@ -267,9 +273,9 @@ def go_on(fleet: Fleet, left: Unfinished) -> Operation:
     Raises:
         UsageError: When its release is not to be had any more.
     """
-    kept = all(site.store.get(left.release) for site in fleet.sites)
+    retained = all(site.store.get(left.release) for site in fleet.sites)
     called = _identifiers(fleet)
-    parts = fleet.each(lambda site: _deploy(site, left.release if kept else "", called, left))
+    parts = fleet.each(lambda site: _deploy(site, left.release if retained else "", called, left))
     whole = interrupted.all_for(parts, left.release)
     given = {"passed": left.passed, "full": left.full, "before": left.before}
     begins = given if left.passed else {}
@@ -336,21 +342,21 @@ def rollback(
     keep_schema: bool = False,
     force: bool = False,
 ) -> Operation:
-    """Go back to the previous good release, or to a kept one by its version.
+    """Roll back to the previous good release, or to a kept one by its version.
 
     While two releases share the traffic, the one before gets all of it.
 
     Args:
         fleet: The environment on all its hosts.
         version: The release to go to.
-        reason: Why; kept with the release that is left.
+        reason: Why; recorded with the release that is left.
         keep_schema: Go back although the schema changed, or nobody knows whether it did.
         force: In an emergency: leave backing services as they are, well or not, whatever the
-            schema, and begin a new journal where the old one is damaged. The release to go back
+            schema, and begin a new journal where the old one is damaged. The release to roll back
             to must be healthy all the same.
 
     Raises:
-        UsageError: When there is none to go back to, or the schema changed and nobody said what
+        UsageError: When there is none to roll back to, or the schema changed and nobody said what
             to do about it.
     """
     undone = by_hand.undo(fleet, version, reason, force=force)
@@ -369,7 +375,7 @@ def rollback(
 
     wanted = fleet.lead.store.get(target)
 
-    def part(site: Site) -> HostRollout:
+    def part(site: HostEnvironment) -> HostRollout:
         if site is fleet.lead or wanted is None:
             return first
         return _rollback_to(site, fleet.lead, wanted, reason, keep_schema=keep_schema)
@@ -387,7 +393,7 @@ def rollback(
     )
 
 
-def _judge(site: Site, plan: Plan) -> SchemaVerdict:
+def _judge(site: HostEnvironment, plan: Plan) -> SchemaVerdict:
     """What the schema guard says to a planned rollback."""
     releases = {item.id: item for item in site.store.all()}
     return judge_rollback(releases.get(plan.live), releases[plan.release], [*releases.values()])
@@ -433,7 +439,7 @@ def _identifiers(fleet: Fleet) -> Identifiers:
 
 
 def _deploy(
-    site: Site,
+    site: HostEnvironment,
     version: str,
     called: Identifiers | None = None,
     left: Unfinished | None = None,
@@ -443,21 +449,21 @@ def _deploy(
     rollout = interrupted.settings_of(site, left)
     at = find_continuation(site.store, observed, left)
     if version and str(parse(version)) != read_manifest(site).version:
-        target = kept_version(site, version)
-        again = from_kept(site, target)
-        scene = _scene(site, observed, forecast.retained(site, target))
-        plan = plan_deploy(scene, again, rollout, at)
+        target = retained_version(site, version)
+        again = from_retained(site, target)
+        inputs = _plan_inputs(site, observed, forecast.retained(site, target))
+        plan = plan_deploy(inputs, again, rollout, at)
         return HostRollout(site, plan, arrivals.again(site, again), touched=at is not None)
     found = promoted(site, observed.live, resolve=False, identifiers=called)
-    scene = _scene(site, observed, forecast.candidate(site, found.candidate, found.bundle))
-    plan = plan_deploy(scene, found.candidate, rollout, at)
-    if found.candidate.kept:
+    inputs = _plan_inputs(site, observed, forecast.candidate(site, found.candidate, found.bundle))
+    plan = plan_deploy(inputs, found.candidate, rollout, at)
+    if found.candidate.retained:
         prepared = arrivals.again(site, found.candidate)
         return HostRollout(site, plan, prepared, touched=at is not None)
     return HostRollout(site, plan, preparation(site, found).actions())
 
 
-def _reload_certificates(site: Site, force: bool) -> HostRollout:
+def _reload_certificates(site: HostEnvironment, force: bool) -> HostRollout:
     observed = require_managed(site)
     live = observed.live
     if live is None or live.router is None:
@@ -469,11 +475,11 @@ def _reload_certificates(site: Site, force: bool) -> HostRollout:
     found = renewal.find(site, live, only=[live.router], force=force)
     # Always: whoever asks may have renewed it on the host.
     renewed = {live.router: found.services().get(live.router, [])}
-    scene = replace(_scene(site, observed, None), renewed=renewed, notes=tuple(found.said))
-    return HostRollout(site, plan_renewal(scene, live), renewed=found)
+    inputs = replace(_plan_inputs(site, observed, None), renewed=renewed, notes=tuple(found.said))
+    return HostRollout(site, plan_renewal(inputs, live), renewed=found)
 
 
-def _migrate(site: Site) -> HostRollout:
+def _migrate(site: HostEnvironment) -> HostRollout:
     observed = require_managed(site)
     found = promoted(site, observed.live, resolve=False)
     if not found.candidate.named(Role.JOB):
@@ -482,35 +488,44 @@ def _migrate(site: Site) -> HostRollout:
             remedy="give your migration service `x-towline: {role: job}`",
         )
     wanted = forecast.candidate(site, found.candidate, found.bundle)
-    scene = _scene(site, observed, wanted, renews=False)
-    plan = plan_migration(scene, found.candidate)
+    inputs = _plan_inputs(site, observed, wanted, renews=False)
+    plan = plan_migration(inputs, found.candidate)
     again = arrivals.again(site, found.candidate)
-    prepared = again if found.candidate.kept else preparation(site, found).actions()
+    prepared = again if found.candidate.retained else preparation(site, found).actions()
     return HostRollout(site, plan, prepared)
 
 
-def _rollback(site: Site, version: str, reason: str, *, keep_schema: bool) -> HostRollout:
+def _rollback(
+    site: HostEnvironment, version: str, reason: str, *, keep_schema: bool
+) -> HostRollout:
     observed = require_managed(site)
     live = observed.live
-    target = kept_version(site, version, other_than=live.id if live else "") if version else None
+    target = (
+        retained_version(site, version, other_than=live.id if live else "") if version else None
+    )
     target = target or find_previous(site, live)
     if live and target.id == live.id:
         raise UsageError(
             f"{target.id} is live already",
-            remedy=f"`inv status --env {site.name}` shows what is kept",
+            remedy=f"`inv status --env {site.name}` shows what is retained",
         )
     schema = judge_rollback(live, target, site.store.all())
     if not keep_schema:
         schema.refuse_changed()
-    candidate = from_kept(site, target)
-    scene = _scene(site, observed, forecast.retained(site, target), renews=False)
-    plan = plan_rollback(scene, candidate, target)
+    candidate = from_retained(site, target)
+    inputs = _plan_inputs(site, observed, forecast.retained(site, target), renews=False)
+    plan = plan_rollback(inputs, candidate, target)
     plan = replace(plan, warnings=(*plan.warnings, *schema.warnings()))
     return HostRollout(site, plan, arrivals.again(site, candidate), reason=reason)
 
 
 def _rollback_to(
-    site: Site, source: Site, target: Release, reason: str, *, keep_schema: bool
+    site: HostEnvironment,
+    source: HostEnvironment,
+    target: Release,
+    reason: str,
+    *,
+    keep_schema: bool,
 ) -> HostRollout:
     """What another host than the first does: it may serve that release, or lack it."""
     observed, own = require_managed(site), bringing.counterpart(site, target)
@@ -520,14 +535,16 @@ def _rollback_to(
     if own:
         return _rollback(site, own.id, reason, keep_schema=keep_schema)
     bring = bringing.Bringing(source, target, site)
-    scene = _scene(site, observed, bring.wanted(), renews=False)
-    plan = plan_rollback(scene, bringing.candidate(source, target), target)
+    inputs = _plan_inputs(site, observed, bring.wanted(), renews=False)
+    plan = plan_rollback(inputs, bringing.candidate(source, target), target)
     first = PlannedStep(table.PREPARE, f"bring {target.id} from {source.host.name}")
     plan = replace(plan, steps=(first, *plan.steps))
     return HostRollout(site, plan, {table.PREPARE: bring}, reason=reason)
 
 
-def _scene(site: Site, observed: Observed, wanted: Wanted | None, *, renews: bool = True) -> Scene:
+def _plan_inputs(
+    site: HostEnvironment, observed: EnvironmentState, wanted: Wanted | None, *, renews: bool = True
+) -> PlanInputs:
     """What a plan is made from.
 
     Args:
@@ -539,15 +556,15 @@ def _scene(site: Site, observed: Observed, wanted: Wanted | None, *, renews: boo
     name = site.project.settings.project
     live = observed.live
     found = renewal.find(site, live) if live and renews else renewal.Renewal()
-    before, notes, renewed = before_of(site, live), tuple(found.said), found.services()
+    before, notes, renewed = read_baseline(site, live), tuple(found.said), found.services()
     effects = find_effects(site, observed, wanted, renewed) if wanted else ()
-    return Scene(
+    return PlanInputs(
         name, site.name, site.state, observed, before, site.engine.commands,
         effects, renewed, notes, _strategy_settings(site),
     )  # fmt: skip
 
 
-def _strategy_settings(site: Site) -> StrategySettings:
+def _strategy_settings(site: HostEnvironment) -> StrategySettings:
     environment = site.environment
     return StrategySettings(
         site.rollout,
@@ -558,7 +575,7 @@ def _strategy_settings(site: Site) -> StrategySettings:
     )
 
 
-def find_previous(site: Site, live: Release | None) -> Release:
+def find_previous(site: HostEnvironment, live: Release | None) -> Release:
     """The newest good release before the live one; the one standing by is as good as any other.
 
     Raises:
@@ -569,6 +586,6 @@ def find_previous(site: Site, live: Release | None) -> Release:
     if not older:
         raise UsageError(
             f"there is no good release to roll back to in {site.name} on {site.host.name}",
-            remedy=f"`inv rollback --env {site.name} --list-versions` shows what is kept",
+            remedy=f"`inv rollback --env {site.name} --list-versions` shows what is retained",
         )
     return older[-1]

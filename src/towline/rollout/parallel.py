@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from towline.errors import TowlineError
-from towline.hosts.waiting import cut
+from towline.hosts.waiting import is_connection_error
 from towline.progress import StepNote
-from towline.rollout.host_rollout import HostRollout, Tick
+from towline.rollout.host_rollout import CancellationCheck, HostRollout
 from towline.state.lock import Fenced
 
 
-class Halted(TowlineError):
+class Cancelled(TowlineError):
     """A host stopped because another one failed."""
 
 
@@ -51,10 +51,10 @@ class Retreat:
 
 def on_all(
     parts: Sequence[HostRollout],
-    act: Callable[[HostRollout, Tick], str],
+    act: Callable[[HostRollout, CancellationCheck], str],
     *,
     at_once: int = 10,
-    tick: Callable[[], None] | None = None,
+    check_cancelled: Callable[[], None] | None = None,
     together: bool = True,
     retreat: Retreat | None = None,
 ) -> list[str]:
@@ -67,7 +67,7 @@ def on_all(
         parts: The hosts.
         act: What to do; what takes long calls the function that it gets.
         at_once: Hosts that work at the same time.
-        tick: Asked in every wait of a host; raises when the operation is to stop.
+        check_cancelled: Asked in every wait of a host; raises when the operation is to stop.
         together: Whether the others stop when one fails.
         retreat: What becomes of the others then; a host that is lost must not hold them back.
 
@@ -78,9 +78,9 @@ def on_all(
 
     def guarded() -> None:
         if stop.is_set():
-            raise Halted("stopped, because another host failed")
-        if tick:
-            tick()
+            raise Cancelled("cancelled, because another host failed")
+        if check_cancelled:
+            check_cancelled()
 
     def work(part: HostRollout) -> str | Exception:
         try:
@@ -118,7 +118,7 @@ def _at_once(
         for done in as_completed(begun):
             outcome = done.result()
             # One that is lost would only be waited for once more.
-            if not (isinstance(outcome, Exception) and cut(outcome)):
+            if not (isinstance(outcome, Exception) and is_connection_error(outcome)):
                 idle.append(begun[done])
             if retreat and stop.is_set():
                 for part in idle:
@@ -153,7 +153,7 @@ def _failure(
     outcomes: Sequence[str | Exception],
     failed: Sequence[tuple[HostRollout, Exception]],
 ) -> HostFailed:
-    own = [pair for pair in failed if not isinstance(pair[1], Halted)] or list(failed)
+    own = [pair for pair in failed if not isinstance(pair[1], Cancelled)] or list(failed)
     # That the lock was lost counts for all hosts, whatever else went wrong on some.
     part, error = next((pair for pair in own if isinstance(pair[1], Fenced)), own[0])
     others = []
@@ -161,5 +161,5 @@ def _failure(
         if other is not part:
             redact = other.site.redactor.redact
             said = f"failed: {redact(str(outcome))}" if isinstance(outcome, Exception) else "passed"
-            others.append(f"{other.name} {'stopped' if isinstance(outcome, Halted) else said}")
+            others.append(f"{other.name} {'stopped' if isinstance(outcome, Cancelled) else said}")
     return HostFailed(part, error, others, own)

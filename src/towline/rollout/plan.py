@@ -67,8 +67,8 @@ class Plan:
         kind: `deploy` or `rollback`.
         release: Identifier of the release that is to serve.
         live: Identifier of the release that serves now; empty when none does.
-        colour: The slot of the release that is to serve.
-        old_colour: The slot of the release that serves now.
+        slot: The slot of the release that is to serve.
+        old_slot: The slot of the release that serves now.
         old: The release to come back to when the operation fails.
         steps: In order; none when there is nothing to do.
         changes: What differs between the two releases.
@@ -85,8 +85,8 @@ class Plan:
     version: str
     commit: str
     live: str
-    colour: str
-    old_colour: str | None
+    slot: str
+    old_slot: str | None
     old: Release | None
     strategy: str
     steps: tuple[PlannedStep, ...] = ()
@@ -109,7 +109,8 @@ class Plan:
         """The plan for machines; it holds no secret."""
         data = {name: value for name, value in asdict(self).items() if name not in ("old", "steps")}
         steps = [step.data() for step in self.steps]
-        return {**data, "nothing_to_do": self.nothing_to_do, "steps": steps}
+        old = {"colour": self.slot, "old_colour": self.old_slot}  # they go with 0.8.0
+        return {**data, **old, "nothing_to_do": self.nothing_to_do, "steps": steps}
 
     def lines(self) -> Iterator[str]:
         """The plan for people."""
@@ -118,7 +119,7 @@ class Plan:
             return
         yield f"{self.kind} {self.project} {self.release} to {self.environment} ({self.strategy})"
         yield f"  live now   {self.live or 'nothing'}"
-        yield f"  slot       {self.colour}"
+        yield f"  slot       {self.slot}"
         if self.hosts:
             yield f"  hosts      {', '.join(self.hosts)}"
         for warning in self.warnings:

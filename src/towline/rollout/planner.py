@@ -11,8 +11,8 @@ from towline.config.services import SCALED, Role
 from towline.config.units import format_duration, format_size
 from towline.engines.acts import Act, Effect
 from towline.engines.commands import Commands
-from towline.engines.world import other
-from towline.environments.site import Observed
+from towline.engines.observed import other
+from towline.environments.host_environment import EnvironmentState
 from towline.errors import UsageError
 from towline.images.registry import split
 from towline.promotion.migrations import Migrations, compare_migrations
@@ -52,7 +52,7 @@ class Candidate:
 
     Attributes:
         id: Identifier that the release has, or will get.
-        kept: The release, when the host keeps it already.
+        retained: The release, when the host retains it already.
         images: Service -> image reference, pinned where the image exists.
         to_build: Services whose image has to be built.
         to_push: Images that this machine brings to their registry.
@@ -70,7 +70,7 @@ class Candidate:
     version: str
     commit: str
     fingerprint: str
-    kept: Release | None
+    retained: Release | None
     images: Mapping[str, str]
     to_build: tuple[str, ...]
     to_pull: tuple[Transfer, ...]
@@ -90,7 +90,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Before:
+class Baseline:
     """The live release's side of the comparison."""
 
     files: Mapping[str, str]
@@ -99,7 +99,7 @@ class Before:
 
 
 @dataclass(frozen=True)
-class Scene:
+class PlanInputs:
     """Where a plan is made for.
 
     Attributes:
@@ -115,8 +115,8 @@ class Scene:
     project: str
     environment: str
     state: StateFolder
-    observed: Observed
-    before: Before
+    observed: EnvironmentState
+    before: Baseline
     commands: Commands
     effects: tuple[Effect, ...] = ()
     renewed: Mapping[str, Sequence[Path]] = field(default_factory=dict)
@@ -139,7 +139,7 @@ def fingerprint(
         values: Variables and secrets.
         rollout: Settings.
         host_files: Path -> digest of the keys and secrets that its app services read.
-        compose: The Compose files of the environment. A single one adds nothing: releases kept
+        compose: The Compose files of the environment. A single one adds nothing: releases retained
             from before there could be several were made without its name.
     """
     replicas = rollout.replicas
@@ -191,12 +191,12 @@ def require_scaled(rollout: Rollout, roles: Mapping[str, Role]) -> None:
 
 
 def plan_deploy(
-    scene: Scene, candidate: Candidate, rollout: Rollout, at: Continuation | None = None
+    inputs: PlanInputs, candidate: Candidate, rollout: Rollout, at: Continuation | None = None
 ) -> Plan:
     """The plan of a deploy; it has no steps when the release serves already.
 
     Args:
-        scene: Where it is made for.
+        inputs: Where it is made for.
         candidate: The release that is to serve.
         rollout: The settings.
         at: Where a deploy of that release in steps goes on.
@@ -205,151 +205,151 @@ def plan_deploy(
         UsageError: When the strategy needs a router and the compose file has none, or takes the
             service down for longer than is allowed.
     """
-    observed = scene.observed
+    observed = inputs.observed
     live = observed.live
     require_router(rollout, bool(candidate.named(Role.ROUTER)))
     require_uptime(rollout, live)
-    if candidate.kept is None:
+    if candidate.retained is None:
         require_scaled(rollout, candidate.roles)
     strategy = find_strategies()[rollout.strategy]
-    colour: str = other(observed.colour)
-    old, old_colour = live, observed.colour
+    slot: str = other(observed.slot)
+    old, old_slot = live, observed.slot
     steps: list[PlannedStep] = []
-    kept = candidate.kept
-    is_live = live is not None and kept is not None and live.id == kept.id
+    retained = candidate.retained
+    is_live = live is not None and retained is not None and live.id == retained.id
     if at:
-        old, old_colour, colour = at.old, at.old_slot, at.slot
+        old, old_slot, slot = at.old, at.old_slot, at.slot
         finished = is_live = False
-        steps = [_reconcile_step("bring backing services and router up", candidate, scene)]
+        steps = [_reconcile_step("bring backing services and router up", candidate, inputs)]
     elif live and is_live and _whole(observed, live):
         # It has the traffic. What may be missing is the end of an interrupted deploy.
-        old, old_colour = observed.standby, colour
-        colour = observed.colour or colour
-        beside = observed.world.of(old_colour, "app", "worker")
+        old, old_slot = observed.standby, slot
+        slot = observed.slot or slot
+        beside = observed.state.of(old_slot, "app", "worker")
         finished = live.status is Status.GOOD and not any(item.running for item in beside)
     else:
         finished = is_live = False
-        steps = _preparations(candidate, colour, scene)
+        steps = _preparations(candidate, slot, inputs)
     replicas = Replicas(_counts(candidate), old.counts(Role.APP) if old else {})
-    settings = replace(scene.settings, rollout=rollout)
+    settings = replace(inputs.settings, rollout=rollout)
     stages = strategy.stages(replicas, settings)
     wanted = at.remaining(stages) if at else stages
     steps += [
-        _stage_step(before, stage, candidate, colour, scene)
+        _stage_step(before, stage, candidate, slot, inputs)
         for before, stage in transitions(stages, replicas.old)
         if stage in wanted and not finished and (stage.share == 100 or not is_live)
     ]
     if old is None:
         steps = [replace(step, title=_FIRST.get(step.name, step.title)) for step in steps]
-    if live and not steps and scene.renewed:
-        return plan_renewal(scene, live)
+    if live and not steps and inputs.renewed:
+        return plan_renewal(inputs, live)
     if steps:
-        title = f"mark {candidate.id} good, keep the last {rollout.keep} releases"
+        title = f"mark {candidate.id} good, retain the last {rollout.keep} releases"
         steps.append(PlannedStep(table.FINALIZE, title))
-    plan = _plan(scene, candidate, "deploy", rollout.strategy, steps)
+    plan = _plan(inputs, candidate, "deploy", rollout.strategy, steps)
     warnings = deploy_warnings(live, candidate.id, candidate.schema_jobs, candidate.migrations)
-    if kept and kept.status is Status.BAD:
-        warnings = (f"it failed here before: {kept.reason}", *warnings)
+    if retained and retained.status is Status.BAD:
+        warnings = (f"it failed here before: {retained.reason}", *warnings)
     return replace(
         plan,
-        colour=colour,
+        slot=slot,
         old=old,
-        old_colour=old_colour if old else None,
-        warnings=(*warnings, *scene.notes),
+        old_slot=old_slot if old else None,
+        warnings=(*warnings, *inputs.notes),
     )
 
 
-def plan_renewal(scene: Scene, live: Release) -> Plan:
+def plan_renewal(inputs: PlanInputs, live: Release) -> Plan:
     """The plan of one step: certificates and secrets that the live release's services read again.
 
     It is no deploy: when it fails it has put back what was there, and nothing else is to be done.
     """
     router = live.router
     done, effects = [], []
-    for name, paths in sorted(scene.renewed.items()):
+    for name, paths in sorted(inputs.renewed.items()):
         how = "reload" if name == router or live.settings(name).reload else "restart"
         files = ", ".join(str(path) for path in paths)
         done.append(f"{how} {name}: {files}" if files else f"{how} {name}")
         if how == "restart":
             changed = tuple(f"{path} changed" for path in paths)
             effects.append(Effect(name, live.settings(name).role, Act.RESTART, changed))
-    commands = scene.commands.route() if router in scene.renewed else ()
-    renewed = dict.fromkeys(path for paths in scene.renewed.values() for path in paths)
+    commands = inputs.commands.route() if router in inputs.renewed else ()
+    renewed = dict.fromkeys(path for paths in inputs.renewed.values() for path in paths)
     return Plan(
         kind="reload",
-        project=scene.project,
-        environment=scene.environment,
+        project=inputs.project,
+        environment=inputs.environment,
         release=live.id,
         version=live.version,
         commit=live.commit,
         live=live.id,
-        colour=scene.observed.colour or "",
-        old_colour=None,
+        slot=inputs.observed.slot or "",
+        old_slot=None,
         old=None,
         strategy="no container is replaced",
         steps=(PlannedStep(table.RENEW, "; ".join(done), commands, effects=tuple(effects)),),
         changes=tuple(Change("file", str(path), "set", "renewed") for path in renewed),
         images=live.images,
-        warnings=scene.notes,
+        warnings=inputs.notes,
     )
 
 
-def plan_rollback(scene: Scene, candidate: Candidate, target: Release) -> Plan:
-    """The plan of a rollback: what was kept is started, not built."""
-    colour, live = other(scene.observed.colour), scene.observed.live
+def plan_rollback(inputs: PlanInputs, candidate: Candidate, target: Release) -> Plan:
+    """The plan of a rollback: what was retained is started, not built."""
+    slot, live = other(inputs.observed.slot), inputs.observed.live
     replicas = Replicas(target.counts(Role.APP), live.counts(Role.APP) if live else {})
-    stages = rollback(replicas, scene.settings)
+    stages = rollback(replicas, inputs.settings)
     left = f" and {live.id} bad" if live else ""
     steps = [
-        *_transfers(candidate, scene.commands),
+        *_transfers(candidate, inputs.commands),
         _reconcile_step(
-            "bring backing services and router to that release's description", candidate, scene
+            "bring backing services and router to that release's description", candidate, inputs
         ),
         *(
-            _stage_step(before, stage, candidate, colour, scene)
+            _stage_step(before, stage, candidate, slot, inputs)
             for before, stage in transitions(stages, replicas.old)
         ),
         PlannedStep(table.FINALIZE, f"mark {target.id} good{left}"),
     ]
-    return _plan(scene, candidate, "rollback", "rollback", steps)
+    return _plan(inputs, candidate, "rollback", "rollback", steps)
 
 
-def plan_migration(scene: Scene, candidate: Candidate) -> Plan:
+def plan_migration(inputs: PlanInputs, candidate: Candidate) -> Plan:
     """The plan of running the migration jobs alone: no stage, so no traffic moves."""
-    steps = _preparations(candidate, other(scene.observed.colour), scene)
-    return _plan(scene, candidate, "migrate", "jobs only", steps)
+    steps = _preparations(candidate, other(inputs.observed.slot), inputs)
+    return _plan(inputs, candidate, "migrate", "jobs only", steps)
 
 
 def _plan(
-    scene: Scene, candidate: Candidate, kind: str, strategy: str, steps: list[PlannedStep]
+    inputs: PlanInputs, candidate: Candidate, kind: str, strategy: str, steps: list[PlannedStep]
 ) -> Plan:
-    live = scene.observed.live
-    steps = _with_reattachment(scene, steps)
+    live = inputs.observed.live
+    steps = _with_reattachment(inputs, steps)
     return Plan(
         kind=kind,
-        project=scene.project,
-        environment=scene.environment,
+        project=inputs.project,
+        environment=inputs.environment,
         release=candidate.id,
         version=candidate.version,
         commit=candidate.commit,
         live=live.id if live else "",
-        colour=other(scene.observed.colour),
-        old_colour=scene.observed.colour,
+        slot=other(inputs.observed.slot),
+        old_slot=inputs.observed.slot,
         old=live,
         strategy=strategy,
         steps=tuple(steps),
-        changes=tuple(changes(live, candidate, scene.before)) if steps else (),
+        changes=tuple(changes(live, candidate, inputs.before)) if steps else (),
         images=candidate.images,
     )
 
 
-def _with_reattachment(scene: Scene, steps: list[PlannedStep]) -> list[PlannedStep]:
+def _with_reattachment(inputs: PlanInputs, steps: list[PlannedStep]) -> list[PlannedStep]:
     """Before the first step that touches what runs: services must see what is written for them."""
-    detached = scene.observed.detached
+    detached = inputs.observed.detached
     if not detached or not steps:
         return steps
     title = f"restart {', '.join(detached)}: what they mount was deleted and is another folder now"
-    roles = {item.service: item.role for item in scene.observed.world.kept()}
+    roles = {item.service: item.role for item in inputs.observed.state.persistent()}
     why = ("its mounted folder was deleted",)
     effects = tuple(
         Effect(name, roles.get(name, Role.BACKING), Act.RESTART, why) for name in detached
@@ -358,7 +358,7 @@ def _with_reattachment(scene: Scene, steps: list[PlannedStep]) -> list[PlannedSt
     return [*steps[:at], PlannedStep(table.REATTACH, title, effects=effects), *steps[at:]]
 
 
-def changes(live: Release | None, candidate: Candidate, before: Before) -> Iterable[Change]:
+def changes(live: Release | None, candidate: Candidate, before: Baseline) -> Iterable[Change]:
     """What differs between the live release and the candidate; variables by name only."""
     yield from _image_changes(live.images if live else {}, candidate)
     if live is None:
@@ -409,44 +409,44 @@ def _counts(candidate: Candidate) -> dict[str, int]:
     return {name: candidate.replicas.get(name, 1) for name in candidate.named(Role.APP)}
 
 
-def _whole(observed: Observed, live: Release) -> bool:
+def _whole(observed: EnvironmentState, live: Release) -> bool:
     """Whether everything of the live release runs, and mounts what is there."""
     if observed.detached:
         return False
     running = {
-        (item.service, item.colour): item for item in observed.world.containers if item.running
+        (item.service, item.slot): item for item in observed.state.containers if item.running
     }
     for name in live.named(Role.APP, Role.WORKER):
-        if (name, observed.colour) not in running:
+        if (name, observed.slot) not in running:
             return False
     return all((name, "") in running for name in live.named(Role.BACKING, Role.ROUTER))
 
 
-def _preparations(candidate: Candidate, colour: str, scene: Scene) -> list[PlannedStep]:
+def _preparations(candidate: Candidate, slot: str, inputs: PlanInputs) -> list[PlannedStep]:
     steps = []
     if candidate.to_build:
         names = ", ".join(candidate.to_build)
         steps.append(
-            PlannedStep(table.BUILD, f"build {names}", scene.commands.build(candidate.to_build))
+            PlannedStep(table.BUILD, f"build {names}", inputs.commands.build(candidate.to_build))
         )
-    steps += _transfers(candidate, scene.commands)
-    if candidate.kept is None:
-        folder = scene.state.releases / candidate.id
+    steps += _transfers(candidate, inputs.commands)
+    if candidate.retained is None:
+        folder = inputs.state.releases / candidate.id
         steps.append(PlannedStep(table.PREPARE, f"write the release to {folder}"))
     names = ", ".join(candidate.named(Role.BACKING, Role.ROUTER)) or "there are none"
     title = f"bring backing services and router up: {names}"
-    steps.append(_reconcile_step(title, candidate, scene))
+    steps.append(_reconcile_step(title, candidate, inputs))
     jobs = candidate.named(Role.JOB)
     if jobs:
-        commands = scene.commands.run_jobs(candidate.id, colour, jobs)
+        commands = inputs.commands.run_jobs(candidate.id, slot, jobs)
         title = f"run {', '.join(jobs)} in the new image"
         steps.append(PlannedStep(table.MIGRATE, title, commands))
-    return table.with_added(steps, lambda row: row.plan(scene, candidate) if row.plan else None)
+    return table.with_added(steps, lambda row: row.plan(inputs, candidate) if row.plan else None)
 
 
-def _reconcile_step(title: str, candidate: Candidate, scene: Scene) -> PlannedStep:
-    commands = scene.commands.reconcile(candidate.id, scene.effects)
-    return PlannedStep(table.RECONCILE, title, commands, effects=scene.effects)
+def _reconcile_step(title: str, candidate: Candidate, inputs: PlanInputs) -> PlannedStep:
+    commands = inputs.commands.reconcile(candidate.id, inputs.effects)
+    return PlannedStep(table.RECONCILE, title, commands, effects=inputs.effects)
 
 
 def _hand_over(candidate: Candidate, live: Release | None) -> tuple[Effect, ...]:
@@ -495,15 +495,15 @@ def _amount(transfers: Iterable[Transfer]) -> str:
 
 
 def _stage_step(
-    before: Stage, stage: Stage, candidate: Candidate, colour: str, scene: Scene
+    before: Stage, stage: Stage, candidate: Candidate, slot: str, inputs: PlanInputs
 ) -> PlannedStep:
-    named, shown, commands = candidate.named, scene.commands, list[str]()
+    named, shown, commands = candidate.named, inputs.commands, list[str]()
     if any(count > before.new.get(name, 0) for name, count in stage.new.items()):
-        commands += shown.start(candidate.id, colour, named(Role.APP), named(Role.WORKER))
+        commands += shown.start(candidate.id, slot, named(Role.APP), named(Role.WORKER))
     effects: tuple[Effect, ...] = ()
     if stage.workers is Workers.NEW and before.workers is not Workers.NEW:
         commands += shown.start_ready(named(Role.WORKER))
-        effects = _hand_over(candidate, scene.observed.live)
+        effects = _hand_over(candidate, inputs.observed.live)
     if stage.share != before.share and named(Role.ROUTER):
         commands += shown.route()
     return PlannedStep(stage.name, stage.title, tuple(commands), stage, effects=effects)

@@ -11,16 +11,16 @@ from towline.config.envfile import write_env
 from towline.config.services import Role, Service, count_replicas
 from towline.config.units import format_size
 from towline.engines.bundle import Bundle, Draft
+from towline.environments.host_environment import HostEnvironment
 from towline.environments.host_files import HostFiles, owner_of
-from towline.environments.site import Site
 from towline.errors import TowlineError
 from towline.hosts.reading import digest
 from towline.images.registry import repository
 from towline.promotion.manifest import Manifest
 from towline.promotion.tree import MANIFEST_FILE
 from towline.rollout.arrivals import Arrivals, expect
-from towline.rollout.candidates import Promoted, kept_manifest
-from towline.rollout.host_rollout import Action, Tick
+from towline.rollout.deploy_inputs import Promoted, retained_manifest
+from towline.rollout.host_rollout import Action, CancellationCheck
 from towline.rollout.image_sources import exact_name, other_content
 from towline.rollout.planner import Candidate, short
 from towline.rollout.steps import table
@@ -35,7 +35,7 @@ class Preparation:
         host_files: The keys and secrets that app services read.
     """
 
-    site: Site
+    site: HostEnvironment
     manifest: Manifest
     candidate: Candidate
     bundle: Bundle
@@ -52,11 +52,13 @@ class Preparation:
             table.PREPARE: lambda _: self.prepare(),
         }
 
-    def build(self, tick: Tick | None = None, *, everything: bool = False) -> str:
+    def build(
+        self, check_cancelled: CancellationCheck | None = None, *, everything: bool = False
+    ) -> str:
         """Build the images that are missing (or all); returns their ids.
 
         Args:
-            tick: Raises when the build is to end.
+            check_cancelled: Raises when the build is to end.
             everything: Whether to build what is there, too.
         """
         engine, version = self.site.builder, self.manifest.version
@@ -64,7 +66,7 @@ class Preparation:
         names = sorted(built) if everything else list(self.candidate.to_build)
         images = sorted({built[name] for name in names})
         said = [line for line in map(engine.images.set_aside, images) if line]
-        engine.build(self._draft(), names, self.manifest.content, tick)
+        engine.build(self._draft(), names, self.manifest.content, check_cancelled)
         for name in names:
             image = engine.images.find(built[name])
             if image is None:
@@ -105,19 +107,19 @@ class Preparation:
         own = self._host_files(draft)
         site.store.add(replace(self._release(draft), host_files=own), files, beside)
         sent = site.store.sent - before
-        site.moved.files += sent
+        site.transferred.files += sent
         if not site.remote:
             return f"{len(files)} files"
         return f"{len(files) - len(beside)} of {len(files)} files, {format_size(sent)}"
 
     def _beside(self, files: Mapping[str, tuple[bytes, int]]) -> dict[str, Path]:
-        """Files that the newest kept release has as well, by its manifest."""
-        kept = self.site.store.all() if self.site.remote else []
-        if not kept:
+        """Files that the newest retained release has as well, by its manifest."""
+        retained = self.site.store.all() if self.site.remote else []
+        if not retained:
             return {}
-        before = kept[-1]
+        before = retained[-1]
         found = {}
-        for name, record in kept_manifest(self.site.host.files, before).files.items():
+        for name, record in retained_manifest(self.site.host.files, before).files.items():
             path = f"tree/{name}"
             data, mode = files.get(path, (b"", 0))
             is_same = hashlib.sha256(data).hexdigest() == record.sha256
@@ -205,8 +207,8 @@ class Preparation:
         }
 
 
-def preparation(site: Site, promoted: Promoted) -> Preparation:
-    """The preparation of a promoted release that is not kept yet."""
+def preparation(site: HostEnvironment, promoted: Promoted) -> Preparation:
+    """The preparation of a promoted release that is not retained yet."""
     manifest = promoted.manifest
     bundle = promoted.bundle or site.describe(manifest.version, manifest.commit)
     expect(site, promoted.candidate.to_ship)

@@ -1,8 +1,8 @@
 """When a step fails: the old release serves everything again, the new one is stopped.
 
-On several hosts all go back that were touched: no host is left on the new release. What failed,
+On several hosts all roll back that were touched: no host is left on the new release. What failed,
 its figures, the last log lines and the next command to type are said in one error; the logs of
-the failed release are kept beside it, and it is marked bad.
+the failed release are retained beside it, and it is marked bad.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from towline.environments.fence import if_possible
-from towline.errors import NeedsPerson, RolledBack, TowlineError
+from towline.errors import ManualInterventionRequired, RolledBack, TowlineError
 from towline.rollout.blame import fullness, is_infrastructure
 from towline.rollout.events import Events
 from towline.rollout.failure_logs import keep_logs, mark_bad
-from towline.rollout.host_rollout import HostRollout, Tick
-from towline.rollout.interrupts import Interrupted
+from towline.rollout.host_rollout import CancellationCheck, HostRollout
 from towline.rollout.parallel import HostFailed, annotate, on_all, summarize
 from towline.rollout.plan import Plan
+from towline.rollout.signals import Interrupted
 from towline.rollout.steps.table import RESTORE
 from towline.rollout.unreachable import unreachable, works_without
 from towline.state.lock import Fenced
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Summary:
     """What is said of a failure, without secrets.
 
     Attributes:
@@ -65,12 +65,12 @@ class Recovery:
         Raises:
             RolledBack: The old release serves again, on every host.
             Fenced: The lock was lost; nothing more was done.
-            NeedsPerson: The rollback also failed.
+            ManualInterventionRequired: The rollback also failed.
             TowlineError: Nothing was touched, or nothing served before.
         """
         error = failure.error
         touched = [part for part in self.parts if part.name in self.touched]
-        said = self._told(step, failure, touched=bool(touched))
+        said = self._summarize(step, failure, touched=bool(touched))
         if not touched:
             self._end({"error": said.reason})
             nothing = "nothing was changed"
@@ -87,7 +87,7 @@ class Recovery:
             if isinstance(second, HostFailed) and isinstance(second.error, Fenced):
                 raise second.error from error
             self._keep_logs(touched, failure, said)
-            self._needs_person(said, second, error)
+            self._require_intervention(said, second, error)
         self._keep_logs(touched, failure, said)
         if said.blamed:
             self._mark_bad(touched, said.reason)
@@ -100,7 +100,7 @@ class Recovery:
         serves = f"{said.what}; {self._serving(touched)}"
         raise RolledBack(serves, details=said.details, remedy=remedy) from error
 
-    def _told(self, step: str, failure: HostFailed, *, touched: bool) -> _Told:
+    def _summarize(self, step: str, failure: HostFailed, *, touched: bool) -> _Summary:
         full = fullness(failure.part, failure.error)
         reason, remedy, details = _words(failure.part, full or failure.error)
         operation = f"{self._plan.kind} {self._plan.release}"
@@ -108,7 +108,7 @@ class Recovery:
             # On whichever host it was noticed first says nothing.
             what = f"{operation} was {reason} at step {step}"
             remedy = f"`{self._command()}` begins again"
-            return _Told(what, reason, remedy, details, blamed=False, has_lines=bool(details))
+            return _Summary(what, reason, remedy, details, blamed=False, has_lines=bool(details))
         where = f" on {failure.part.name}" if len(self.parts) > 1 else ""
         blamed = self._is_to_blame(failure)
         if full:
@@ -117,9 +117,11 @@ class Recovery:
             remedy = f"check {failure.part.name}, then {self._again()}"
         what = f"{operation} failed at step {step}{where}: {reason}"
         told = [*failure.others, *details]
-        return _Told(what, reason, remedy, told, blamed=blamed, has_lines=bool(details))
+        return _Summary(what, reason, remedy, told, blamed=blamed, has_lines=bool(details))
 
-    def _needs_person(self, said: _Told, second: Exception, error: Exception) -> NoReturn:
+    def _require_intervention(
+        self, said: _Summary, second: Exception, error: Exception
+    ) -> NoReturn:
         part, cause, details = self.parts[0], second, said.details
         if isinstance(second, HostFailed):
             part, cause = second.part, second.error
@@ -131,7 +133,7 @@ class Recovery:
         back = f"inv deploy {env} --version {old.id}" if old else f"inv down {env}"
         remedy = f"look at `inv status {env}`, fix the cause, then `{back}`"
         without = works_without(self.parts, unreachable(second), back)
-        raise NeedsPerson(
+        raise ManualInterventionRequired(
             f"{said.what}; its rollback also failed{where}: {why}",
             details=details,
             remedy="; ".join(filter(None, [remedy, without])),
@@ -154,7 +156,7 @@ class Recovery:
             # A journal that cannot be written (a full disk) must not keep users waiting.
             with if_possible():
                 journal.write(self.operation, "intent", RESTORE)
-            # One that cannot go back must not keep the others from it.
+            # One that cannot roll back must not keep the others from it.
             notes = on_all(touched, lambda part, _: part.restore())
             annotate(note, touched, notes)
         with if_possible():
@@ -181,11 +183,13 @@ class Recovery:
             if part.plan.kind == "deploy" and not again:
                 mark_bad(part.site, part.plan, reason)
 
-    def _keep_logs(self, touched: Sequence[HostRollout], failure: HostFailed, said: _Told) -> None:
+    def _keep_logs(
+        self, touched: Sequence[HostRollout], failure: HostFailed, said: _Summary
+    ) -> None:
         """Save the logs of every host; what is shown are the lines of the one that failed."""
         printed: dict[str, list[str]] = {}
 
-        def keep(part: HostRollout, _: Tick) -> str:
+        def keep(part: HostRollout, _: CancellationCheck) -> str:
             with if_possible():
                 printed[part.name] = keep_logs(part.site, part.engine, part.plan, part.since)
             return ""
@@ -206,8 +210,8 @@ class Recovery:
     def _next_command(self) -> str:
         environment = self._plan.environment
         if self._plan.kind == "rollback":
-            return f"`inv rollback --env {environment} --list-versions` shows what else is kept"
-        return f"mend it, `inv promote`, then `inv deploy --env {environment}`"
+            return f"`inv rollback --env {environment} --list-versions` shows what else is retained"
+        return f"fix it, `inv promote`, then `inv deploy --env {environment}`"
 
 
 def _words(part: HostRollout, error: Exception) -> tuple[str, str, list[str]]:

@@ -3,9 +3,9 @@
 import uuid
 from collections.abc import Callable
 
+from towline.environments.host_environment import Fleet
 from towline.environments.journal_anchor import anchors, contradictions
 from towline.environments.lead_lock import secured
-from towline.environments.site import Fleet
 from towline.state import lock
 from towline.state.journal import Journal, unfinished
 

@@ -1,10 +1,10 @@
-"""Which releases are kept, and forgetting the others with their images."""
+"""Which releases are retained, and forgetting the others with their images."""
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from towline.environments import place
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.errors import TowlineError
 from towline.state.releases import Release, ReleaseStore, StateFolder, Status
 
@@ -13,19 +13,19 @@ def surplus(releases: list[Release], keep: int, used: set[str]) -> list[Release]
     """The releases to forget, oldest first.
 
     The newest `keep` good ones stay, whatever containers belong to stays, and a bad one stays
-    as long as it is newer than the oldest kept one: its logs are wanted.
+    as long as it is newer than the oldest retained one: its logs are wanted.
     """
     good = [item for item in releases if item.status is not Status.BAD]
-    kept = {item.id for item in good[-keep:]} | used
-    oldest = min((item.order for item in releases if item.id in kept), default=(0, ""))
+    retained = {item.id for item in good[-keep:]} | used
+    oldest = min((item.order for item in releases if item.id in retained), default=(0, ""))
     return [
         item
         for item in releases
-        if item.id not in kept and (item.status is not Status.BAD or item.order < oldest)
+        if item.id not in retained and (item.status is not Status.BAD or item.order < oldest)
     ]
 
 
-def prune(site: Site, serving: Release, keep: int) -> list[str]:
+def prune(site: HostEnvironment, serving: Release, keep: int) -> list[str]:
     """Forget surplus releases, and the images built for them that no retained one names.
 
     What another environment keeps counts too, wherever it lies beside this one. An image that a
@@ -47,7 +47,7 @@ def prune(site: Site, serving: Release, keep: int) -> list[str]:
     try:
         named = _named(site.store, *_others(site))
     except (OSError, TowlineError) as error:
-        # Nobody knows what that environment needs to go back to.
+        # Nobody knows what that environment needs to roll back to.
         return [*done, f"left their images: {error}"]
     remove_images(site, gone, named)
     if site.remote:
@@ -55,7 +55,9 @@ def prune(site: Site, serving: Release, keep: int) -> list[str]:
     return done
 
 
-def image_names(site: Site, releases: Iterable[Release], named: Collection[str]) -> list[str]:
+def image_names(
+    site: HostEnvironment, releases: Iterable[Release], named: Collection[str]
+) -> list[str]:
     """What images that were built for releases are called on their host; see `remove_images`."""
     found = {
         name
@@ -66,7 +68,9 @@ def image_names(site: Site, releases: Iterable[Release], named: Collection[str])
     return sorted(found)
 
 
-def remove_images(site: Site, releases: Iterable[Release], named: Collection[str]) -> list[str]:
+def remove_images(
+    site: HostEnvironment, releases: Iterable[Release], named: Collection[str]
+) -> list[str]:
     """Remove the images that were built for releases, on their host.
 
     Args:
@@ -84,7 +88,9 @@ def remove_images(site: Site, releases: Iterable[Release], named: Collection[str
     return done
 
 
-def _forget_here(site: Site, releases: Iterable[Release], named: Collection[str]) -> list[str]:
+def _forget_here(
+    site: HostEnvironment, releases: Iterable[Release], named: Collection[str]
+) -> list[str]:
     """Remove from this machine what it built for another host and keeps for none of its own.
 
     Every host that retains a release has its images itself: none needs those of this machine.
@@ -93,16 +99,16 @@ def _forget_here(site: Site, releases: Iterable[Release], named: Collection[str]
         Why it did not, a phrase.
     """
     try:
-        kept = {*named, *_named(*_stores_here(site))}
+        retained = {*named, *_named(*_stores_here(site))}
     except (OSError, TowlineError) as error:
         return [f"left their images on this machine: {error}"]
     for release in releases:
-        for image in sorted(set(release.images.values()) - kept):
+        for image in sorted(set(release.images.values()) - retained):
             site.builder.images.remove(image, _tags(release))
     return []
 
 
-def _stores_here(site: Site) -> Iterator[ReleaseStore]:
+def _stores_here(site: HostEnvironment) -> Iterator[ReleaseStore]:
     """The releases of the environments on this machine: this user's, and this project's."""
     files, root, settings = site.here.files, place.own_root(), site.project.settings
     found = {root / one / name for one in files.names(root) for name in files.names(root / one)}
@@ -112,7 +118,7 @@ def _stores_here(site: Site) -> Iterator[ReleaseStore]:
     return (ReleaseStore(files, StateFolder(folder)) for folder in sorted(found))
 
 
-def images_of_others(site: Site) -> set[str]:
+def images_of_others(site: HostEnvironment) -> set[str]:
     """The images that releases of other environments on the host name.
 
     Raises:
@@ -132,11 +138,11 @@ def _tag(version: str) -> str:
 
 
 def _named(*stores: ReleaseStore) -> set[str]:
-    """The images of every kept release."""
+    """The images of every retained release."""
     return {image for store in stores for item in store.all() for image in item.images.values()}
 
 
-def _others(site: Site) -> Iterator[ReleaseStore]:
+def _others(site: HostEnvironment) -> Iterator[ReleaseStore]:
     """The other environments on the host, as far as their state lies where this one's does."""
     files, own, config = site.host.files, site.state.root, site.project.settings
     folders = [own.parent]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from towline.config.services import Role, count_replicas
 from towline.engines.bundle import PERSISTENT, Bundle
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 from towline.rollout.schedules import find_strategies
 from towline.rollout.stages import Counts, Replicas, Stage, StrategySettings
 from towline.state.releases import Release
@@ -28,7 +28,7 @@ def count_peak(stages: Iterable[Stage], old: Counts) -> Counts:
     return dict(most)
 
 
-def peak_of(site: Site, bundle: Bundle, live: Release | None) -> Counts:
+def peak_of(site: HostEnvironment, bundle: Bundle, live: Release | None) -> Counts:
     """Service -> the most containers that run at any moment of the next deploy on a host.
 
     Args:

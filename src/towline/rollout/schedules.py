@@ -36,7 +36,7 @@ def rollback(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
     return [
         Stage(
             table.START,
-            "start the release to go back to",
+            "start the release to roll back to",
             new=replicas.new,
             old=replicas.old,
             share=0,

@@ -29,28 +29,28 @@ class SchemaVerdict:
     Attributes:
         target: Identifier of that release.
         difference: What the schema has gone through that the release does not know.
-        untold: Releases whose jobs may have changed the schema, and which record no migration.
+        unrecorded: Releases whose jobs may have changed the schema, and which record no migration.
     """
 
     target: str
     difference: SchemaDifference = field(default_factory=SchemaDifference)
-    untold: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
 
     @property
     def question(self) -> str:
         """What a person has to decide, where nothing can be compared; else empty."""
-        if not self.untold or self.difference:
+        if not self.unrecorded or self.difference:
             return ""
-        ran = _jobs_ran(self.untold)
+        ran = _jobs_ran(self.unrecorded)
         return f"{ran}, and nothing tells whether the schema changed since {self.target}."
 
     def warnings(self) -> Iterator[str]:
         """For the plan of a rollback."""
         if self.difference:
             yield f"the schema changed since {self.target}: {_some(self.difference.lines())}"
-        elif self.untold:
+        elif self.unrecorded:
             yield (
-                f"{_jobs_ran(self.untold)}, and nothing tells the schema: this rollback is not "
+                f"{_jobs_ran(self.unrecorded)}, and nothing tells the schema: this rollback is not "
                 f"guarded (set promote.migrations in {FILE})"
             )
         if self.difference.names_only:
@@ -60,7 +60,7 @@ class SchemaVerdict:
             )
 
     def refuse_changed(self) -> None:
-        """Refuse to go back where it is known that the schema changed.
+        """Refuse to roll back where it is known that the schema changed.
 
         Raises:
             UsageError: When it did.
@@ -83,7 +83,7 @@ def judge_rollback(
 
     Args:
         live: The release that serves.
-        target: The release to go back to.
+        target: The release to roll back to.
         releases: Every retained release of the environment.
     """
     since = {item.id: item for item in releases if item.order > target.order}
@@ -93,15 +93,15 @@ def judge_rollback(
     differences = [
         compare_migrations(item.migrations, target.migrations) for item in since.values()
     ]
-    untold = [name for name, item in since.items() if item.schema_jobs and not item.migrations]
+    unrecorded = [name for name, item in since.items() if item.schema_jobs and not item.migrations]
     if not target.migrations and target.schema_jobs:
         # Its own record is empty: whatever the others list may be older than it, or newer.
-        untold = [name for name, item in since.items() if item.schema_jobs]
+        unrecorded = [name for name, item in since.items() if item.schema_jobs]
         differences = [
             SchemaDifference(changed=item.changed, names_only=item.names_only)
             for item in differences
         ]
-    return SchemaVerdict(target.id, merge_differences(differences), tuple(sorted(untold)))
+    return SchemaVerdict(target.id, merge_differences(differences), tuple(sorted(unrecorded)))
 
 
 def deploy_warnings(

@@ -8,8 +8,8 @@ from dataclasses import replace
 from towline.config.probes import HttpProbe
 from towline.config.services import Role
 from towline.engines.base import Engine
-from towline.engines.world import Container, World
-from towline.environments.site import Observed, Site
+from towline.engines.observed import Container, ObservedState
+from towline.environments.host_environment import EnvironmentState, HostEnvironment
 from towline.health.asking import ask_probe
 from towline.health.probes import Answer, Outcome
 from towline.health.target import Target
@@ -21,21 +21,21 @@ from towline.state.releases import Release
 _ROUTES = HttpProbe(path="/routes")
 
 
-def why_unserved(site: Site, seen: Observed) -> str:
+def why_unserved(site: HostEnvironment, seen: EnvironmentState) -> str:
     """Why users are not served on a host; empty when they are, or nothing is deployed there.
 
     The router is asked on its own port; the slot that it sends traffic to must run.
     """
-    if seen.stranger:
-        return f"{seen.stranger} serves, and {site.state.root} does not know it"
-    routed = seen.routes.live_colour()
+    if seen.unmanaged:
+        return f"{seen.unmanaged} serves, and {site.state.root} does not know it"
+    routed = seen.routes.live_slot()
     if seen.live is None:
         return f"traffic goes to the {routed} slot, which has no containers" if routed else ""
-    fault = router_fault(site.engine, seen.live, seen.world)
+    fault = router_fault(site.engine, seen.live, seen.state)
     return fault or _apps(seen, seen.live) or _mounts(site, seen)
 
 
-def expected(seen: Observed) -> tuple[int, int]:
+def expected(seen: EnvironmentState) -> tuple[int, int]:
     """How many of the containers that should run do so, and how many should; standby not."""
     if seen.live is None:
         return 0, 0
@@ -44,41 +44,41 @@ def expected(seen: Observed) -> tuple[int, int]:
         role = seen.live.settings(name).role
         if role is Role.JOB:
             continue
-        slot = seen.colour if role in (Role.APP, Role.WORKER) else ""
-        found = [item for item in seen.world.service(name) if item.colour == slot]
+        slot = seen.slot if role in (Role.APP, Role.WORKER) else ""
+        found = [item for item in seen.state.service(name) if item.slot == slot]
         count = seen.live.replicas_of(name)
         wanted += count
         run += min(count, sum(item.running for item in found))
     return run, wanted
 
 
-def router_fault(engine: Engine, release: Release, world: World) -> str:
+def router_fault(engine: Engine, release: Release, observed: ObservedState) -> str:
     """Why the router of a release answers nobody; empty when it does, or there is none."""
     if not release.router:
         return ""
-    fault = engine.router_trouble(world)
+    fault = engine.router_failure_reason(observed)
     if fault or not release.settings(release.router).health:
         return fault
-    running = next(item for item in world.role(Role.ROUTER) if item.running)
+    running = next(item for item in observed.role(Role.ROUTER) if item.running)
     answer = container_answer(engine, release, running)
     return "" if answer.healthy else f"the router does not answer: {answer.detail}"
 
 
 def restart_router(engine: Engine, release: Release) -> bool:
     """Start a router that died; whether it was dead. Its routes are in its files."""
-    world = engine.observe()
-    if not release.router or any(item.running for item in world.role(Role.ROUTER)):
+    observed = engine.observe()
+    if not release.router or any(item.running for item in observed.role(Role.ROUTER)):
         return False
     engine.reconcile(release)
     return True
 
 
-def routing_fault(engine: Engine, release: Release, colour: str, world: World) -> str:
+def routing_fault(engine: Engine, release: Release, slot: str, observed: ObservedState) -> str:
     """Why users of the router do not get the release of a slot; empty when they do."""
-    fault = router_fault(engine, release, world)
+    fault = router_fault(engine, release, observed)
     if fault or not release.router:
         return fault
-    share = engine.routes(world).share(colour)
+    share = engine.routes(observed).share(slot)
     return "" if share == 100 else f"the router sends {share} % of traffic to {release.id}"
 
 
@@ -131,10 +131,10 @@ def _while_it_starts(answer: Answer, item: Container, start_period: float) -> An
     return replace(answer, outcome=Outcome.INCONCLUSIVE, detail=said, hint="")
 
 
-def _apps(seen: Observed, live: Release) -> str:
-    slot = seen.colour or ""
+def _apps(seen: EnvironmentState, live: Release) -> str:
+    slot = seen.slot or ""
     for name in live.named(Role.APP):
-        found = [item for item in seen.world.of(slot, Role.APP) if item.service == name]
+        found = [item for item in seen.state.of(slot, Role.APP) if item.service == name]
         running = [item for item in found if item.running]
         if not running:
             state = found[0].status or found[0].state if found else "no container"
@@ -144,8 +144,8 @@ def _apps(seen: Observed, live: Release) -> str:
     return ""
 
 
-def _mounts(site: Site, seen: Observed) -> str:
-    detached = site.engine.detached(seen.world)
+def _mounts(site: HostEnvironment, seen: EnvironmentState) -> str:
+    detached = site.engine.detached(seen.state)
     if not detached:
         return ""
     return f"{', '.join(detached)} mounts a folder that was deleted; a deploy restarts it"

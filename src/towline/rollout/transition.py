@@ -37,14 +37,14 @@ class Transition:
         new: What gates are told of the new release.
         old: What they are told of the old one.
         rollout: The settings.
-        tick: Called in every wait; raises when the operation is to stop.
+        check_cancelled: Called in every wait; raises when the operation is to stop.
     """
 
     engine: Engine
     new: GateContext | None
     old: GateContext | None
     rollout: Rollout
-    tick: Callable[[], None]
+    check_cancelled: Callable[[], None]
 
     def to(self, stage: Stage) -> str:
         """Bring the environment to a stage; returns the figures of its gates.
@@ -57,7 +57,7 @@ class Transition:
         self._grow(self.old, stage.old)
         notes = [self._pass(gate, stage) for gate in stage.gates if not gate.under_traffic]
         notes += [_ask(gate, self.old, stage.old) for gate in stage.old_gates]
-        self.tick()
+        self.check_cancelled()
         if stage.users_first:
             served = self._move_traffic(stage)
             self._hand_over_workers(stage.workers)
@@ -218,7 +218,7 @@ class Transition:
         while self.engine.open_on_old_routes():
             if time.monotonic() - started >= limit:
                 return f"open connections were cut after a drain time of {format_duration(limit)}"
-            self.tick()
+            self.check_cancelled()
             time.sleep(_POLL)
         return ""
 

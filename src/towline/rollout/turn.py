@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from towline.environments.host_environment import Fleet
 from towline.environments.lead_lock import secured
-from towline.environments.site import Fleet
 from towline.state import lock
 
 

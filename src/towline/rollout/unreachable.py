@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from towline.hosts.waiting import cut
+from towline.hosts.waiting import is_connection_error
 from towline.rollout.host_rollout import HostRollout
 from towline.rollout.parallel import HostFailed
 
@@ -12,7 +12,7 @@ def unreachable(error: Exception) -> set[str]:
     if not isinstance(error, HostFailed):
         return set()
     failed = error.failed or [(error.part, error.error)]
-    return {part.name for part, reason in failed if cut(reason)}
+    return {part.name for part, reason in failed if is_connection_error(reason)}
 
 
 def works_without(parts: Sequence[HostRollout], hosts: Collection[str], command: str) -> str:

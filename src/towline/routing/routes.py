@@ -74,20 +74,20 @@ class Routes:
         """Whether the router logs the requests that it sends to app services."""
         return self.log is not None and bool(self.backends)
 
-    def share(self, colour: str) -> int:
-        """The percentage of traffic that a colour gets; all services that it shares move together.
+    def share(self, slot: str) -> int:
+        """The percentage of traffic that a slot gets; all services that it shares move together.
 
         A service that only one of two releases has is all of that one's, whatever the others do.
         """
-        return max((b.shares.get(colour, 0) for b in self._telling()), default=0)
+        return max((b.shares.get(slot, 0) for b in self._telling()), default=0)
 
-    def live_colour(self) -> str | None:
-        """The colour with the most traffic; None before the first release."""
+    def live_slot(self) -> str | None:
+        """The slot with the most traffic; None before the first release."""
         totals: dict[str, int] = {}
         for backend in self._telling():
-            for colour, share in backend.shares.items():
-                totals[colour] = totals.get(colour, 0) + share
-        best = max(totals, key=lambda colour: totals[colour], default=None)
+            for slot, share in backend.shares.items():
+                totals[slot] = totals.get(slot, 0) + share
+        best = max(totals, key=lambda slot: totals[slot], default=None)
         return best if best and totals[best] else None
 
     def _telling(self) -> list[Backend]:

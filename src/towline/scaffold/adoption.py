@@ -118,7 +118,7 @@ def _dockerfile(source: Path) -> _Found:
             name, _, value = rest.partition("=")
             args[name.strip()] = value.strip().strip("\"'")
         elif word == "FROM":
-            image, _, alias = _filled(rest, args).partition(" ")
+            image, _, alias = _expand(rest, args).partition(" ")
             image = image if not image.startswith("--") else alias.split()[0]
             base = stages.get(image, image)
             if match := re.search(r"\bas\s+(\S+)$", rest, re.IGNORECASE):
@@ -215,7 +215,7 @@ def _instructions(text: str) -> Iterator[tuple[str, str]]:
             yield word.upper(), " ".join(rest.split())
 
 
-def _filled(text: str, args: Mapping[str, str]) -> str:
+def _expand(text: str, args: Mapping[str, str]) -> str:
     return re.sub(r"\$\{?(\w+)(?::-[^}]*)?\}?", lambda match: args.get(match[1], match[0]), text)
 
 

@@ -138,11 +138,11 @@ def _run(env: Mapping[str, str]) -> dict[str, str]:
     if found is None:
         return {"ci": "CI"} if env.get("CI") in ("true", "1") else {}
     texts = {"run": found.run, "url": found.url, "started_by": found.person}
-    said = {key: _filled(text, env) for key, text in texts.items()}
+    said = {key: _expand(text, env) for key, text in texts.items()}
     return {**said, "ci": found.name, "url": _address(said["url"])}
 
 
-def _filled(text: str, env: Mapping[str, str]) -> str:
+def _expand(text: str, env: Mapping[str, str]) -> str:
     """A text with its variables; empty where one of them is not set."""
     try:
         return text.format_map({name: value for name, value in env.items() if value})

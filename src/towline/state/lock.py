@@ -16,7 +16,7 @@ from pathlib import Path
 
 from towline.errors import Locked, TowlineError
 from towline.hosts.base import Files
-from towline.hosts.waiting import may_pass
+from towline.hosts.waiting import is_transient
 from towline.state.lock_file import Holder, read, this_process
 from towline.state.takeover import Watch, looks_alive
 
@@ -42,7 +42,7 @@ def living(files: Files, path: Path) -> Holder | None:
 
 
 class Fenced(Locked):
-    """The lock was lost while the holder slept; someone else is at work."""
+    """The lock was lost while the holder slept; someone else is running an operation."""
 
 
 class Unproven(Fenced):
@@ -75,7 +75,7 @@ def check(files: Files, path: Path, holder: Holder, *, limit: float = LEASE) -> 
             break
         except Exception as error:
             # What a connection says that breaks is one of many things; a bug of ours is none.
-            if not may_pass(error):
+            if not is_transient(error):
                 raise
             if time.monotonic() >= ends:
                 raise Unproven(

@@ -93,7 +93,7 @@ class StateFolder:
 
 @dataclass(frozen=True)
 class Release:
-    """One kept release.
+    """One retained release.
 
     Attributes:
         id: The version, with `+rN` when the same version was deployed with other settings.
@@ -167,7 +167,7 @@ class Release:
 
 @dataclass
 class ReleaseStore:
-    """Reads and writes the kept releases of one environment.
+    """Reads and writes the retained releases of one environment.
 
     Attributes:
         sent: Bytes of release folders that travelled to the host.
@@ -184,7 +184,7 @@ class ReleaseStore:
         return sorted((item for item in found if item), key=lambda item: item.order)
 
     def get(self, identifier: str) -> Release | None:
-        """One kept release by its identifier; None when it is not kept.
+        """One retained release by its identifier; None when it is not retained.
 
         Raises:
             TowlineError: When its record cannot be read.
@@ -234,7 +234,7 @@ class ReleaseStore:
         Args:
             release: The release; its record is written too.
             files: Path in its folder -> content and mode.
-            known: Path in its folder -> a file of another kept release with that content.
+            known: Path in its folder -> a file of another retained release with that content.
         """
         release = replace(release, number=max((item.number for item in self.all()), default=0) + 1)
         everything = {**files, _RECORD: (_record(release), 0o600)}

@@ -26,9 +26,9 @@ class Decision:
         version: The next version; the present one when there is no new one, empty when there is
             none at all.
         previous: The version before; empty before the first.
-        part: The part that the changes raise, with the rules below 1.0.0 applied.
+        part: The part that the changes bump, with the rules below 1.0.0 applied.
         why: One line for people.
-        reasons: The changes that raise that part.
+        reasons: The changes that bump that part.
         changes: All changes since the version before, newest first; of a final version those since
             the final version before.
     """
@@ -52,11 +52,11 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Scene:
+class DecisionInputs:
     """What a decision is made from.
 
     Attributes:
-        rules: Which part a change raises.
+        rules: Which part a change bumps.
         released: All versions so far that lead to HEAD, in any order.
         since_final: Changes since the highest final version, newest first.
         since_last: Changes since the highest version, which may be a prerelease.
@@ -88,17 +88,17 @@ class Scene:
         return max(finals, key=versions.order_key, default=None)
 
 
-def decide(scene: Scene, *, version: str = "", bump: str = AUTO) -> Decision:
+def decide(inputs: DecisionInputs, *, version: str = "", bump: str = AUTO) -> Decision:
     """Decide on the next version.
 
     What is asked for wins; then a version that somebody wrote into the version files and that is
-    higher than all others; then what the changes raise. Changes that raise nothing make no new
+    higher than all others; then what the changes bump. Changes that bump nothing make no new
     version.
 
     Args:
-        scene: The versions and changes so far.
+        inputs: The versions and changes so far.
         version: Version that was asked for.
-        bump: Part to raise that was asked for; see `version.PARTS`.
+        bump: Part to bump that was asked for; see `version.PARTS`.
 
     Raises:
         UsageError: When a text is no version or part, both were asked for, the version is not
@@ -107,89 +107,89 @@ def decide(scene: Scene, *, version: str = "", bump: str = AUTO) -> Decision:
     if version and bump != AUTO:
         raise UsageError(
             f"a version ({version}) and a bump ({bump}) were both asked for",
-            remedy="give the version or the part to raise, not both",
+            remedy="give the version or the part to bump, not both",
         )
     if version:
-        return _asked(scene, versions.parse(version), "asked for")
+        return _asked(inputs, versions.parse(version), "asked for")
     if bump != AUTO:
-        start = _highest(scene)
-        raised = versions.bump(start, bump, label=scene.label or "rc")
-        return _asked(scene, raised, f"{bump} asked for")
-    return _derived(scene)
+        start = _highest(inputs)
+        bumped = versions.bump(start, bump, label=inputs.label or "rc")
+        return _asked(inputs, bumped, f"{bump} asked for")
+    return _decide_by_changes(inputs)
 
 
-def _asked(scene: Scene, chosen: Version, why: str) -> Decision:
-    last = scene.last
+def _asked(inputs: DecisionInputs, chosen: Version, why: str) -> Decision:
+    last = inputs.last
     if last is not None and chosen <= last:
         raise UsageError(
             f"version {chosen} is not higher than {last}, which was released last",
             remedy=f"ask for a version above {last}, or let the commits decide",
         )
-    return _decision(scene, chosen, "none", why)
+    return _decision(inputs, chosen, "none", why)
 
 
-def _highest(scene: Scene) -> Version:
-    known = [item for item in (scene.last, scene.written) if item is not None]
-    return max(known) if known else _start(scene)
+def _highest(inputs: DecisionInputs) -> Version:
+    known = [item for item in (inputs.last, inputs.written) if item is not None]
+    return max(known) if known else _start(inputs)
 
 
-def _derived(scene: Scene) -> Decision:
-    last, written = scene.last, scene.written
-    label = _label(scene)
+def _decide_by_changes(inputs: DecisionInputs) -> Decision:
+    last, written = inputs.last, inputs.written
+    label = _label(inputs)
     # On a channel of prereleases something must have changed since the last of them; a final
     # release may follow its last candidate without a further change.
-    decisive = scene.since_last if label else scene.since_final
+    decisive = inputs.since_last if label else inputs.since_final
     if not decisive and last is not None and written is not None and written > last:
-        return _decision(scene, written, "none", "written into the version files")
-    raw = highest(scene.rules.part(change.message) for change in decisive)
+        return _decision(inputs, written, "none", "written into the version files")
+    raw = highest(inputs.rules.part(change.message) for change in decisive)
     if raw == "none":
         if written is not None and last is not None and written > last:
-            return _decision(scene, written, "none", "written into the version files")
-        return _decision(scene, last, "none", _nothing(decisive))
-    core, due, part = _core(scene)
+            return _decision(inputs, written, "none", "written into the version files")
+        return _decision(inputs, last, "none", _nothing(decisive))
+    core, due, part = _core(inputs)
     if part == "none":
-        return _decision(scene, last, "none", f"a {due} change raises nothing below 1.0.0")
-    reasons = tuple(item for item in decisive if scene.rules.part(item.message) == raw)
-    chosen = core if core.prerelease or not label else _candidate(scene, core, label)
+        return _decision(inputs, last, "none", f"a {due} change bumps nothing below 1.0.0")
+    reasons = tuple(item for item in decisive if inputs.rules.part(item.message) == raw)
+    chosen = core if core.prerelease or not label else _candidate(inputs, core, label)
     if written is not None and written > chosen and (last is None or written > last):
-        return _decision(scene, written, part, "written into the version files", reasons)
+        return _decision(inputs, written, part, "written into the version files", reasons)
     if last is not None and chosen <= last:
         raise UsageError(
             f"the channel `{label}` would make {chosen}, which is not higher than {last}",
             remedy="name the version: inv version.set",
         )
-    why = f"{_count(reasons)} raise{'s' if len(reasons) == 1 else ''} the {raw} part"
-    if due != raw and scene.final is not None:
-        why += f"; with all changes since {scene.final} it is {due}"
+    why = f"{_count(reasons)} bump{'s' if len(reasons) == 1 else ''} the {raw} part"
+    if due != raw and inputs.final is not None:
+        why += f"; with all changes since {inputs.final} it is {due}"
     why += f"; below 1.0.0 that is {part}" if part != due else ""
-    return _decision(scene, chosen, part, _first(scene) if last is None else why, reasons)
+    return _decision(inputs, chosen, part, _first(inputs) if last is None else why, reasons)
 
 
-def _core(scene: Scene) -> tuple[Version, Bump, Bump]:
+def _core(inputs: DecisionInputs) -> tuple[Version, Bump, Bump]:
     """The final version that the changes since the last final one lead to.
 
     Returns:
-        It, the part that they raise, and what that part means below 1.0.0.
+        It, the part that they bump, and what that part means below 1.0.0.
     """
-    final, last = scene.final, scene.last
-    changes = scene.since_final or scene.since_last
-    raw = highest(scene.rules.part(change.message) for change in changes)
+    final, last = inputs.final, inputs.last
+    changes = inputs.since_final or inputs.since_last
+    raw = highest(inputs.rules.part(change.message) for change in changes)
     if last is None:
-        return _start(scene), raw, raw
+        return _start(inputs), raw, raw
     base = final or last.finalize_version()
-    part = scene.rules.in_force(raw, base)
+    part = inputs.rules.in_force(raw, base)
     if final is None:
         return base, raw, part
-    raised = final if part == "none" else versions.bump(final, part)
+    bumped = final if part == "none" else versions.bump(final, part)
     # What a prerelease promised is not taken back by a revert.
-    return max(raised, last.finalize_version()), raw, part
+    return max(bumped, last.finalize_version()), raw, part
 
 
-def _candidate(scene: Scene, core: Version, label: str) -> Version:
+def _candidate(inputs: DecisionInputs, core: Version, label: str) -> Version:
     """The next prerelease of a version on a channel."""
     same = [
         item
-        for item in scene.released
+        for item in inputs.released
         if item.prerelease and item.finalize_version() == core and _word(item) == label
     ]
     if same:
@@ -197,10 +197,10 @@ def _candidate(scene: Scene, core: Version, label: str) -> Version:
     return core.replace(prerelease=f"{label}.1")
 
 
-def _label(scene: Scene) -> str:
-    if scene.label is not None:
-        return scene.label
-    last = scene.last
+def _label(inputs: DecisionInputs) -> str:
+    if inputs.label is not None:
+        return inputs.label
+    last = inputs.last
     return _word(last) if last is not None and last.prerelease else ""
 
 
@@ -211,20 +211,20 @@ def _word(version: Version) -> str:
     return ".".join(named) or "rc"
 
 
-def _start(scene: Scene) -> Version:
+def _start(inputs: DecisionInputs) -> Version:
     """The version of the first release.
 
     Raises:
         UsageError: When nothing tells.
     """
-    if scene.written is not None:
-        return scene.written
-    if scene.first:
-        return versions.parse(scene.first)
-    if scene.alike:
+    if inputs.written is not None:
+        return inputs.written
+    if inputs.first:
+        return versions.parse(inputs.first)
+    if inputs.alike:
         raise UsageError(
             "there is no version to start from: no tag that leads to HEAD has the form of "
-            f"versions.tag, such as {_some(scene.alike)}",
+            f"versions.tag, such as {_some(inputs.alike)}",
             remedy="write their form into versions.tag of towline.yaml (such as "
             '"release-{version}"), or versions.first (such as 0.1.0) to begin anew',
         )
@@ -237,7 +237,7 @@ def _start(scene: Scene) -> Version:
 
 
 def _decision(
-    scene: Scene,
+    inputs: DecisionInputs,
     chosen: Version | None,
     part: Bump,
     why: str,
@@ -245,18 +245,18 @@ def _decision(
 ) -> Decision:
     return Decision(
         version=str(chosen) if chosen else "",
-        previous=str(scene.last) if scene.last else "",
+        previous=str(inputs.last) if inputs.last else "",
         part=part,
         why=why,
         reasons=reasons,
-        changes=tuple(scene.since_last if chosen and chosen.prerelease else scene.since_final),
+        changes=tuple(inputs.since_last if chosen and chosen.prerelease else inputs.since_final),
     )
 
 
-def _first(scene: Scene) -> str:
-    if not scene.alike:
+def _first(inputs: DecisionInputs) -> str:
+    if not inputs.alike:
         return "the first release"
-    return f"the first release; tags of another form do not count, such as {_some(scene.alike)}"
+    return f"the first release; tags of another form do not count, such as {_some(inputs.alike)}"
 
 
 def _some(names: Sequence[str]) -> str:

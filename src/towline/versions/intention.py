@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from towline.atomic import STAGING_PREFIX, replace_file
-from towline.errors import NeedsPerson
+from towline.errors import ManualInterventionRequired
 from towline.git.private import Private, refuse_locked
 from towline.git.repository import Repository
 from towline.git.sealing import unstage
@@ -24,7 +24,7 @@ _FILE = "release.json"
 
 
 @dataclass(frozen=True)
-class Settled:
+class Reconciled:
     """What became of an interrupted release.
 
     Attributes:
@@ -90,12 +90,12 @@ class Intention:
                 return sha if subject.startswith(self.message) or self._is_in(repository) else ""
         return ""
 
-    def settle(self, repository: Repository, private: Private) -> Settled:
+    def reconcile(self, repository: Repository, private: Private) -> Reconciled:
         """Finish it when its commit is there, else undo it. Doing this twice is harmless.
 
         Raises:
-            NeedsPerson: When a file cannot be put back.
-            TowlineError: When Git refuses; it stays to be settled.
+            ManualInterventionRequired: When a file cannot be put back.
+            TowlineError: When Git refuses; it stays to be reconciled.
         """
         made = self.landed(repository)
         if made:
@@ -107,7 +107,7 @@ class Intention:
         else:
             self._undo(repository, private)
         clear(private)
-        return Settled(self.tag, made)
+        return Reconciled(self.tag, made)
 
     def _undo(self, repository: Repository, private: Private) -> None:
         # Whoever committed such a file by hand meant it.
@@ -115,7 +115,7 @@ class Intention:
         try:
             version_files.take_back(mine)
         except OSError as error:
-            raise NeedsPerson(
+            raise ManualInterventionRequired(
                 f"the interrupted release of {self.tag} cannot be undone: {error}",
                 remedy="fix that, and run this again",
             ) from None
@@ -134,12 +134,12 @@ class Intention:
         return all(repository.holds(item.path) for item in self.stamps)
 
 
-def settle_left(repository: Repository, private: Private) -> Settled | None:
+def reconcile_left(repository: Repository, private: Private) -> Reconciled | None:
     """Settle what a killed release left; None when nothing was.
 
     Raises:
         UsageError: When Git itself is locked.
-        NeedsPerson: When it cannot be settled.
+        ManualInterventionRequired: When it cannot be reconciled.
         TowlineError: When Git refuses.
     """
     try:
@@ -147,7 +147,7 @@ def settle_left(repository: Repository, private: Private) -> Settled | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise NeedsPerson(
+        raise ManualInterventionRequired(
             f"{private.folder / _FILE} is damaged: {error}",
             remedy="see git status, then remove that file",
         ) from None
@@ -162,11 +162,11 @@ def settle_left(repository: Repository, private: Private) -> Settled | None:
     )
     left = Intention(data["head"], data["message"], data["tag"], data["notes"], tuple(stamps))
     refuse_locked(repository, left.tag)
-    return left.settle(repository, private)
+    return left.reconcile(repository, private)
 
 
 def is_left(repository: Repository) -> bool:
-    """Whether a release is running, or a killed one is to be settled."""
+    """Whether a release is running, or a killed one is to be reconciled."""
     return (repository.git_path("towline") / _FILE).exists()
 
 

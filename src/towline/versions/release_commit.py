@@ -21,11 +21,11 @@ from towline.versions import intention as intentions
 from towline.versions import version_files
 from towline.versions.claims import ask_remote, released_by
 from towline.versions.decision import AUTO, Decision, counted
-from towline.versions.intention import Intention, Settled
+from towline.versions.intention import Intention, Reconciled
 from towline.versions.release_notes import section_for, written_changelog
 from towline.versions.version import parse
 from towline.versions.version_files import Stamp
-from towline.versions.version_state import Standing, files_of, naming_key, repository_of
+from towline.versions.version_state import VersionState, files_of, naming_key, repository_of
 
 _SUBJECT = "chore(release): "
 
@@ -110,73 +110,73 @@ class ReleasePlan:
 
 
 def plan_release(
-    standing: Standing, *, version: str = "", bump: str = AUTO, commit: bool = False
+    version_state: VersionState, *, version: str = "", bump: str = AUTO, commit: bool = False
 ) -> ReleasePlan:
     """Work out a release; only reads.
 
     Args:
-        standing: Where the project stands.
+        version_state: Where the project stands.
         version: Version that was asked for.
-        bump: Part to raise that was asked for.
+        bump: Part to bump that was asked for.
         commit: Whether the files are to be committed, and the commit tagged.
 
     Raises:
         UsageError: When there is no decision, the tag exists, or a file cannot be stamped.
     """
-    plan = _plan_release(standing, version, bump)
-    return replace(plan, root=standing.project.root, commit=commit)
+    plan = _plan_release(version_state, version, bump)
+    return replace(plan, root=version_state.project.root, commit=commit)
 
 
-def _plan_release(standing: Standing, version: str, bump: str) -> ReleasePlan:
-    unfinished = _unfinished(standing, version)
+def _plan_release(version_state: VersionState, version: str, bump: str) -> ReleasePlan:
+    unfinished = _unfinished(version_state, version)
     if unfinished is not None:
         return unfinished
     # An interrupted run may have stamped some files already.
-    decision = standing.decide(version=version, bump=bump, from_released=True)
+    decision = version_state.decide(version=version, bump=bump, from_released=True)
     if not decision.is_new:
         return ReleasePlan(decision, "", "", ())
-    tag = standing.form.tag(decision.version)
-    section = section_for(standing, decision, tag)
-    changelog = written_changelog(standing, [section])
+    tag = version_state.form.tag(decision.version)
+    section = section_for(version_state, decision, tag)
+    changelog = written_changelog(version_state, [section])
     notes = section_text(changelog.after.decode(), decision.version)
-    folder, files = files_of(standing.project)
-    with naming_key(standing.project):
+    folder, files = files_of(version_state.project)
+    with naming_key(version_state.project):
         stamps = version_files.stamps(folder, files, decision.version)
-    version_files.refuse_outside(standing.repository.root, [*stamps, changelog])
+    version_files.refuse_outside(version_state.repository.root, [*stamps, changelog])
     return ReleasePlan(decision, tag, notes, (*stamps, changelog))
 
 
-def recover(project: Project) -> Settled | None:
-    """Finish or undo what a killed release left; call it before the standing is read.
+def recover(project: Project) -> Reconciled | None:
+    """Finish or undo what a killed release left; call it before the version state is read.
 
     Returns:
         What became of it; None when nothing was left.
 
     Raises:
-        Locked: When another release is at work.
+        Locked: When another release is running.
         UsageError: When Git itself is locked.
-        NeedsPerson: When a file cannot be put back.
+        ManualInterventionRequired: When a file cannot be put back.
     """
     repository = repository_of(project)
     if not intentions.is_left(repository):
         return None
     with exclusive(repository) as private:
-        return intentions.settle_left(repository, private)
+        return intentions.reconcile_left(repository, private)
 
 
-def check_remote(standing: Standing, plan: ReleasePlan) -> str:
+def check_remote(version_state: VersionState, plan: ReleasePlan) -> str:
     """Refuse what the remote knows as released; see `claims.ask_remote`."""
     if plan.nothing_to_do:
         return ""
-    remote = standing.project.settings.promote.remote
-    return ask_remote(standing.repository, standing.form, plan.decision.version, remote)
+    remote = version_state.project.settings.promote.remote
+    return ask_remote(version_state.repository, version_state.form, plan.decision.version, remote)
 
 
-def carry_out(standing: Standing, plan: ReleasePlan, *, commit: bool) -> str:
+def carry_out(version_state: VersionState, plan: ReleasePlan, *, commit: bool) -> str:
     """Carry a release out; killed anywhere, `recover` finishes or undoes it.
 
     Args:
-        standing: What the plan was made from.
+        version_state: What the plan was made from.
         plan: What to do.
         commit: Commit the files and tag the commit; else they are only written.
 
@@ -186,16 +186,16 @@ def carry_out(standing: Standing, plan: ReleasePlan, *, commit: bool) -> str:
     Raises:
         UsageError: When there are uncommitted changes, HEAD is detached or was moved since the
             plan was made, or Git is locked.
-        Locked: When another release is at work.
+        Locked: When another release is running.
         TowlineError: When a file cannot be written or Git refuses. The files are as they were,
             unless the commit is there and only its tag is missing.
     """
-    repository = standing.repository
+    repository = version_state.repository
     with exclusive(repository) as private:
         if commit:
             refuse_locked(repository, plan.tag)
             refuse_unclean(repository, plan.files)
-        _refuse_stale(standing)
+        _refuse_stale(version_state)
         head = repository.head()
         if plan.committed:
             if commit:
@@ -209,7 +209,7 @@ def carry_out(standing: Standing, plan: ReleasePlan, *, commit: bool) -> str:
             made = _make(repository, plan, private) if commit else _write(plan)
         except BaseException:
             if not intention.landed(repository):
-                intention.settle(repository, private)
+                intention.reconcile(repository, private)
             raise
         intentions.clear(private)
         return made
@@ -274,13 +274,13 @@ def refuse_unclean(repository: Repository, expected: Iterable[Stamp] = ()) -> No
         )
 
 
-def _unfinished(standing: Standing, version: str) -> ReleasePlan | None:
+def _unfinished(version_state: VersionState, version: str) -> ReleasePlan | None:
     """The release whose commit is HEAD and whose tag is missing; None when there is none."""
-    found = released_by(standing.history[0].subject, standing.form)
-    tag = standing.form.tag(found) if found else ""
-    if found is None or standing.repository.has_tag(tag):
+    found = released_by(version_state.history[0].subject, version_state.form)
+    tag = version_state.form.tag(found) if found else ""
+    if found is None or version_state.repository.has_tag(tag):
         return None
-    last = standing.last
+    last = version_state.last
     if (version and parse(version) != found) or (last and found <= last[0]):
         return None
     decision = Decision(
@@ -289,22 +289,22 @@ def _unfinished(standing: Standing, version: str) -> ReleasePlan | None:
         part="none",
         why="its commit is there, its tag is not",
     )
-    return ReleasePlan(decision, tag, _notes(standing, str(found)), (), committed=True)
+    return ReleasePlan(decision, tag, _notes(version_state, str(found)), (), committed=True)
 
 
-def _notes(standing: Standing, version: str) -> str:
-    path = standing.project.root / standing.project.settings.versions.changelog
+def _notes(version_state: VersionState, version: str) -> str:
+    path = version_state.project.root / version_state.project.settings.versions.changelog
     with suppress(OSError, UnicodeDecodeError):
         return section_text(path.read_text(encoding="utf-8"), version)
     return ""
 
 
-def _refuse_stale(standing: Standing) -> None:
+def _refuse_stale(version_state: VersionState) -> None:
     """Others may have committed, or have released, since the plan was made."""
-    left = intentions.is_left(standing.repository)
-    if left or standing.repository.head() != standing.history[0].sha:
+    left = intentions.is_left(version_state.repository)
+    if left or version_state.repository.head() != version_state.history[0].sha:
         raise UsageError(
-            f"{standing.repository.root} was changed since the release was planned; "
+            f"{version_state.repository.root} was changed since the release was planned; "
             "nothing was done",
             remedy="run this again",
         )

@@ -1,6 +1,6 @@
 """Which part of the version a change bumps.
 
-The defaults are the table of semantic-release's commit analyzer: a feature raises the minor part,
+The defaults are the table of semantic-release's commit analyzer: a feature bumps the minor part,
 a fix, a performance gain and a revert the patch, a breaking change the major; the rest nothing.
 """
 
@@ -59,5 +59,5 @@ class Rules:
 
 
 def highest(parts: Iterable[Bump]) -> Bump:
-    """The part that counts when several are raised; `none` of nothing."""
+    """The part that counts when several are bumped; `none` of nothing."""
     return max(parts, key=_ORDER.index, default="none")

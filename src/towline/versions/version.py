@@ -34,7 +34,7 @@ def parse(text: str) -> Version:
 def bump(version: Version, part: str, *, label: str = "rc") -> Version:
     """The next version, by the table of node-semver's `inc`; it is always higher.
 
-    A prerelease is finished before a number is raised: a patch bump of 1.3.0-rc.2 is 1.3.0.
+    A prerelease is finished before a number is bumped: a patch bump of 1.3.0-rc.2 is 1.3.0.
     A prerelease bump of a plain version starts the next patch's: 1.3.0 becomes 1.3.1-rc.1.
 
     Args:
@@ -69,7 +69,7 @@ def precedence(major: int, minor: int, patch: int, prerelease: str | None) -> tu
 
 
 def _count_up(prerelease: str) -> str:
-    """Raise the last number of a prerelease (`rc.1`), or start counting (`beta` to `beta.1`).
+    """Bump the last number of a prerelease (`rc.1`), or start counting (`beta` to `beta.1`).
 
     Only a whole numeric identifier counts; `rc1` becomes `rc1.1`, because `rc10` would come
     before `rc9`.

@@ -110,7 +110,7 @@ def refuse_outside(root: Path, changes: Iterable[Stamp]) -> None:
 
 
 def write(changes: Sequence[Stamp]) -> None:
-    """Write all stamps, or none: when one fails, those written before are taken back.
+    """Write all stamps, or none: when one fails, those written before are undone.
 
     Raises:
         OSError: When a file cannot be written.

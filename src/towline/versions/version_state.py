@@ -21,14 +21,14 @@ from towline.git.log import Commit, History, Reading
 from towline.git.repository import Repository, open_repository
 from towline.versions import channels, claims, version_files
 from towline.versions import decision as decisions
-from towline.versions.decision import AUTO, Decision, Scene
+from towline.versions.decision import AUTO, Decision, DecisionInputs
 from towline.versions.rules import Rules
 from towline.versions.tags import TagForm
 from towline.versions.version import order_key, parse
 
 
 @dataclass(frozen=True)
-class Standing:
+class VersionState:
     """The versions of a project, read once.
 
     Attributes:
@@ -70,7 +70,7 @@ class Standing:
 
     @property
     def rules(self) -> Rules:
-        """Which part a change raises."""
+        """Which part a change bumps."""
         return Rules.of(self.project.settings.versions)
 
     @cached_property
@@ -113,17 +113,17 @@ class Standing:
 
         Args:
             version: Version that was asked for.
-            bump: Part to raise that was asked for.
-            from_released: Raise the part of the released version, whatever the files say.
+            bump: Part to bump that was asked for.
+            from_released: Bump the part of the released version, whatever the files say.
 
         Raises:
             UsageError: When what is asked for, the branch or a tag does not allow a decision.
         """
         self.refuse_unknown()
-        scene = self._scene
+        inputs = self._inputs
         if from_released and bump != AUTO and self.last:
-            scene = replace(scene, written=None)
-        decision = decisions.decide(scene, version=version, bump=bump)
+            inputs = replace(inputs, written=None)
+        decision = decisions.decide(inputs, version=version, bump=bump)
         if decision.is_new:
             claims.refuse_taken(self.repository, self.form, decision.version)
         return decision
@@ -140,12 +140,12 @@ class Standing:
         claims.refuse_untagged(self.repository, self.form, self.history, self.last, remote)
 
     @cached_property
-    def _scene(self) -> Scene:
+    def _inputs(self) -> DecisionInputs:
         finals = [tag for version, tag in self.recent if not version.prerelease]
         since_final = self.changes_since(finals[-1] if finals else "")
         last_tag = self.last[1] if self.last else ""
         is_final = bool(finals) and finals[-1] == last_tag
-        return Scene(
+        return DecisionInputs(
             rules=self.rules,
             released=[version for version, _ in self.recent],
             since_final=since_final,
@@ -209,7 +209,7 @@ class Standing:
         return {}
 
 
-def examine(project: Project, *, branch: str = "", reading: Reading | None = None) -> Standing:
+def examine(project: Project, *, branch: str = "", reading: Reading | None = None) -> VersionState:
     """Read where a project stands.
 
     Args:
@@ -227,7 +227,7 @@ def examine(project: Project, *, branch: str = "", reading: Reading | None = Non
     history = log.read(repository, reading if is_ours else None)
     settings = project.settings.versions
     form = TagForm(settings.tag, tuple(settings.ignore_tags))
-    return Standing(project, repository, history, form, form.ordered(history.tags), branch)
+    return VersionState(project, repository, history, form, form.ordered(history.tags), branch)
 
 
 def _folders(file: str) -> Iterator[int]:

@@ -15,7 +15,7 @@ from towline.engines.compose.check_host import check_disk, check_engine, check_p
 from towline.engines.compose.check_secrets import check_build_secrets
 from towline.engines.compose.check_services import check_services
 from towline.engines.compose.compose_file import ComposeFile
-from towline.engines.world import Container, World
+from towline.engines.observed import Container, ObservedState
 from towline.findings import Severity
 from towline.hosts.local import LocalFiles, LocalHost
 
@@ -203,11 +203,11 @@ def test_ports_taken_by_others_and_by_us():
         port = taken.getsockname()[1]
         published = {"published": str(port), "host_ip": "127.0.0.1"}
         kept = {"services": {"nginx": {"ports": [published, {"target": 1}]}}}
-        (message,) = messages(check_ports(LocalHost(), kept, World()))
+        (message,) = messages(check_ports(LocalHost(), kept, ObservedState()))
         assert f"port {port}, wanted by nginx" in message
         ours = Container("i", "n", "nginx", "router", "running", ports={8080: port})
-        assert not messages(check_ports(LocalHost(), kept, World((ours,))))
-    assert not messages(check_ports(LocalHost(), kept, World()))
+        assert not messages(check_ports(LocalHost(), kept, ObservedState((ours,))))
+    assert not messages(check_ports(LocalHost(), kept, ObservedState()))
 
 
 def test_names_resolve_or_not():

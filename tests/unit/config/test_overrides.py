@@ -202,7 +202,7 @@ def test_mistakes_are_named_where_they_are_written(tmp_path, text, said):
     "path", ["../prod.yml", "docker/../../prod.yml", "/srv/prod.yml", "..", ".", ""]
 )
 def test_a_compose_file_lies_in_the_deploy_tree(tmp_path, path):
-    """What lies elsewhere is not promoted, and would be missing in every kept release."""
+    """What lies elsewhere is not promoted, and would be missing in every retained release."""
     said = f"{path!r} is no file in the deploy tree: write a path relative to it, without `..`"
     for written in (f"'{path}'", f"[docker/base.yml, '{path}']"):
         assert refused(tmp_path, f"project: x\ncompose: {written}\n") == [

@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from shapes import SHAPES, assert_shape
 
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.errors import UsageError
 from towline.findings import Finding, Severity
 from towline.insight import health, retained, status
@@ -38,7 +38,7 @@ def said(capsys):
 
 @pytest.fixture
 def site(tmp_path):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.environment = site.project.environment("local")
     site.serve(site.keep("1.0.0"))
     site.journal.write("a", "begin", data={"kind": "deploy", "release": "1.0.0"})
@@ -91,7 +91,7 @@ def test_status(site, said):
 
 
 def test_status_of_nothing(tmp_path, said):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.environment = site.project.environment("local")
     data = said("status", status.fleet_status(Fleet((site,))).data())
     assert data["live"] is data["since"] is data["locked_by"] is None

@@ -10,7 +10,7 @@ from towline.engines.acts import Act
 from towline.engines.compose import applied, containers
 from towline.engines.compose.ownership import Owner
 from towline.engines.compose.persistent import Persistent, Rendered
-from towline.engines.world import Container, World
+from towline.engines.observed import Container, ObservedState
 from towline.hosts.local import LocalHost
 from towline.state.releases import Release, StateFolder
 
@@ -52,8 +52,8 @@ class Engine:
     def volumes(self, **_):
         return {"Volumes": []}
 
-    def world(self):
-        return World(tuple(
+    def state(self):
+        return ObservedState(tuple(
             Container(name, name, name, "backing", "running") for name in sorted(self.made)
         ))  # fmt: skip
 
@@ -88,13 +88,13 @@ def persistent(tmp_path):
 
 def up(it, wanted):
     release = Release("1", "1", "c", "f", "d", {}, {}, it.folder / "releases" / "1")
-    world = it.engine.world()
-    return it.made.bring_up(release, wanted, world, {}, spare=False, is_idle=False)
+    observed = it.engine.state()
+    return it.made.bring_up(release, wanted, observed, {}, spare=False, is_idle=False)
 
 
 def effects(it, wanted):
     rendered = Rendered(wanted, {})
-    found = it.made.forecast(rendered, it.engine.world(), {}, {}, {})
+    found = it.made.forecast(rendered, it.engine.state(), {}, {}, {})
     return {item.service: item.act for item in found}
 
 
@@ -155,9 +155,9 @@ def with_file(it, text):
 
 
 def lay(it, release, wanted, **options):
-    world = it.engine.world()
+    observed = it.engine.state()
     given = {"renewed": {}, "spare": False, "is_idle": False, **options}
-    return it.made.bring_up(release, wanted, world, **given)
+    return it.made.bring_up(release, wanted, observed, **given)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from towline.config.services import Role
 from towline.engines.bundle import Source
-from towline.engines.compose.compose_file import COLOUR, resolve
+from towline.engines.compose.compose_file import SLOT_PLACEHOLDER, resolve
 from towline.engines.compose.inspection import inspect_file
 from towline.errors import UsageError
 from towline.hosts.local import LocalHost
@@ -43,7 +43,7 @@ def test_roles_variables_and_secrets_are_filled_in(tmp_path):
     stack = read(tmp_path, PASSWORD="a$b 'quoted'")
     api = stack.definition("api")
     assert api["image"] == "shop:1.2.0"
-    assert api["environment"]["SLOT"] == api["environment"]["OLD"] == COLOUR
+    assert api["environment"]["SLOT"] == api["environment"]["OLD"] == SLOT_PLACEHOLDER
     assert api["environment"]["PASSWORD"] == "a$$b 'quoted'"
     assert stack.services["api"].role is Role.APP
     assert stack.services["api"].health.path == "/health"

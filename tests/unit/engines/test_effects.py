@@ -2,8 +2,8 @@ from pathlib import Path
 
 from towline.engines.acts import Act
 from towline.engines.compose.commands import up_commands
-from towline.engines.compose.differences import Baseline, changed_keys, find_effects
-from towline.engines.world import Container, World
+from towline.engines.compose.differences import PersistentBaseline, changed_keys, find_effects
+from towline.engines.observed import Container, ObservedState
 
 
 def model(**services):
@@ -19,7 +19,7 @@ def there(name, state="running"):
 
 
 def effects(was, now, *containers, changed=None, signals=None, **baseline):
-    before = Baseline(was, World(containers), **baseline)
+    before = PersistentBaseline(was, ObservedState(containers), **baseline)
     found = find_effects(before, now, changed or {}, signals or {})
     return {item.service: item for item in found}
 

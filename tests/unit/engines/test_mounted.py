@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from towline.engines.compose.mounted import detached
-from towline.engines.world import Container
+from towline.engines.observed import Container
 from towline.errors import EngineRefused, NoSuchObject
 
 ROOT = Path("/var/lib/towline/shop/prod")

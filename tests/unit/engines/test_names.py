@@ -31,7 +31,7 @@ def test_plain_names_stay_as_they_were():
 
 def test_what_was_made_under_the_early_name_stays_in_use():
     names = Names("a-b-c-123456", "a-b-c", frozenset({"a-b-c", "a-b-c_data"}))
-    assert names.kept == "a-b-c"
+    assert names.persistent == "a-b-c"
     assert names.slot("blue") == "a-b-c-123456-blue"
     assert names.resource("data") == "a-b-c_data"
     assert names.resource("other") == "a-b-c-123456_other"

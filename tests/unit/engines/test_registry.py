@@ -14,8 +14,8 @@ from towline.images.registries import Registries
 from towline.images.registry import (
     Credentials,
     Layer,
-    Listing,
     Reference,
+    RemoteImage,
     Unreachable,
     look,
     repository,
@@ -127,7 +127,7 @@ def test_an_image_with_its_layers_and_labels(serve, kind):
     server = serve(kind)
     found = look(f"{server.address}/team/api:1.0", OURS, "amd64")
     digest = "sha256:" + hashlib.sha256(json.dumps(MANIFEST).encode()).hexdigest()
-    assert found == Listing(digest, LAYERS, {"towline.content": "c0"})
+    assert found == RemoteImage(digest, LAYERS, {"towline.content": "c0"})
     if kind == "bearer":
         (query,) = (query for path, query, _ in server.asked if path == "/token")
         assert query == "service=it&scope=repository%3Ateam%2Fapi%3Apull"
@@ -215,20 +215,20 @@ def test_all_hosts_ask_once(registries, serve):
     server = serve("basic")
     made = registries(server.address, TOKEN="s3cret")
     name = f"{server.address}/team/api:1.0"
-    first = made.listing(name, "amd64", lambda *_: "")
+    first = made.remote_image(name, "amd64", lambda *_: "")
     count = len(server.asked)
-    assert made.listing(name, "amd64", lambda *_: "") is first
+    assert made.remote_image(name, "amd64", lambda *_: "") is first
     assert len(server.asked) == count
     made.forget(name)
-    made.listing(name, "amd64", lambda *_: "")
+    made.remote_image(name, "amd64", lambda *_: "")
     assert len(server.asked) > count
 
 
 @pytest.mark.parametrize("digest", ["sha256:ab", ""])
 def test_what_only_the_hosts_can_reach_is_asked_there(registries, digest):
     made = registries("127.0.0.1:1", TOKEN="s3cret")
-    found = made.listing("127.0.0.1:1/a:1", "amd64", lambda *_: digest)
-    assert found == (Listing(digest) if digest else None)
+    found = made.remote_image("127.0.0.1:1/a:1", "amd64", lambda *_: digest)
+    assert found == (RemoteImage(digest) if digest else None)
 
 
 def test_a_registry_that_nobody_reaches_is_waited_for_once(registries):
@@ -241,5 +241,5 @@ def test_a_registry_that_nobody_reaches_is_waited_for_once(registries):
 
     for _ in range(3):
         with pytest.raises(TowlineError, match="cannot reach it"):
-            made.listing("127.0.0.1:1/a:1", "amd64", engine)
+            made.remote_image("127.0.0.1:1/a:1", "amd64", engine)
     assert asked == [("127.0.0.1:1/a:1", "deploy")]

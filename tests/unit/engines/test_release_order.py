@@ -4,7 +4,7 @@ import json
 from itertools import permutations
 
 import pytest
-from fakes import FakeSite, release
+from fakes import FakeHostEnvironment, release
 
 from towline.errors import TowlineError, UsageError
 from towline.rollout.operations import find_previous
@@ -17,7 +17,7 @@ CLOCKS = ["2026-01-02T13:00:00", "2026-01-01T12:00:01", "2026-01-02T12:00:02"]
 
 @pytest.fixture
 def site(tmp_path):
-    return FakeSite(tmp_path)
+    return FakeHostEnvironment(tmp_path)
 
 
 @pytest.mark.parametrize("clocks", [*permutations(CLOCKS)])

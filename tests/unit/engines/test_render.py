@@ -6,17 +6,17 @@ import pytest
 
 from towline.config.services import Service
 from towline.engines.compose.applied import Applied
-from towline.engines.compose.compose_file import COLOUR, ComposeFile
+from towline.engines.compose.compose_file import SLOT_PLACEHOLDER, ComposeFile
 from towline.engines.compose.differences import changed_keys
 from towline.engines.compose.names import Names
 from towline.engines.compose.render import (
     LOG_ROOM,
     Target,
     build_model,
-    colour_model,
     has_log_room,
     mounts,
     persistent_model,
+    slot_model,
 )
 
 HERE, TREE, LIVE = Path("/repo/deploy"), Path("/state/releases/1.0.0/tree"), Path("/state/live")
@@ -33,7 +33,7 @@ def stack():
             "image": "api:1.0.0",
             "build": {"context": "/repo/deploy"},
             "container_name": "api",
-            "environment": {"PASSWORD": "s3cret-value", "SLOT": COLOUR},
+            "environment": {"PASSWORD": "s3cret-value", "SLOT": SLOT_PLACEHOLDER},
             "depends_on": {"db": {"condition": "service_healthy"}, "migrate": {}},
             "volumes": [
                 bind("/repo/deploy/conf/app.ini"),
@@ -80,22 +80,22 @@ def target():
                   Names("shop-prod"))  # fmt: skip
 
 
-def test_a_colour_holds_what_is_replaced_and_nothing_else(stack, target):
-    model = colour_model(stack, target, "green")
+def test_a_slot_holds_what_is_replaced_and_nothing_else(stack, target):
+    model = slot_model(stack, target, "green")
     assert model["name"] == "shop-prod-green"
     assert sorted(model["services"]) == ["api", "migrate", "worker"]
     assert sorted(persistent_model(stack, target)["services"]) == ["db", "nginx"]
 
 
 def test_images_are_pinned_and_never_built_on_the_way(stack, target):
-    api = colour_model(stack, target, "green")["services"]["api"]
+    api = slot_model(stack, target, "green")["services"]["api"]
     assert api["image"] == "sha256:aa"
     assert api["pull_policy"] == "never"
     assert "build" not in api
 
 
 def test_labels_tell_the_whole_story(stack, target):
-    labels = colour_model(stack, target, "green")["services"]["api"]["labels"]
+    labels = slot_model(stack, target, "green")["services"]["api"]["labels"]
     assert labels == {
         "team": "news",
         "towline.project": "shop",
@@ -116,7 +116,7 @@ def test_what_stays_carries_no_release_or_it_would_be_recreated(stack, target):
 
 
 def test_an_app_gets_an_alias_replicas_and_a_loopback_port(stack, target):
-    api = colour_model(stack, target, "blue")["services"]["api"]
+    api = slot_model(stack, target, "blue")["services"]["api"]
     assert api["networks"]["default"]["aliases"] == ["api-blue"]
     assert api["deploy"]["replicas"] == 3
     assert [(p["host_ip"], p["target"]) for p in api["ports"]] == [("127.0.0.1", 8000)]
@@ -129,14 +129,14 @@ def test_an_app_gets_an_alias_replicas_and_a_loopback_port(stack, target):
 
 
 def test_dependencies_stay_inside_one_compose_project(stack, target):
-    api = colour_model(stack, target, "blue")["services"]["api"]
+    api = slot_model(stack, target, "blue")["services"]["api"]
     nginx = persistent_model(stack, target)["services"]["nginx"]
     assert api["depends_on"] == {"migrate": {}}
     assert nginx["depends_on"] == {"db": {}}
 
 
 def test_networks_and_volumes_are_shared_under_the_environments_names(stack, target):
-    model = colour_model(stack, target, "blue")
+    model = slot_model(stack, target, "blue")
     assert model["networks"] == {"default": {"name": "shop-prod_default", "external": True}}
     assert model["volumes"] == {"up": {"name": "shop-prod_up", "external": True}}
 
@@ -150,7 +150,7 @@ def test_shared_networks_and_volumes_keep_their_options(stack, target):
 
 
 def test_mounts_move_to_the_host(stack, target):
-    api = colour_model(stack, target, "blue")["services"]["api"]
+    api = slot_model(stack, target, "blue")["services"]["api"]
     kept = persistent_model(stack, target)
     assert api["volumes"][0]["source"] == "/state/releases/1.0.0/tree/conf/app.ini"
     sources = [volume["source"] for volume in kept["services"]["nginx"]["volumes"]]
@@ -163,7 +163,7 @@ def test_mounts_move_to_the_host(stack, target):
 
 
 def test_a_job_runs_once(stack, target):
-    assert colour_model(stack, target, "blue")["services"]["migrate"]["restart"] == "no"
+    assert slot_model(stack, target, "blue")["services"]["migrate"]["restart"] == "no"
 
 
 def test_no_secret_reaches_a_build(stack, target):
@@ -176,7 +176,7 @@ def test_no_secret_reaches_a_build(stack, target):
 
 def test_rendering_leaves_the_stack_as_it_was(stack, target):
     before = str(stack.model)
-    colour_model(stack, target, "blue")
+    slot_model(stack, target, "blue")
     persistent_model(stack, target)
     build_model(stack, target, "x")
     assert str(stack.model) == before

@@ -12,7 +12,7 @@ from towline.engines.compose import router as module
 from towline.engines.compose.files import persistent_file
 from towline.engines.compose.render import LOG_ROOM
 from towline.engines.compose.router import Router
-from towline.engines.world import Container, World
+from towline.engines.observed import Container, ObservedState
 from towline.errors import DiskFull, TowlineError
 from towline.hosts.local import LocalHost
 from towline.routing import nginx, request_log
@@ -106,27 +106,27 @@ def scene(tmp_path):
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     container = Container("id", "nginx-1", "nginx", "router", "running",
                           ports={nginx.ASK_PORT: server.server_port})  # fmt: skip
-    yield router, release, it, World((container,))
+    yield router, release, it, ObservedState((container,))
     server.shutdown()
     server.server_close()
 
 
 def test_a_switch_is_over_when_no_old_worker_takes_connections(scene):
-    router, release, it, world = scene
+    router, release, it, observed = scene
     it.slow = 5
-    router.switch(release, {"blue": 100}, world)
+    router.switch(release, {"blue": 100}, observed)
     assert it.reloads == 1
     assert it.asked > it.slow
-    assert router.read(world).live_colour() == "blue"
+    assert router.read(observed).live_slot() == "blue"
     # It still finishes what it has.
-    assert router.retiring(world.containers[0]) == 1
+    assert router.retiring(observed.containers[0]) == 1
 
 
 def test_routes_that_are_in_force_are_not_written_again(scene):
-    router, release, it, world = scene
-    router.switch(release, {"blue": 100}, world)
+    router, release, it, observed = scene
+    router.switch(release, {"blue": 100}, observed)
     written = it.routes.stat().st_mtime_ns
-    router.switch(release, {"blue": 100}, world)
+    router.switch(release, {"blue": 100}, observed)
     assert it.reloads == 1
     assert it.commands == [
         ["nginx", "-v"],
@@ -137,93 +137,93 @@ def test_routes_that_are_in_force_are_not_written_again(scene):
 
 
 def test_a_configuration_that_nginx_refuses_is_put_back(scene):
-    router, release, it, world = scene
+    router, release, it, observed = scene
     before = it.routes.read_bytes()
     it.refuses = "nginx: [emerg] unknown directive"
     with pytest.raises(TowlineError, match="refuses the new configuration: unknown directive"):
-        router.switch(release, {"blue": 100}, world)
+        router.switch(release, {"blue": 100}, observed)
     assert it.routes.read_bytes() == before
 
 
 def test_a_full_disk_is_told_as_one_and_not_as_a_fault_of_the_configuration(scene):
-    router, release, it, world = scene
+    router, release, it, observed = scene
     said = 'open() "/run/nginx.pid" failed (28: No space left on device)'
     it.refuses = (
         f"nginx: [emerg] {said}\nnginx: configuration file /etc/nginx/nginx.conf test failed"
     )
     with pytest.raises(DiskFull, match="the disk of localhost is full: open") as error:
-        router.switch(release, {"blue": 100}, world)
+        router.switch(release, {"blue": 100}, observed)
     assert "docker system df" in error.value.remedy
     assert "security/nginx" not in error.value.remedy
 
 
 def test_a_router_that_does_not_take_its_routes_is_told_and_put_back(scene, monkeypatch):
-    router, release, it, world = scene
+    router, release, it, observed = scene
     monkeypatch.setattr(module, "_RELOAD_LIMIT", 0.2)
     before = it.routes.read_bytes()
     it.stuck = True
     with pytest.raises(TowlineError, match="did not take the new configuration") as error:
-        router.switch(release, {"blue": 100}, world)
+        router.switch(release, {"blue": 100}, observed)
     assert list(error.value.details) == ["nginx says why"]
     assert it.routes.read_bytes() == before
 
 
 def test_an_old_worker_that_never_stops_accepting_is_no_switch(scene, monkeypatch):
-    router, release, it, world = scene
+    router, release, it, observed = scene
     monkeypatch.setattr(module, "_RELOAD_LIMIT", 0.2)
     it.slow = 10**6
     with pytest.raises(TowlineError, match="did not take the new configuration"):
-        router.switch(release, {"blue": 100}, world)
+        router.switch(release, {"blue": 100}, observed)
 
 
 LOGGED = {"services": {"nginx": {"tmpfs": [LOG_ROOM]}}, "x-towline-request-log": True}
 
 
 def test_the_request_log_begins_with_a_switch_and_goes_on_over_a_rollback(scene):
-    router, release, it, world = scene
+    router, release, it, observed = scene
     it.tmpfs = {request_log.FOLDER: ""}
     persistent_file(release).write_text(json.dumps(LOGGED))
-    router.switch(release, {"blue": 100}, world)
-    assert router.read(world).log == {"blue": ""}
+    router.switch(release, {"blue": 100}, observed)
+    assert router.read(observed).log == {"blue": ""}
     assert request_log.FILE in (router.state.routes / request_log.INCLUDE_FILE).read_text()
-    router.switch(release, {"blue": 100}, world)
+    router.switch(release, {"blue": 100}, observed)
     assert it.reloads == 1
     # A release of an earlier version says nothing of a log.
     persistent_file(release).write_text(json.dumps({"services": {"nginx": {}}}))
-    router.switch(release, {"green": 100}, world)
-    assert router.read(world).log == {"green": ""}
+    router.switch(release, {"green": 100}, observed)
+    assert router.read(observed).log == {"green": ""}
     persistent_file(release).write_text(json.dumps({**LOGGED, "x-towline-request-log": False}))
-    router.switch(release, {"green": 100}, world)
-    assert router.read(world).log is None
+    router.switch(release, {"green": 100}, observed)
+    assert router.read(observed).log is None
 
 
 def test_a_container_without_a_place_for_it_keeps_no_log(scene):
-    router, release, it, world = scene
+    router, release, it, observed = scene
     persistent_file(release).write_text(json.dumps(LOGGED))
-    router.switch(release, {"blue": 100}, world)
-    assert router.read(world).log is None
+    router.switch(release, {"blue": 100}, observed)
+    assert router.read(observed).log is None
     assert request_log.FILE not in it.routes.read_text()
 
 
 def test_a_container_that_is_to_have_no_place_for_it_finds_routes_without_it(scene):
-    router, release, it, world = scene
+    router, release, it, observed = scene
     it.tmpfs = {request_log.FOLDER: ""}
     persistent_file(release).write_text(json.dumps(LOGGED))
-    router.switch(release, {"blue": 100}, world)
+    router.switch(release, {"blue": 100}, observed)
     router.prepare(release)
     assert request_log.FILE in it.routes.read_text()
     persistent_file(release).write_text(json.dumps({"services": {"nginx": {}}}))
     router.prepare(release)
     assert request_log.FILE not in it.routes.read_text()
-    assert nginx.parse_file(it.routes.read_text()).live_colour() == "blue"
+    assert nginx.parse_file(it.routes.read_text()).live_slot() == "blue"
 
 
 def test_a_refused_configuration_puts_the_line_for_servers_back_too(scene):
-    router, release, it, world = scene
+    router, release, it, observed = scene
     include = router.state.routes / request_log.INCLUDE_FILE
     before = include.read_text()
     it.tmpfs, it.refuses = {request_log.FOLDER: ""}, "nginx: [emerg] no such format"
     persistent_file(release).write_text(json.dumps(LOGGED))
     with pytest.raises(TowlineError, match="no such format"):
-        router.switch(release, {"blue": 100}, world)
+        router.switch(release, {"blue": 100}, observed)
     assert include.read_text() == before

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from towline.config.deploy_sections import Rollout
 from towline.config.services import Role, Service, count_replicas
 from towline.engines.compose.scaling import scale_options, surplus, wanted_counts
-from towline.engines.world import Container
+from towline.engines.observed import Container
 from towline.state.releases import Release
 
 MODEL = {
@@ -21,7 +21,7 @@ MODEL = {
 
 def container(service, number, state="running"):
     name = f"shop-prod-blue-{service}-{number}"
-    return Container(name, name, service, "app", state, colour="blue", release="1.0.0")
+    return Container(name, name, service, "app", state, slot="blue", release="1.0.0")
 
 
 def release(tmp_path, **services):

@@ -276,9 +276,9 @@ def test_segments_split_a_history_with_merges_at_its_releases(repo):
     repo.tag("v1.0.1")
     git(repo.root, "merge", "-q", "--no-ff", "-m", "Merge branch 'topic'", "topic")
     repo.tag("v1.1.0")
-    standing = examine(load(repo.root))
-    shas = [standing.history.tags[tag] for tag in standing.tags]
-    found = [[item.subject for item in part] for part in standing.history.segments(shas)]
+    version_state = examine(load(repo.root))
+    shas = [version_state.history.tags[tag] for tag in version_state.tags]
+    found = [[item.subject for item in part] for part in version_state.history.segments(shas)]
     assert found == [["feat: a"], ["fix: c"], ["Merge branch 'topic'", "feat: b"]]
 
 

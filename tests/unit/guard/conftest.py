@@ -8,7 +8,7 @@ import pytest
 
 from towline.config.analysis_section import Analysis
 from towline.config.guard_section import Guard
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.guard.watcher import Watcher
 from towline.health.probes import Answer, Outcome
 from towline.hosts import waiting
@@ -16,7 +16,7 @@ from towline.rollout.steps.table import SWITCH
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rollout"))
 
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 
 SAME = {"migrations": {"migrations/1.sql": "a"}}
 
@@ -41,11 +41,11 @@ class Town:
     checks: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        self.site = FakeSite(self.folder)
+        self.site = FakeHostEnvironment(self.folder)
 
     def fleet(self):
         """The environment as another process would open it."""
-        opened = FakeSite(self.folder, engine=self.site.engine)
+        opened = FakeHostEnvironment(self.folder, engine=self.site.engine)
         analysis = Analysis.model_validate({**self.checks, "request_log": self.request_log})
         changed = {"confirm": self.confirm, "analysis": analysis}
         opened.environment = opened.environment.model_copy(update=changed)
@@ -55,9 +55,9 @@ class Town:
         """Let a release be live, as a deploy does."""
         kept = self.site.keep(version, **{**SAME, **changes})
         slot = "green" if self.site.engine.shares.get("blue") else "blue"
-        for (colour, service), (release, _) in list(self.site.engine.containers.items()):
-            if colour != slot:
-                self.site.engine.containers[colour, service] = (release, False)
+        for (slot, service), (release, _) in list(self.site.engine.containers.items()):
+            if slot != slot:
+                self.site.engine.containers[slot, service] = (release, False)
         self.site.serve(kept, slot)
         journal = self.fleet().lead.journal
         data = {"kind": "deploy", "release": version, "before": before, "live": before}
@@ -86,7 +86,7 @@ class Town:
     @property
     def live(self):
         engine = self.site.engine
-        slot = next(colour for colour, share in engine.shares.items() if share == 100)
+        slot = next(slot for slot, share in engine.shares.items() if share == 100)
         return engine.containers[slot, "api"][0]
 
     @property

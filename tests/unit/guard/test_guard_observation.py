@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from towline.engines.world import World
-from towline.environments.site import Away, Fleet
+from towline.engines.observed import ObservedState
+from towline.environments.host_environment import Away, Fleet
 from towline.guard.observation import look_at
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rollout"))
 
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 
 
 @pytest.fixture
 def site(tmp_path):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.serve(site.keep("1.0.0"))
     return site
 
@@ -46,21 +46,21 @@ def test_a_container_that_stopped_or_is_missing_is_down(site):
 
 
 def test_a_router_that_serves_nobody_is_down(site):
-    site.engine.trouble_of_router = "it answers nobody on port 8080"
+    site.engine.failure_reason_of_router = "it answers nobody on port 8080"
     router = seen(site)[1]["nginx"]
     assert not router.up
     assert router.detail == "it answers nobody on port 8080"
 
 
 def test_where_nothing_is_live_nothing_is_watched(tmp_path):
-    found, services = seen(FakeSite(tmp_path))
+    found, services = seen(FakeHostEnvironment(tmp_path))
     assert (found.release, services) == ("", {})
 
 
 def test_a_host_that_is_away_says_nothing_against_a_release(tmp_path):
     sites = []
     for name in ("web1", "web2"):
-        sites.append(FakeSite(tmp_path / name, host_name=name))
+        sites.append(FakeHostEnvironment(tmp_path / name, host_name=name))
         sites[-1].remote = True
         sites[-1].serve(sites[-1].keep("1.0.0"))
 
@@ -82,7 +82,7 @@ def test_a_host_that_is_away_says_nothing_against_a_release(tmp_path):
 def test_what_just_began_is_young(site, monkeypatch, status, young):
     site.rollout = site.rollout.model_copy(update={"health_timeout": 60.0})
     site.engine.containers["blue", "api"] = ("1.0.0", not status.startswith("Exited"))
-    world = site.engine.observe()
-    changed = tuple(replace(item, status=status) for item in world.containers)
-    monkeypatch.setattr(site.engine, "observe", lambda: World(changed))
+    observed = site.engine.observe()
+    changed = tuple(replace(item, status=status) for item in observed.containers)
+    monkeypatch.setattr(site.engine, "observe", lambda: ObservedState(changed))
     assert seen(site)[1]["api"].is_young is young

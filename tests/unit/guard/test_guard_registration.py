@@ -11,7 +11,13 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from towline.errors import CheckFailed, NeedsPerson, RolledBack, TowlineError, UsageError
+from towline.errors import (
+    CheckFailed,
+    ManualInterventionRequired,
+    RolledBack,
+    TowlineError,
+    UsageError,
+)
 from towline.guard import process, registration
 from towline.guard.record import Action, GuardRecord, read_record
 from towline.guard.registration import read_living, register, this_guard, unregister
@@ -99,8 +105,12 @@ def test_exit_codes():
         return GuardRecord("health", "1.1.0", action, "4 rounds", "why", "1.0.0")
 
     require_well(Watched("1.1.0", 3), "prod")
-    ends = {Action.FAILED: NeedsPerson, Action.ROLLBACK: RolledBack, Action.NOTIFY: CheckFailed,
-            Action.HOLD: CheckFailed}  # fmt: skip
+    ends = {
+        Action.FAILED: ManualInterventionRequired,
+        Action.ROLLBACK: RolledBack,
+        Action.NOTIFY: CheckFailed,
+        Action.HOLD: CheckFailed,
+    }
     for action, error in ends.items():
         with pytest.raises(error, match="prod"):
             require_well(Watched("1.1.0", 3, records=[record(action)]), "prod")

@@ -3,8 +3,8 @@
 import pytest
 
 from towline.config.guard_section import Guard
+from towline.environments.host_environment import Fleet
 from towline.environments.notes import note
-from towline.environments.site import Fleet
 from towline.errors import HostLost
 from towline.guard import acting
 from towline.guard.acting import Acting, Overtaken

@@ -4,7 +4,7 @@ import pytest
 
 from towline.errors import TowlineError, UsageError
 from towline.hosts.address import parse
-from towline.hosts.link import Link
+from towline.hosts.connection import SshConnection
 
 
 @pytest.mark.parametrize(
@@ -75,5 +75,5 @@ def test_the_advice_for_a_host_that_is_away_names_its_port():
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         with pytest.raises(TowlineError, match="cannot be reached") as error:
-            Link(parse(f"ann@127.0.0.1:{port}")).transport()
+            SshConnection(parse(f"ann@127.0.0.1:{port}")).transport()
     assert f"`ssh -p {port} ann@127.0.0.1`" in error.value.remedy

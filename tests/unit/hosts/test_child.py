@@ -22,11 +22,11 @@ class Stop(Exception):
 def stop_when_written(*files):
     ends = time.monotonic() + 60
 
-    def tick():
+    def check_cancelled():
         if all(file.exists() and file.read_text() for file in files) or time.monotonic() > ends:
             raise Stop
 
-    return tick
+    return check_cancelled
 
 
 def is_running(pid):
@@ -60,7 +60,7 @@ def started(folder, other="", own=""):
 def test_what_is_asked_to_stop_takes_along_what_it_started(tmp_path):
     began = time.monotonic()
     with pytest.raises(Stop):
-        LocalHost().run(started(tmp_path), tick=stop_when_written(*both(tmp_path)))
+        LocalHost().run(started(tmp_path), check_cancelled=stop_when_written(*both(tmp_path)))
     assert time.monotonic() - began < 30
     assert gone(*both(tmp_path))
 
@@ -69,7 +69,9 @@ def test_what_is_asked_to_stop_takes_along_what_it_started(tmp_path):
 def test_whoever_does_not_listen_is_killed_after_a_while(tmp_path, monkeypatch, other, own):
     monkeypatch.setattr(child, "_GRACE", 0.4)
     with pytest.raises(Stop):
-        LocalHost().run(started(tmp_path, other, own), tick=stop_when_written(*both(tmp_path)))
+        LocalHost().run(
+            started(tmp_path, other, own), check_cancelled=stop_when_written(*both(tmp_path))
+        )
     assert gone(*both(tmp_path))
 
 
@@ -87,7 +89,7 @@ def test_it_has_time_to_clean_up(tmp_path):
         str(tmp_path),
     ]
     with pytest.raises(Stop):
-        LocalHost().run(argv, tick=stop_when_written(tmp_path / "ready"))
+        LocalHost().run(argv, check_cancelled=stop_when_written(tmp_path / "ready"))
     assert (tmp_path / "done").read_text() == "done\n"
 
 
@@ -96,7 +98,7 @@ def test_nothing_that_it_says_is_lost():
     asked = []
     result = LocalHost().run(
         ["sh", "-c", f'sleep 0.3; exec "{sys.executable}" -c "$0"', code],
-        tick=lambda: asked.append(1),
+        check_cancelled=lambda: asked.append(1),
     )
     assert (result.code, len(result.out), len(result.err)) == (3, 300_001, 300_001)
     assert asked
@@ -105,7 +107,7 @@ def test_nothing_that_it_says_is_lost():
 PROGRAM = """
     import sys
     from towline.hosts.local import LocalHost
-    from towline.rollout.interrupts import cleaning
+    from towline.rollout.signals import cleaning
 
     with cleaning():
         LocalHost().run(sys.argv[1:])

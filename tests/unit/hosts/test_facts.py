@@ -86,7 +86,7 @@ def test_an_odd_answer_is_one_message(changes, said):
 )
 def test_a_host_that_is_no_unix_is_one_message_with_what_to_type(monkeypatch, out, err):
     host = RemoteHost(parse("deploy@web1"))
-    monkeypatch.setattr(host.link, "run", lambda argv, **_: Result(tuple(argv), 1, out, err))
+    monkeypatch.setattr(host.connection, "run", lambda argv, **_: Result(tuple(argv), 1, out, err))
     with pytest.raises(
         TowlineError, match="web1 does not answer as expected: it does not"
     ) as error:

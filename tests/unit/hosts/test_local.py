@@ -120,7 +120,7 @@ def test_ports_are_free_or_taken():
         port = taken.getsockname()[1]
         assert not host.port_free("127.0.0.1", port)
     assert host.port_free("127.0.0.1", port)
-    assert host.reach(port) == ("127.0.0.1", port)
+    assert host.forward_port(port) == ("127.0.0.1", port)
 
 
 @pytest.fixture

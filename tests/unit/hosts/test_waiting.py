@@ -7,7 +7,7 @@ import pytest
 
 from towline.errors import ConnectionLost, EngineRefused, EngineUnreachable, NoEngine, TowlineError
 from towline.hosts import waiting
-from towline.hosts.waiting import insist, wait_for
+from towline.hosts.waiting import retry, wait_for
 
 
 class Host:
@@ -73,7 +73,7 @@ def test_what_a_restarting_engine_undid_is_done_again(monkeypatch):
         *[EngineUnreachable("away")] * 4,
         TowlineError("x"),
     )
-    assert insist(tries, tries.wait, 5) == "done"
+    assert retry(tries, tries.wait, 5) == "done"
     assert tries.waits == 7
 
 
@@ -81,11 +81,11 @@ def test_what_does_not_pass_is_told_soon(monkeypatch):
     monkeypatch.setattr(waiting, "_PAUSE", 0.01)
     tries = Tries(*[TowlineError("nginx refuses")] * 9)
     with pytest.raises(TowlineError, match="nginx refuses"):
-        insist(tries, tries.wait, 5)
+        retry(tries, tries.wait, 5)
     assert tries.waits == 3
 
 
 def test_a_connection_that_is_cut_for_ever_has_a_limit():
     tries = Tries(*[ConnectionLost("cut")] * 9999)
     with pytest.raises(ConnectionLost, match="cut"):
-        insist(tries, tries.wait, 0.3)
+        retry(tries, tries.wait, 0.3)

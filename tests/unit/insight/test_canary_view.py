@@ -2,11 +2,11 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from shapes import assert_shape
 
 from towline.analysis.sources.base import SourceError
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.insight.canary import TrafficView
 from towline.tasks import canary
 
@@ -22,7 +22,7 @@ def line(at, slot, status, seconds):
 
 @pytest.fixture
 def site(tmp_path):
-    made = FakeSite(tmp_path)
+    made = FakeHostEnvironment(tmp_path)
     made.serve(made.keep("1.0.0"))
     made.keep("1.1.0")
     made.engine.containers["green", "api"] = ("1.1.0", True)
@@ -54,7 +54,7 @@ def test_it_shows_both_slots_as_they_are_now(site):
 
 
 def test_hosts_are_one(site, tmp_path):
-    other = FakeSite(tmp_path / "other", host_name="web2")
+    other = FakeHostEnvironment(tmp_path / "other", host_name="web2")
     other.serve(other.keep("1.0.0"))
     other.engine.logged = [line(1001, "blue", 500, 0.1)] * 100
     both = view(site, other)

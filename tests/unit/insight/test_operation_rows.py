@@ -7,14 +7,14 @@ from towline.insight.history import operations
 from towline.state.journal import Journal
 
 
-class Site:
+class HostEnvironment:
     def __init__(self, folder):
         self.journal = Journal(LocalFiles(), folder / "journal.jsonl")
 
 
 @pytest.fixture
 def site(tmp_path):
-    return Site(tmp_path)
+    return HostEnvironment(tmp_path)
 
 
 def test_the_last_operations_newest_first(site):

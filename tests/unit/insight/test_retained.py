@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from towline.environments.site import Away, Fleet
+from towline.environments.host_environment import Away, Fleet
 from towline.errors import HostLost, TowlineError
 from towline.insight.retained import retained
 from towline.state.releases import Status
@@ -13,7 +13,7 @@ from towline.tasks import rollback
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rollout"))
 
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def sites(tmp_path):
     """1.0.1 is live on two hosts, and 1.0.0 retained."""
     found = []
     for name in ("web1", "web2"):
-        site = FakeSite(tmp_path / name, host_name=name)
+        site = FakeHostEnvironment(tmp_path / name, host_name=name)
         site.remote = True
         site.keep("1.0.0", status=Status.GOOD)
         site.serve(site.keep("1.0.1"))
@@ -95,8 +95,8 @@ def test_a_host_that_is_away_hides_the_others_from_nobody(sites, capsys):
 
 
 def test_one_machine_has_no_hosts_to_name(tmp_path, capsys):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     rollback._list(Fleet((site,)), json=False)
-    assert capsys.readouterr().out == "no release is kept\n"
+    assert capsys.readouterr().out == "no release is retained\n"
     site.serve(site.keep("1.0.0"))
     assert "hosts" not in retained(Fleet((site,))).releases[0].data()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from towline.environments.site import Away, Fleet, observe
+from towline.environments.host_environment import Away, Fleet, observe
 from towline.errors import CheckFailed, TowlineError
 from towline.insight import health, logs, status
 from towline.rollout import serving
@@ -13,14 +13,14 @@ from towline.state.releases import Status
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rollout"))
 
-from fakes import SERVICES, FakeSite
+from fakes import SERVICES, FakeHostEnvironment
 
 
 @pytest.fixture
 def sites(tmp_path):
     found = []
     for name in ("web1", "web2"):
-        site = FakeSite(tmp_path / name, host_name=name)
+        site = FakeHostEnvironment(tmp_path / name, host_name=name)
         site.remote = True
         site.environment = site.project.environment("local")
         site.serve(site.keep("1.0.0"))
@@ -51,7 +51,7 @@ def test_served_everywhere_is_no_problem_and_standby_containers_do_not_count(sit
 
 
 def test_a_dead_router_is_a_problem_of_its_host(sites):
-    sites[1].engine.trouble_of_router = "the router is not running: Exited (137)"
+    sites[1].engine.failure_reason_of_router = "the router is not running: Exited (137)"
     (problem,) = problems(sites)
     assert problem == "users are not served on web2: the router is not running: Exited (137)"
 
@@ -66,7 +66,7 @@ def test_a_router_is_asked_as_gates_ask_it(sites):
     (problem,) = problems(sites)
     assert problem.startswith("users are not served on web1: the router does not answer: ")
     seen = observe(one)
-    assert serving.routing_fault(one.engine, kept, "blue", seen.world) in problem
+    assert serving.routing_fault(one.engine, kept, "blue", seen.state) in problem
 
 
 def test_traffic_to_what_does_not_run_is_a_problem(sites):
@@ -119,7 +119,7 @@ def test_one_host_that_is_away_is_named_and_the_others_are_shown(sites, monkeypa
 
 
 def test_nothing_deployed_is_no_problem(tmp_path):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.environment = site.project.environment("local")
     assert problems([site]) == []
 

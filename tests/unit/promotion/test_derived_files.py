@@ -14,7 +14,7 @@ from towline.config.loading import load
 from towline.errors import TowlineError, UsageError
 from towline.promotion import images, manifest, requirements, targets
 from towline.promotion import sbom as bom
-from towline.promotion.generated import derived_files, variables
+from towline.promotion.generated import generated_files, variables
 from towline.promotion.plan_summary import summarise
 from towline.promotion.promotion import plan_promotion, promote
 
@@ -256,14 +256,14 @@ def test_targets_need_a_port():
 
 def test_without_a_compose_file_there_is_little(root, wheels):
     (root / "deploy/docker/docker-compose.prod.yml").unlink()
-    assert sorted(derived_files(load(root), "1.0.0")) == [
+    assert sorted(generated_files(load(root), "1.0.0")) == [
         "generated/release.env",
         "generated/secrets.example",
     ]
     assert variables(load(root)) == set()
     write(root, {"deploy/docker/docker-compose.prod.yml": "a: [\n"})
     with pytest.raises(UsageError, match="is not valid YAML"):
-        derived_files(load(root), "1.0.0")
+        generated_files(load(root), "1.0.0")
 
 
 def test_a_service_that_is_no_mapping_is_left_to_compose(tmp_path):
@@ -343,7 +343,7 @@ services:
         "towline.yaml": f"{settings}environments: {{dev: {{}}, prod: {{compose: {files}}}}}\n",
         "deploy/docker/prod.yml": override,
     })  # fmt: skip
-    derived = derived_files(load(root), "1.0.0")
+    derived = generated_files(load(root), "1.0.0")
     listed = json.loads(derived["generated/images.json"])
     assert sorted(listed) == ["api", "cache", "dev/db", "prod/db", "queue", "worker"]
     assert listed["dev/db"] == {"image": "postgres:15"}
@@ -370,6 +370,6 @@ def test_what_one_environment_builds_needs_no_digest_in_another(root, monkeypatc
     })  # fmt: skip
     asked = []
     monkeypatch.setattr(images, "_digest", lambda name: asked.append(name) or "sha256:1")
-    listed = json.loads(derived_files(load(root), "1.0.0")["generated/images.json"])
+    listed = json.loads(generated_files(load(root), "1.0.0")["generated/images.json"])
     assert asked == ["pg:15"]
     assert listed["api"] == {"image": "acme/api:1.0.0"}

@@ -108,7 +108,7 @@ def test_a_link_out_of_the_tree_is_found_whatever_the_manifest_says(tree):
     """S19: also where an older Towline promoted it."""
     (tree / "src/key").symlink_to("/etc/hostname")
     (finding,) = manifests.verify(tree, build(tree))
-    assert "leads out of the deploy tree, to /etc/hostname" in finding.message
+    assert "points outside the deploy tree, to /etc/hostname" in finding.message
     assert "by the file itself" in finding.remedy
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from project_files import git, write
 from shapes import assert_shape
 from test_executor import deploy_plan
@@ -16,7 +16,7 @@ from towline.versions.version_state import examine
 
 
 def of_a_deploy(root):
-    site = FakeSite(root / "state")
+    site = FakeHostEnvironment(root / "state")
     site.serve(site.keep("1.0.0"))
     return deploy_plan(site, site.keep("1.0.1"))
 

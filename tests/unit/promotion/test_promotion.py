@@ -93,7 +93,7 @@ def test_a_change_bumps_the_patch_and_stamps_it(project, commit):
     commit(**{"app/src/shop/main.py": "print('two')\n", "app/src/shop/new.py": ""})
     plan = plan_promotion(project)
     assert plan.lines() == [
-        "promote shop 1.0.0 -> 1.0.1: 1 change raises the patch part",
+        "promote shop 1.0.0 -> 1.0.1: 1 change bumps the patch part",
         "stamp 1.0.1 in pyproject.toml",
         "stamp 1.0.1 in src/shop/__init__.py",
         "copy src -> deploy/src: 2 changed, 1 added, 1 removed",
@@ -316,7 +316,7 @@ class TestRefusals:
         (project.source_tree / "src/out.py").symlink_to("../../towline.yaml")
         git(project.root, "add", "-A")
         git(project.root, "commit", "-qm", "feat: link")
-        self.refuse(project, UsageError, "leads out of the deploy tree", "promote.exclude")
+        self.refuse(project, UsageError, "points outside the deploy tree", "promote.exclude")
 
     @pytest.mark.parametrize("chain", [False, True])
     def test_a_link_whose_real_end_is_outside(self, project, tmp_path, chain):
@@ -330,7 +330,7 @@ class TestRefusals:
             (docs / "key").symlink_to("away/id_ed25519")
         else:
             (docs / "key").symlink_to(key)
-        self.refuse(project, UsageError, "leads out of the deploy tree", "by the file itself")
+        self.refuse(project, UsageError, "points outside the deploy tree", "by the file itself")
 
     def test_a_chain_of_links_in_the_source(self, project, tmp_path):
         write(tmp_path, {"home/id_ed25519": "PRIVATE"})
@@ -339,7 +339,7 @@ class TestRefusals:
         (project.root / ".gitignore").write_text("sub\n")
         git(project.root, "add", "-A")
         git(project.root, "commit", "-qm", "feat: link")
-        self.refuse(project, UsageError, "leads out of the deploy tree", "promote.exclude")
+        self.refuse(project, UsageError, "points outside the deploy tree", "promote.exclude")
 
     def test_a_link_to_a_key_of_the_host(self, project):
         write(project.deploy_tree, {"security/ssl/privkey.pem": "PRIVATE"})
@@ -373,9 +373,9 @@ class TestRefusals:
         ("mapping", "message"),
         [
             ("{nowhere: src}", "nowhere does not exist"),
-            ("{src: src, tests: src/tests}", "lie in each other"),
-            ("{src: ../src}", "leads out of its tree"),
-            ("{/etc: etc}", "leads out of its tree"),
+            ("{src: src, tests: src/tests}", "overlap"),
+            ("{src: ../src}", "is outside the tree"),
+            ("{/etc: etc}", "is outside the tree"),
             ("{src: .}", "cannot be replaced"),
             ("{src: release.json}", "cannot be replaced"),
             ("{src: security/ssl}", "belongs to the host"),

@@ -15,12 +15,12 @@ from towline.hosts import facts as host_facts
 from towline.hosts.facts import HostFacts
 from towline.provision import facts as facts_of_hosts
 from towline.provision.apply import _INSTALLED
+from towline.provision.deprovision import deprovision, left
 from towline.provision.docker_key import docker_key
 from towline.provision.facts import Container, Engine, Facts, understood
 from towline.provision.findings import examine
 from towline.provision.plan import KEYRING, SOURCES, Wanted, notes, plan
 from towline.provision.record import Record
-from towline.provision.takeback import left, takeback
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKZ me@laptop"
 
@@ -139,8 +139,8 @@ def test_every_script_is_one_that_sh_reads():
     made = Record("deploy", user_made=False, group_joined=True, keys=(KEY,),
                   folders=("/var/lib/towline",), packages=("docker-ce",),
                   files={KEYRING: "ab"}, daemon={"log-driver": "local"})  # fmt: skip
-    steps = [*plan(BARE, WANTED), *takeback(replace(READY, record=made))]
-    steps += takeback(replace(READY, record=replace(made, user_made=True)))
+    steps = [*plan(BARE, WANTED), *deprovision(replace(READY, record=made))]
+    steps += deprovision(replace(READY, record=replace(made, user_made=True)))
     for step in steps:
         for script in filter(None, (step.script, step.packages)):
             done = subprocess.run(["sh", "-n"], input=script, text=True, capture_output=True)
@@ -173,7 +173,7 @@ def test_what_is_left_to_people(change, said):
 
 
 def test_what_was_never_made_is_not_taken():
-    assert takeback(READY) == []
+    assert deprovision(READY) == []
 
 
 FULL = Record("deploy", user_made=True, group_joined=True, keys=(KEY,),
@@ -182,7 +182,7 @@ FULL = Record("deploy", user_made=True, group_joined=True, keys=(KEY,),
 
 
 def test_what_was_made_goes():
-    assert titles(takeback(replace(READY, record=FULL))) == [
+    assert titles(deprovision(replace(READY, record=FULL))) == [
         "remove the user deploy; its home folder goes if nothing of others is in it",
         "take the log rotation out of daemon.json",
         "remove 1 packages that were installed for it",
@@ -197,11 +197,11 @@ def test_a_state_folder_of_somebody_else_is_given_back():
     )
     assert step.note.folder_owner == "www"
     record = replace(FULL, folders=(), folder_owner=step.note.folder_owner)
-    first = takeback(replace(READY, record=record))[0]
+    first = deprovision(replace(READY, record=record))[0]
     assert (first.title, first.script) == (
         "give /var/lib/towline back to www", "chown www: /var/lib/towline",
     )  # fmt: skip
-    later = takeback(replace(READY, record=record, folder="other"))[0]
+    later = deprovision(replace(READY, record=record, folder="other"))[0]
     assert "give" not in later.title
 
 
@@ -217,7 +217,7 @@ def test_a_package_that_only_becomes_newer_is_not_one_that_was_installed():
 
 def test_a_user_who_was_there_before_stays():
     record = replace(FULL, user_made=False)
-    steps = titles(takeback(replace(READY, record=record)))
+    steps = titles(deprovision(replace(READY, record=record)))
     assert steps[:2] == [
         "take the keys from deploy that were added",
         "take deploy out of the group docker",
@@ -229,7 +229,7 @@ def test_a_user_whose_session_just_ended_is_removed_a_moment_later(tmp_path, bus
     """The SSH server ends its processes only after the connection was closed."""
     (script,) = [
         step.script
-        for step in takeback(replace(READY, record=FULL))
+        for step in deprovision(replace(READY, record=FULL))
         if "remove the user" in step.title
     ]
     fake = f"""\
@@ -250,10 +250,10 @@ userdel() {{
 def test_settings_of_others_stay_in_daemon_json():
     facts = replace(READY, record=replace(FULL, daemon_made=False),
                     daemon=json.dumps({"log-driver": "local", "debug": True}))  # fmt: skip
-    step = next(step for step in takeback(facts) if "daemon.json" in step.title)
+    step = next(step for step in deprovision(facts) if "daemon.json" in step.title)
     assert "rm -f" not in step.script
     changed = replace(facts, daemon='{"log-driver": "journald"}')
-    assert not any("daemon.json" in title for title in titles(takeback(changed)))
+    assert not any("daemon.json" in title for title in titles(deprovision(changed)))
 
 
 @pytest.mark.parametrize(
@@ -263,15 +263,15 @@ def test_settings_of_others_stay_in_daemon_json():
 def test_a_host_in_use_is_not_taken_apart(deployed):
     facts = replace(READY, record=FULL, **deployed)
     with pytest.raises(UsageError, match="there is deployed: shop/prod"):
-        takeback(facts)
-    assert takeback(facts, force=True)
+        deprovision(facts)
+    assert deprovision(facts, force=True)
 
 
 def test_nobody_removes_the_ground_they_stand_on():
     with pytest.raises(UsageError, match="deploy cannot remove the user deploy"):
-        takeback(replace(READY, record=FULL, host=HostFacts(user="deploy")))
+        deprovision(replace(READY, record=FULL, host=HostFacts(user="deploy")))
     with pytest.raises(UsageError, match="may not act as root"):
-        takeback(replace(READY, record=FULL, rights=""))
+        deprovision(replace(READY, record=FULL, rights=""))
 
 
 def test_what_stays_is_said():
@@ -359,6 +359,6 @@ def test_what_every_deploy_asks_is_asked_in_the_same_command(monkeypatch):
 def test_garbled_facts_of_a_host_are_one_message(monkeypatch, line, host):
     answer = SimpleNamespace(out=f"time 1\n{line}\nend yes\n{host}", err="")
     monkeypatch.setattr(facts_of_hosts, "ask", lambda *_: answer)
-    link = SimpleNamespace(address=SimpleNamespace(short="web1"))
+    connection = SimpleNamespace(address=SimpleNamespace(short="web1"))
     with pytest.raises(TowlineError, match="web1 does not answer as expected"):
-        facts_of_hosts.gather(link, "deploy")
+        facts_of_hosts.gather(connection, "deploy")

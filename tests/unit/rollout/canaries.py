@@ -1,11 +1,11 @@
 """Canaries on the engine in memory, planned without a deploy tree."""
 
-from fakes import FakeSite
-from test_executor import candidate, scene
+from fakes import FakeHostEnvironment
+from test_executor import candidate, inputs
 
 from towline.config.deploy_sections import Rollout
 from towline.config.services import Role
-from towline.environments.site import observe
+from towline.environments.host_environment import observe
 from towline.rollout import interrupted, operations
 from towline.rollout.continuation import find_continuation
 from towline.rollout.host_rollout import HostRollout
@@ -19,16 +19,16 @@ def builder(folder, monkeypatch):
         release = site.store.get(version)
         at = find_continuation(site.store, observe(site), left)
         settings = interrupted.settings_of(site, left)
-        plan = plan_deploy(scene(site), _candidate(release), settings, at)
+        plan = plan_deploy(inputs(site), _candidate(release), settings, at)
         return HostRollout(site, plan, touched=at is not None)
 
     monkeypatch.setattr(operations, "_deploy", plain)
-    monkeypatch.setattr(operations, "from_kept", lambda _, release: candidate(release))
-    monkeypatch.setattr(operations, "before_of", lambda *_: scene(made[-1]).before)
+    monkeypatch.setattr(operations, "from_retained", lambda _, release: candidate(release))
+    monkeypatch.setattr(operations, "read_baseline", lambda *_: inputs(made[-1]).before)
     made = []
 
     def build(name="site", *, replicas=1, strategy="canary", **settings):
-        site = FakeSite(folder / str(name), host_name=str(name))
+        site = FakeHostEnvironment(folder / str(name), host_name=str(name))
         given = {"window": 0.01, "steps": [10, 60], **settings}
         found = Rollout(canary=given) if strategy == "canary" else Rollout(rolling=settings)
         changes = {"strategy": strategy, "canary": found.canary, "rolling": found.rolling}
@@ -47,7 +47,7 @@ def _candidate(release):
 
 def begin(site):
     """The deploy of 1.0.1."""
-    plan = plan_deploy(scene(site), _candidate(site.store.get("1.0.1")), site.rollout)
+    plan = plan_deploy(inputs(site), _candidate(site.store.get("1.0.1")), site.rollout)
     return HostRollout(site, plan)
 
 

@@ -14,7 +14,7 @@ from towline.environments.fence import Fence
 from towline.errors import TowlineError
 from towline.hosts.guard import guarded_files
 from towline.hosts.local import LocalHost
-from towline.hosts.transfers import Moved
+from towline.hosts.transfers import TransferStatistics
 from towline.promotion import manifest as manifests
 from towline.promotion.tree import MANIFEST_FILE
 from towline.routing.policy import ANYBODY
@@ -64,7 +64,7 @@ class FakeEngine(MemoryEngine):
     crash: set = field(default_factory=set)
     drained: int = 0
     ask: Callable = lambda: None
-    trouble_of_router: str = ""
+    failure_reason_of_router: str = ""
     deleted: tuple = ()
     effects: tuple = ()
 
@@ -97,8 +97,8 @@ class FakeEngine(MemoryEngine):
             r for (_, s), (r, running) in self.containers.items() if s == "worker" and running
         }
         assert len(workers) <= 1, f"workers of {workers} run at once"
-        for colour, share in self.shares.items():
-            assert not share or self.containers[colour, "api"][1], f"traffic to stopped {colour}"
+        for slot, share in self.shares.items():
+            assert not share or self.containers[slot, "api"][1], f"traffic to stopped {slot}"
 
     def _removed(self, reference):
         self.ask()
@@ -107,11 +107,11 @@ class FakeEngine(MemoryEngine):
     def wait(self, limit):
         self._called("wait")
 
-    def router_trouble(self, world):
+    def router_failure_reason(self, observed):
         stopped = "" if self.router else "the router is not running: Exited (0)"
-        return self.trouble_of_router or stopped
+        return self.failure_reason_of_router or stopped
 
-    def detached(self, world):
+    def detached(self, observed):
         return list(self.deleted)
 
     def reattach(self, services):
@@ -127,25 +127,25 @@ class FakeEngine(MemoryEngine):
         self.router = True
         return []
 
-    def run_job(self, release, colour, service, *, timeout, tick):
+    def run_job(self, release, slot, service, *, timeout, check_cancelled):
         self._called(f"job {service}")
-        tick()
+        check_cancelled()
         return ""
 
-    def start(self, release, colour, services, ready=()):
-        self.replicas.update({(colour, name): count for name, count in services.items()})
+    def start(self, release, slot, services, ready=()):
+        self.replicas.update({(slot, name): count for name, count in services.items()})
         for service in ready if services else ():
-            if not self.containers.get((colour, service), ("", False))[1]:
-                self.containers[colour, service] = (release.id, False)
+            if not self.containers.get((slot, service), ("", False))[1]:
+                self.containers[slot, service] = (release.id, False)
         for service in services:
             self._called(f"start {release.id} {service}")
-            self.containers[colour, service] = (release.id, (release.id, service) not in self.crash)
+            self.containers[slot, service] = (release.id, (release.id, service) not in self.crash)
         self._check()
 
-    def stop(self, colour, services):
-        self.calls += [f"stop {colour} {name}" for name in services
-                       if (colour, name) in self.containers]  # fmt: skip
-        super().stop(colour, services)
+    def stop(self, slot, services):
+        self.calls += [f"stop {slot} {name}" for name in services
+                       if (slot, name) in self.containers]  # fmt: skip
+        super().stop(slot, services)
         self._check()
 
     def route(self, release, shares, policy=ANYBODY):
@@ -162,7 +162,7 @@ class FakeEngine(MemoryEngine):
 
 
 @dataclass
-class FakeSite:
+class FakeHostEnvironment:
     """What the executor needs of a site, around a fake engine and a real state folder."""
 
     folder: Path
@@ -172,7 +172,7 @@ class FakeSite:
     fence: Fence = field(default_factory=Fence)
 
     def __post_init__(self):
-        self.moved = Moved()
+        self.transferred = TransferStatistics()
         self.host = LocalHost()
         self.host.name = self.host_name
         self.here = LocalHost()
@@ -193,10 +193,10 @@ class FakeSite:
     def keep(self, version, **changes):
         return self.store.add(release(version, self.folder, **changes), folder_of(version))
 
-    def serve(self, kept, colour="blue"):
-        """Let a kept release be the live one."""
-        self.store.mark(kept, Status.GOOD)
+    def serve(self, retained, slot="blue"):
+        """Let a retained release be the live one."""
+        self.store.mark(retained, Status.GOOD)
         for service in ("api", "worker"):
-            self.engine.containers[colour, service] = (kept.id, True)
-        self.engine.shares = {colour: 100}
-        return self.store.get(kept.id)
+            self.engine.containers[slot, service] = (retained.id, True)
+        self.engine.shares = {slot: 100}
+        return self.store.get(retained.id)

@@ -7,12 +7,12 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 
 from towline.config.redaction import KNOWN
 from towline.environments import holding, lead_lock, lead_move, unlocking
+from towline.environments.host_environment import Fleet
 from towline.environments.provisioning import note_provisioning
-from towline.environments.site import Fleet
 from towline.errors import HostLost, Locked, UsageError
 from towline.hosts.local import LocalFiles
 from towline.insight.history import operations
@@ -180,7 +180,7 @@ def left_behind(site, operation):
 
 
 def test_holds_are_noted(tmp_path):
-    site = FakeSite(tmp_path / "state")
+    site = FakeHostEnvironment(tmp_path / "state")
     placed = holding.place(site, "the bug in 1.0.1")
     assert holding.take_away(site, reason="fixed") == placed
     assert holding.take_away(site) is None
@@ -192,7 +192,7 @@ def test_holds_are_noted(tmp_path):
 
 
 def test_a_takeover_is_noted_with_whose_lock_it_was(tmp_path):
-    site = FakeSite(tmp_path / "state")
+    site = FakeHostEnvironment(tmp_path / "state")
     left_behind(site, "deploy 1.0.1")
     with lead_lock.held([site], "rollback 1.0.0"):
         pass
@@ -203,14 +203,14 @@ def test_a_takeover_is_noted_with_whose_lock_it_was(tmp_path):
 
 
 def test_whoever_waits_for_a_turn_notes_a_takeover_too(tmp_path):
-    site = FakeSite(tmp_path / "state")
+    site = FakeHostEnvironment(tmp_path / "state")
     left_behind(site, "deploy 1.0.1")
     Turn(9.0).wait(Fleet((site,)), "deploy", print)
     assert [kind for kind, _, _ in noted(site)] == ["takeover"]
 
 
 def test_a_forced_unlock_is_noted_and_stops_the_holder(tmp_path):
-    site = FakeSite(tmp_path / "state")
+    site = FakeHostEnvironment(tmp_path / "state")
     path = site.state.lock
     with lock.held(site.host.files, path, "deploy 1.0.1") as holder:
         assert unlocking.force_unlock(site, holder, reason="the laptop is gone")
@@ -223,7 +223,7 @@ def test_a_forced_unlock_is_noted_and_stops_the_holder(tmp_path):
 
 
 def test_somebody_else_keeps_a_lock_that_was_meant_for_another(tmp_path):
-    site = FakeSite(tmp_path / "state")
+    site = FakeHostEnvironment(tmp_path / "state")
     old = left_behind(site, "deploy 1.0.1")
     new = replace(old, token="b" * 32)
     site.host.files.write(site.state.lock, new.content())
@@ -233,14 +233,14 @@ def test_somebody_else_keeps_a_lock_that_was_meant_for_another(tmp_path):
 
 
 def test_a_torn_lock_can_be_forced(tmp_path):
-    site = FakeSite(tmp_path / "state")
+    site = FakeHostEnvironment(tmp_path / "state")
     site.host.files.write(site.state.lock, b"{")
     assert unlocking.force_unlock(site, lock.read(site.host.files, site.state.lock))
     assert not site.state.lock.exists()
 
 
 def test_a_damaged_journal_does_not_keep_people_from_a_hold(tmp_path):
-    site, said = FakeSite(tmp_path / "state"), []
+    site, said = FakeHostEnvironment(tmp_path / "state"), []
     site.host.files.write(site.state.journal, b"nothing\n")
     assert holding.place(site, "stop", say=said.append).reason == "stop"
     assert hold.read(FILES, site.state).reason == "stop"
@@ -248,7 +248,7 @@ def test_a_damaged_journal_does_not_keep_people_from_a_hold(tmp_path):
 
 
 def test_a_disk_that_is_full_does_not_keep_a_lock(tmp_path, monkeypatch):
-    site, said = FakeSite(tmp_path / "state"), []
+    site, said = FakeHostEnvironment(tmp_path / "state"), []
     holder = left_behind(site, "deploy 1.0.1")
 
     def full(*_):
@@ -262,7 +262,7 @@ def test_a_disk_that_is_full_does_not_keep_a_lock(tmp_path, monkeypatch):
 
 def test_a_lock_that_was_taken_and_got_no_number_is_free(tmp_path, monkeypatch):
     """The disk is full right after the takeover: what was done must be said."""
-    site, said = FakeSite(tmp_path / "state"), []
+    site, said = FakeHostEnvironment(tmp_path / "state"), []
     holder, write = left_behind(site, "deploy 1.0.1"), LocalFiles.write
 
     def full(self, path, *rest):
@@ -280,7 +280,7 @@ def test_a_lock_that_was_taken_and_got_no_number_is_free(tmp_path, monkeypatch):
 
 
 def test_where_another_host_leads_no_lock_is_taken_from_its_holder(tmp_path):
-    one, two = (FakeSite(tmp_path / name, host_name=name) for name in ("web1", "web2"))
+    one, two = (FakeHostEnvironment(tmp_path / name, host_name=name) for name in ("web1", "web2"))
     one.remote = two.remote = True
     with lead_lock.held([one, two], "deploy 1.0.0"):
         pass
@@ -292,7 +292,7 @@ def test_where_another_host_leads_no_lock_is_taken_from_its_holder(tmp_path):
 
 
 def test_hosts_that_are_provisioned_are_noted_where_there_is_a_journal(tmp_path):
-    site, said = FakeSite(tmp_path / "state"), []
+    site, said = FakeHostEnvironment(tmp_path / "state"), []
     note_provisioning(nullcontext(site), "provision", ["web3"])
     assert not site.state.journal.exists()
     holding.place(site, "wait")
@@ -323,7 +323,7 @@ def test_hosts_are_provisioned_even_if_their_environment_cannot_be_opened(error)
 
 
 def test_hosts_are_provisioned_even_if_no_lock_can_be_written(tmp_path, monkeypatch):
-    site, said = FakeSite(tmp_path / "state"), []
+    site, said = FakeHostEnvironment(tmp_path / "state"), []
     holding.place(site, "wait")
 
     def full(*_):
@@ -337,7 +337,7 @@ def test_hosts_are_provisioned_even_if_no_lock_can_be_written(tmp_path, monkeypa
 
 
 def test_journals_of_earlier_versions_name_nobody(tmp_path):
-    site = FakeSite(tmp_path / "state")
+    site = FakeHostEnvironment(tmp_path / "state")
     began = {"kind": "deploy", "release": "1.0.0", "actor": None}
     site.journal.write("a", "begin", data=began)
     site.journal.write("a", "end", data={"ok": True})

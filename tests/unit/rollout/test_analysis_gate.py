@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 
 from towline.config.analysis_section import Analysis as Section
 from towline.errors import UsageError
@@ -25,7 +25,7 @@ def section(checks=CHECKS, **settings):
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
-    made = FakeSite(tmp_path)
+    made = FakeHostEnvironment(tmp_path)
     made.serve(made.keep("1.0.0"))
     made.keep("1.0.1")
     for name in ("api", "worker"):
@@ -49,11 +49,13 @@ def check(site, given, window=0.03, requests=lambda: None, **changes):
     """The gate's verdict, and how often it looked whether to go on."""
     ticks = []
 
-    def tick():
+    def check_cancelled():
         ticks.append(1)
         requests()
 
-    context = GateContext(site.engine, site.store.get("1.0.1"), "green", site.folder, tick)
+    context = GateContext(
+        site.engine, site.store.get("1.0.1"), "green", site.folder, check_cancelled
+    )
     gate = Analysis.of(window, given, 2, is_compared=changes.get("is_compared", True))
     return gate.check(context), gate, context
 
@@ -75,12 +77,12 @@ def test_a_bad_one_fails_long_before_the_window_is_over(site):
     assert verdict.outcome is GateOutcome.FAIL
     assert verdict.text.startswith("failed 2 of 2 times in ")
     assert "errors 100 % (of " in verdict.text
-    kept = {}
-    context = replace(context, keep=lambda name, found: kept.update(found.data(name)))
+    retained = {}
+    context = replace(context, keep=lambda name, found: retained.update(found.data(name)))
     with pytest.raises(GateFailed, match="gate analysis failed: failed 2 of"):
         pass_gate(gate, context)
-    assert (kept["gate"], kept["outcome"]) == ("analysis", "fail")
-    assert kept["figures"]["errors"] == 100.0
+    assert (retained["gate"], retained["outcome"]) == ("analysis", "fail")
+    assert retained["figures"]["errors"] == 100.0
 
 
 def test_requests_of_before_and_of_the_other_slot_do_not_count(site):

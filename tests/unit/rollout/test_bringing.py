@@ -4,33 +4,33 @@ import json
 from dataclasses import replace
 
 import pytest
-from fakes import FakeSite, folder_of, release
+from fakes import FakeHostEnvironment, folder_of, release
 from test_executor import candidate
 
 from towline.engines.acts import Act, Effect
 from towline.engines.compose.drafts import Drafts
 from towline.engines.compose.names import Names
 from towline.engines.compose.ownership import Owner
-from towline.environments.site import Away, Fleet
+from towline.environments.host_environment import Away, Fleet
 from towline.errors import UsageError
 from towline.progress import Silent
 from towline.rollout import bringing, operations
-from towline.rollout.candidates import Identifiers
-from towline.rollout.planner import Before
+from towline.rollout.deploy_inputs import Identifiers
+from towline.rollout.planner import Baseline
 from towline.state.releases import Status
 
 
 @pytest.fixture
 def sites(tmp_path, monkeypatch):
     """1.0.1 is live on two hosts, 1.0.0 is retained; the third was wiped."""
-    monkeypatch.setattr(bringing, "from_kept", lambda _, item: candidate(item))
-    monkeypatch.setattr(operations, "from_kept", lambda _, item: candidate(item))
-    monkeypatch.setattr(operations, "before_of", lambda *_: Before({}, {}))
+    monkeypatch.setattr(bringing, "from_retained", lambda _, item: candidate(item))
+    monkeypatch.setattr(operations, "from_retained", lambda _, item: candidate(item))
+    monkeypatch.setattr(operations, "read_baseline", lambda *_: Baseline({}, {}))
     monkeypatch.setattr(bringing.Bringing, "_host_files", lambda _: None)
     monkeypatch.setattr(bringing.Bringing, "_modes", lambda _: {"tree/x": 0o644})
     found = []
     for name in ("web1", "web2", "web3"):
-        site = FakeSite(tmp_path / name, host_name=name)
+        site = FakeHostEnvironment(tmp_path / name, host_name=name)
         site.remote = True
         found.append(site)
     for site in found[:2]:
@@ -135,9 +135,9 @@ def foretelling(site, asked):
 def test_what_is_brought_to_a_host_tells_what_it_restarts_there(sites):
     source, three = sites[0], sites[2]
     three.serve(three.keep("0.9.0"))
-    kept = {"services": {"db": {"volumes": [f"{source.folder}/live/x"]}}}
+    retained = {"services": {"db": {"volumes": [f"{source.folder}/live/x"]}}}
     file = source.store.get("1.0.1").folder / "kept.json"
-    file.write_text(json.dumps(kept))
+    file.write_text(json.dumps(retained))
     asked = []
     foretelling(three, asked)
     operation = operations.deploy(Fleet(tuple(sites)), host="web3")

@@ -4,7 +4,7 @@ import pytest
 from canaries import begin, builder, routes
 from test_interrupted import kill, serving
 
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.errors import CheckFailed, RolledBack, UsageError
 from towline.insight import history
 from towline.insight.history import Result

@@ -6,7 +6,7 @@ from test_interrupted import kill, serving
 
 from towline.config.deploy_sections import Rollout
 from towline.config.services import Role
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.errors import RolledBack
 from towline.progress import Silent
 from towline.rollout import interrupted, operations

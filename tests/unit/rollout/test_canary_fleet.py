@@ -4,7 +4,7 @@ import pytest
 from canaries import begin, builder
 from test_interrupted import kill, serving
 
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.errors import RolledBack
 from towline.progress import Silent
 from towline.rollout import interrupted, operations

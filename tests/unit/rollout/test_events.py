@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_executor import deploy_plan
 
 from towline.config.redaction import KNOWN
@@ -24,7 +24,7 @@ STEPS = ["reconcile", "migrate", "start", "switch", "finish", "finalize"]
 
 @pytest.fixture
 def site(tmp_path):
-    made = FakeSite(tmp_path)
+    made = FakeHostEnvironment(tmp_path)
     made.serve(made.keep("1.0.0"))
     made.keep("1.0.1")
     return made

@@ -6,16 +6,16 @@ import signal
 import time
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 
 from towline.config.services import Role
-from towline.environments.site import observe
-from towline.errors import NeedsPerson, RolledBack, TowlineError, UsageError
+from towline.environments.host_environment import observe
+from towline.errors import ManualInterventionRequired, RolledBack, TowlineError, UsageError
 from towline.hosts.local import LocalHost
 from towline.progress import Silent, StepNote
 from towline.rollout.executor import Executor
 from towline.rollout.host_rollout import HostRollout
-from towline.rollout.planner import Before, Candidate, Scene, plan_deploy, plan_rollback
+from towline.rollout.planner import Baseline, Candidate, PlanInputs, plan_deploy, plan_rollback
 from towline.rollout.stages import StrategySettings
 from towline.state import lock
 from towline.state.journal import Journal, unfinished
@@ -23,13 +23,13 @@ from towline.state.releases import Status
 
 ROLES = {"api": Role.APP, "worker": Role.WORKER, "migrate": Role.JOB, "db": Role.BACKING,
          "nginx": Role.ROUTER}  # fmt: skip
-NOTHING = Before({}, {})
+NOTHING = Baseline({}, {})
 
 
 def candidate(release, **changes):
     given = {
         "id": release.id, "version": release.version, "commit": "c",
-        "fingerprint": release.fingerprint, "kept": release, "images": {},
+        "fingerprint": release.fingerprint, "retained": release, "images": {},
         "to_build": (), "to_pull": (), "files": {}, "variables": {},
         "migrations": {}, "roles": ROLES, **changes,
     }  # fmt: skip
@@ -38,11 +38,11 @@ def candidate(release, **changes):
 
 def deploy_plan(site, release, strategy="blue-green", **changes):
     rollout = site.rollout.model_copy(update={"strategy": strategy})
-    return plan_deploy(scene(site), candidate(release, **changes), rollout)
+    return plan_deploy(inputs(site), candidate(release, **changes), rollout)
 
 
-def scene(site):
-    return Scene("shop", "prod", site.state, observe(site), NOTHING, site.engine.commands,
+def inputs(site):
+    return PlanInputs("shop", "prod", site.state, observe(site), NOTHING, site.engine.commands,
                  settings=StrategySettings(site.rollout))  # fmt: skip
 
 
@@ -52,8 +52,8 @@ def events(site):
 
 @pytest.fixture
 def site(tmp_path):
-    """1.0.0 is live in blue, 1.0.1 is kept and new."""
-    site = FakeSite(tmp_path)
+    """1.0.0 is live in blue, 1.0.1 is retained and new."""
+    site = FakeHostEnvironment(tmp_path)
     site.serve(site.keep("1.0.0"))
     site.keep("1.0.1")
     return site
@@ -108,9 +108,9 @@ def test_whatever_fails_the_old_release_serves_again(site, what, strategy):
     assert engine.containers["blue", "api"] == ("1.0.0", True)
     assert engine.containers["blue", "worker"] == ("1.0.0", True)
     assert not engine.containers.get(("green", "api"), ("", False))[1]
-    kept = site.store.get("1.0.1")
-    assert kept.status is Status.BAD
-    assert what in kept.reason
+    retained = site.store.get("1.0.1")
+    assert retained.status is Status.BAD
+    assert what in retained.reason
     assert not site.state.lock.exists()
     assert events(site)[-1] == ("end", "")
     assert site.journal.entries()[-1]["data"]["rolled_back"] is True
@@ -124,26 +124,28 @@ def test_a_crash_is_told_with_the_last_lines_without_secrets(site):
     said = "\n".join(error.value.details)
     assert "last lines of green-api-1" in said
     assert "green-api-1 says [redacted]" in said
-    kept = site.state.releases / "1.0.1" / "logs" / "green-api-1.log"
-    assert "[redacted]" in kept.read_text()
+    retained = site.state.releases / "1.0.1" / "logs" / "green-api-1.log"
+    assert "[redacted]" in retained.read_text()
     assert "inv deploy --env prod" in error.value.remedy
 
 
 def test_when_going_back_fails_too_a_person_is_asked(site):
     plan = deploy_plan(site, site.store.get("1.0.1"))
     site.engine.fail_on = {"start 1.0.1 api", "settle 1.0.0"}
-    with pytest.raises(NeedsPerson, match="its rollback also failed: settle") as error:
+    with pytest.raises(
+        ManualInterventionRequired, match="its rollback also failed: settle"
+    ) as error:
         run(site, plan)
     assert error.value.exit_code == 6
     assert not site.state.lock.exists()
 
 
 def test_who_stops_a_deploy_does_not_wait_for_its_build(site):
-    plan = deploy_plan(site, site.store.get("1.0.1"), kept=None, to_build=("api",))
+    plan = deploy_plan(site, site.store.get("1.0.1"), retained=None, to_build=("api",))
 
-    def build(tick):
+    def build(check_cancelled):
         executor._interrupt.asked = "SIGINT"
-        return LocalHost().run(["sleep", "60"], tick=tick).out
+        return LocalHost().run(["sleep", "60"], check_cancelled=check_cancelled).out
 
     executor = Executor([HostRollout(site, plan, preparations={"build": build})], Silent())
     began = time.monotonic()
@@ -157,11 +159,11 @@ def test_who_stops_a_deploy_does_not_wait_for_its_build(site):
 
 
 def test_a_failing_build_changes_nothing(site):
-    plan = deploy_plan(site, site.store.get("1.0.1"), kept=None, to_build=("api",))
+    plan = deploy_plan(site, site.store.get("1.0.1"), retained=None, to_build=("api",))
     before = dict(site.engine.containers)
 
-    def build(tick):
-        raise TowlineError("the build of api failed", remedy="mend it")
+    def build(check_cancelled):
+        raise TowlineError("the build of api failed", remedy="fix it")
 
     with pytest.raises(TowlineError, match="nothing was changed") as error:
         run(site, plan, preparations={"build": build})
@@ -173,17 +175,17 @@ def test_a_failing_build_changes_nothing(site):
 
 def test_on_a_host_that_was_changed_before_it_begins_even_that_brings_back_the_old(site):
     """What was left half done, such as a rollout that waited for a person, does not stay so."""
-    plan = deploy_plan(site, site.store.get("1.0.1"), kept=None, to_build=("api",))
+    plan = deploy_plan(site, site.store.get("1.0.1"), retained=None, to_build=("api",))
 
-    def build(tick):
-        raise TowlineError("the build of api failed", remedy="mend it")
+    def build(check_cancelled):
+        raise TowlineError("the build of api failed", remedy="fix it")
 
     with pytest.raises(RolledBack, match=r"1\.0\.0 serves all traffic"):
         run(site, plan, preparations={"build": build}, touched=True)
 
 
 def test_a_first_deploy_that_fails_leaves_nothing_running(tmp_path):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     plan = deploy_plan(site, site.keep("1.0.1"))
     site.engine.fail_on = {"route {'blue': 100}"}
     with pytest.raises(TowlineError, match="nothing served before") as error:
@@ -214,11 +216,11 @@ def test_an_interrupt_goes_back_at_the_next_safe_point(site, number):
 
 def test_asking_again_does_not_interrupt_the_way_back(site):
     plan = deploy_plan(site, site.store.get("1.0.1"))
-    settle = site.engine.reconcile
+    reconcile = site.engine.reconcile
 
     def interrupted(release, *rest, **how):
         signal.raise_signal(signal.SIGINT)
-        return settle(release, *rest, **how)
+        return reconcile(release, *rest, **how)
 
     site.engine.reconcile = interrupted
     with pytest.raises(RolledBack, match="interrupted by SIGINT"):
@@ -277,10 +279,10 @@ def test_open_connections_of_a_release_that_failed_are_waited_for_too(site):
             raise TowlineError("the watch found errors")
         site.engine.open = 1
 
-    def stopped(colour, services):
+    def stopped(slot, services):
         if services == ["api"]:
-            seen.append((colour, site.engine.drained > 1))
-        stop(colour, services)
+            seen.append((slot, site.engine.drained > 1))
+        stop(slot, services)
 
     site.engine.route, site.engine.stop = fail, stopped
     with pytest.raises(RolledBack):
@@ -291,7 +293,7 @@ def test_open_connections_of_a_release_that_failed_are_waited_for_too(site):
 def test_a_rollback_starts_what_was_kept_and_marks_what_it_left(site):
     run(site, deploy_plan(site, site.store.get("1.0.1")))
     target = site.store.get("1.0.0")
-    plan = plan_rollback(scene(site), candidate(target), target)
+    plan = plan_rollback(inputs(site), candidate(target), target)
     run(site, plan, reason="a bug")
     assert site.engine.shares == {"blue": 100}
     assert site.engine.containers["blue", "worker"] == ("1.0.0", True)

@@ -4,9 +4,9 @@ import errno
 from types import SimpleNamespace
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_executor import deploy_plan, run
-from test_interrupted import deploy_lane, rollback_lane
+from test_interrupted import deploy_host_rollout, rollback_host_rollout
 
 from towline.engines.compose.engine import ComposeEngine
 from towline.errors import DiskFull, RolledBack, TowlineError
@@ -23,7 +23,7 @@ from towline.state.releases import Status
 
 @pytest.fixture
 def site(tmp_path):
-    site = FakeSite(tmp_path, host_name="lab1")
+    site = FakeHostEnvironment(tmp_path, host_name="lab1")
     site.serve(site.keep("1.0.0"))
     site.keep("1.0.1")
     return site
@@ -43,10 +43,10 @@ FULL = {
 def test_a_full_disk_is_told_with_its_host_and_what_to_type(site, what):
     start, left = site.engine.start, [FULL[what]]
 
-    def broken(release, colour, services, ready=()):
+    def broken(release, slot, services, ready=()):
         if release.id == "1.0.1" and left:
             raise left.pop()
-        start(release, colour, services, ready)
+        start(release, slot, services, ready)
 
     site.engine.start = broken
     with pytest.raises(RolledBack, match="the disk of lab1 is full: ") as error:
@@ -121,9 +121,9 @@ def test_lines_from_before_the_operation_are_not_shown(site):
         old, new = ["it was well last week"], ["cannot reach the database"]
         return new if age is not None else [*old, *new]
 
-    Executor([deploy_lane(site)], Silent()).run()
+    Executor([deploy_host_rollout(site)], Silent()).run()
     site.engine.logs, site.engine.crash = logs, {("1.0.0", "api")}
-    part = rollback_lane(site)
+    part = rollback_host_rollout(site)
     with pytest.raises(RolledBack) as error:
         Executor([part], Silent()).run()
     details = "\n".join(error.value.details)
@@ -131,8 +131,8 @@ def test_lines_from_before_the_operation_are_not_shown(site):
     assert "last week" not in details
     assert {age is None or 0 <= age < 60 for age in asked} == {True}
     # The file has all of them.
-    kept = "".join(path.read_text() for path in site.folder.rglob("*.log"))
-    assert "last week" in kept
+    retained = "".join(path.read_text() for path in site.folder.rglob("*.log"))
+    assert "last week" in retained
 
 
 def test_one_that_printed_nothing_since_is_not_quoted(site):

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_executor import deploy_plan
 
 from towline.engines.base import Engine
@@ -66,7 +66,7 @@ class Sleeper:
         monkeypatch.setattr(LocalFiles, "read", answer)
         monkeypatch.setattr(lock, "_POLL", 0.0001)
         # What asks the fence is bound when it is made.
-        self.site, self.part = a_site(
+        self.site, self.part = an_environment(
             folder / str(number) / "prod", WAYS[way], 0.05 if unanswered > 99 else 9.0
         )
 
@@ -90,8 +90,8 @@ class Sleeper:
         return list(engine.calls), dict(engine.containers), dict(engine.shares), files
 
 
-def a_site(folder, fail_on, reconnect):
-    site = FakeSite(folder)
+def an_environment(folder, fail_on, reconnect):
+    site = FakeHostEnvironment(folder)
     # Some of these are forgotten in the end.
     for number in range(4):
         version, created = f"0.9.{number}", f"2025-01-01T00:00:0{number}"
@@ -234,7 +234,7 @@ def test_an_engine_is_looked_at_without_a_lock():
         def observe(self):
             return "seen"
 
-        def stop(self, colour, services):
+        def stop(self, slot, services):
             raise AssertionError
 
     with one.armed(lost):

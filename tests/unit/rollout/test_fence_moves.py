@@ -6,15 +6,15 @@ import threading
 import time
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_fence import Clock
 from test_fleet import parts
 from test_repair import spoil
 
 from towline.environments import fence, holding, lead, lead_lock, lead_move
 from towline.environments.fence import Fence
+from towline.environments.host_environment import Away, Fleet
 from towline.environments.journal_anchor import anchors
-from towline.environments.site import Away, Fleet
 from towline.errors import Locked
 from towline.hosts.local import LocalFiles
 from towline.progress import Silent
@@ -26,7 +26,7 @@ NAMES = ("web1", "web2", "web3")
 
 
 def remote(folder, name, fence):
-    site = FakeSite(folder / name, host_name=name, fence=fence)
+    site = FakeHostEnvironment(folder / name, host_name=name, fence=fence)
     site.remote = True
     return site
 
@@ -165,7 +165,7 @@ def test_whoever_still_reaches_a_lead_that_was_replaced_stops(tmp_path, sleeping
         sleeping.count = 0
         return sites
 
-    def world(sites):
+    def observed(sites):
         acts = [[c for c in site.engine.calls if c != "wait"] for site in sites[1:]]
         return acts, [dict(site.engine.shares) for site in sites[1:]]
 
@@ -181,7 +181,7 @@ def test_whoever_still_reaches_a_lead_that_was_replaced_stops(tmp_path, sleeping
         def force(number=number, seen=seen, sites=sites):
             _, two, three = opened(tmp_path / str(number))
             lead_move.force(Fleet((two, three), (Away("web1", "no answer"),)), two)
-            seen.append(([content(site.folder) for site in (two, three)], world(sites)))
+            seen.append(([content(site.folder) for site in (two, three)], observed(sites)))
 
         sleeping.then = force
         with pytest.raises(lock.Fenced, match="web2 was made the lead of prod meanwhile") as error:
@@ -191,7 +191,7 @@ def test_whoever_still_reaches_a_lead_that_was_replaced_stops(tmp_path, sleeping
         known = {item.seq for item in anchors(sites[:1])}
         assert known <= {item.seq for item in anchors(sites[1:])}
         after = [content(site.folder) for site in sites[1:]]
-        assert seen == [(after, world(sites))], f"act {number} of {acts}"
+        assert seen == [(after, observed(sites))], f"act {number} of {acts}"
 
 
 def test_a_deploy_that_was_planned_before_the_lead_was_replaced_begins_nothing(sites, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_executor import deploy_plan, run
 
 from towline.config.certificate import self_signed
@@ -30,24 +30,24 @@ class Host(LocalHost):
 
 @pytest.fixture
 def site(tmp_path):
-    made = FakeSite(tmp_path / "state")
+    made = FakeHostEnvironment(tmp_path / "state")
     made.project = SimpleNamespace(deploy_tree=tmp_path / "deploy")
     made.here, made.host = LocalHost(), Host()
     made.files = made.host.files
     made.engine.reader = lambda wanted, service: 101
     for folder in ("ssl", "secrets"):
         (tmp_path / "deploy/security" / folder).mkdir(parents=True)
-    kept = made.keep("1.0.0")
+    retained = made.keep("1.0.0")
     paths = [Path("security/ssl"), Path("security/secrets")]
     made.engine.reads = lambda release, *roles: {"nginx": paths}
     made.secrets, made.ssl = (tmp_path / "deploy/security" / n for n in ("secrets", "ssl"))
-    made.kept, made.there = kept, made.state.live / "security"
+    made.retained, made.there = retained, made.state.live / "security"
     return made
 
 
 def renew(site):
-    found = renewal.find(site, site.kept)
-    return renewal.place(site, site.kept, found)
+    found = renewal.find(site, site.retained)
+    return renewal.place(site, site.retained, found)
 
 
 def test_what_differs_is_placed_private_and_forgotten_when_it_proved_good(site):
@@ -59,7 +59,7 @@ def test_what_differs_is_placed_private_and_forgotten_when_it_proved_good(site):
     assert (site.there / "secrets/token").read_text() == "one"
     assert (site.there / "secrets/token").stat().st_mode & 0o777 == 0o640
     renewal.commit(site)
-    assert renewal.find(site, site.kept).services() == {}
+    assert renewal.find(site, site.retained).services() == {}
     assert (site.state.root / "host-files.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -70,7 +70,7 @@ def test_what_a_killed_run_wrote_is_still_to_be_read(site):
     (site.secrets / "token").write_text("two")
     renew(site)
     # Killed: the files agree, but no service has read them.
-    assert list(renewal.find(site, site.kept).services()) == ["nginx"]
+    assert list(renewal.find(site, site.retained).services()) == ["nginx"]
     assert list(renewal.revert(site)) == ["nginx"]
     assert (site.there / "secrets/token").read_text() == "one"
     renewal.revert(site)
@@ -101,10 +101,10 @@ def test_what_somebody_changed_on_the_host_stays_and_is_told(site):
     renewal.commit(site)
     (site.there / "secrets/token").write_text("by hand")
     (site.secrets / "token").write_text("two")
-    found = renewal.find(site, site.kept)
+    found = renewal.find(site, site.retained)
     assert found.services() == {}
     assert "was changed there since it was placed: left as it is" in found.said[0]
-    assert renewal.find(site, site.kept, force=True).services()
+    assert renewal.find(site, site.retained, force=True).services()
 
 
 def test_a_stale_laptop_does_not_bring_an_old_certificate_back(site, tmp_path, monkeypatch):
@@ -123,7 +123,7 @@ def test_a_stale_laptop_does_not_bring_an_old_certificate_back(site, tmp_path, m
     self_signed(site.there / "ssl", ["localhost"], days=30)
     monkeypatch.undo()
     served = (site.there / "ssl/fullchain.pem").read_bytes()
-    found = renewal.find(site, site.kept)
+    found = renewal.find(site, site.retained)
     # Neither the certificate nor its key.
     assert found.services() == {}
     assert len(found.said) == 2
@@ -148,18 +148,18 @@ def test_root_gives_a_file_to_its_reader_in_the_folder_of_another_user(site):
     """Else root would be told to deploy as root."""
     file = host_files.HostFile(b"", 0o600, ("nginx", "db"))
     site.host = site.host.owned_by(4321)
-    assert host_files.owner_of(site, site.kept, Path("key"), file) == 101
+    assert host_files.owner_of(site, site.retained, Path("key"), file) == 101
     site.engine.reader = lambda wanted, service: None
-    assert host_files.owner_of(site, site.kept, Path("key"), file) == 4321
+    assert host_files.owner_of(site, site.retained, Path("key"), file) == 4321
     site.engine.reader = lambda wanted, service: {"nginx": 101, "db": 70}[service]
     with pytest.raises(UsageError, match="db as user 70 and nginx as user 101 read it"):
-        host_files.owner_of(site, site.kept, Path("key"), file)
+        host_files.owner_of(site, site.retained, Path("key"), file)
 
 
 def test_a_link_out_of_the_tree_is_no_secret(site, tmp_path):
     (tmp_path / "id_ed25519").write_text("PRIVATE")
     (site.secrets / "token").symlink_to(tmp_path / "id_ed25519")
-    with pytest.raises(UsageError, match="leads out of the deploy tree"):
+    with pytest.raises(UsageError, match="points outside the deploy tree"):
         renew(site)
 
 
@@ -170,11 +170,11 @@ def test_a_secret_of_an_app_comes_from_here_else_from_the_live_release(site):
     (site.secrets / "token").write_text("one")
     found = host_files.of_release(site, wanted, None)
     record = {"sha256": "x", "mode": "0600", "owner": 0}
-    kept = site.keep("1.1.0", host_files={"security/secrets/token": record})
-    (kept.tree / "security/secrets").mkdir(parents=True)
-    (kept.tree / "security/secrets/token").write_text("one")
+    retained = site.keep("1.1.0", host_files={"security/secrets/token": record})
+    (retained.tree / "security/secrets").mkdir(parents=True)
+    (retained.tree / "security/secrets/token").write_text("one")
     (site.secrets / "token").unlink()
-    there = host_files.of_release(site, wanted, kept)
+    there = host_files.of_release(site, wanted, retained)
     assert host_files.digests(there) == host_files.digests(found)
     assert [file.is_here for file in there.values()] == [False]
 
@@ -200,7 +200,7 @@ def test_which_files_are_a_host_s_own(path, is_one):
 @pytest.fixture
 def renewing(tmp_path):
     """A site whose deploy of 1.0.1 has renewed a token, which was `one` before."""
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.serve(site.keep("1.0.0"))
     site.keep("1.0.1")
     (site.state.live / "security").mkdir(parents=True)
@@ -232,14 +232,14 @@ def test_what_could_not_be_put_back_is_not_forgotten(renewing, monkeypatch):
 def test_a_way_back_that_is_tried_again_lets_services_read_again(renewing):
     """What is put back is read by nobody until the engine was told."""
     site, record = renewing, renewing.record
-    told, settle, left = [], site.engine.reconcile, [ConnectionResetError("reset")]
+    told, reconcile, left = [], site.engine.reconcile, [ConnectionResetError("reset")]
 
     def broken(release, renewed=None, *, spare=False):
         if release.id == "1.0.0":
             told.append(sorted(renewed))
             if left:
                 raise left.pop()
-        return settle(release, renewed, spare=spare)
+        return reconcile(release, renewed, spare=spare)
 
     site.engine.reconcile, site.engine.fail_on = broken, {"start 1.0.1 api"}
     with pytest.raises(RolledBack):

@@ -1,13 +1,20 @@
-"""Several hosts move as one: a step is done when all have done it, and all go back together."""
+"""Several hosts move as one: a step is done when all have done it, and all roll back together."""
 
 import signal
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_executor import deploy_plan
 
-from towline.environments.site import Fleet
-from towline.errors import HostLost, NeedsPerson, NoEngine, RolledBack, TowlineError, UsageError
+from towline.environments.host_environment import Fleet
+from towline.errors import (
+    HostLost,
+    ManualInterventionRequired,
+    NoEngine,
+    RolledBack,
+    TowlineError,
+    UsageError,
+)
 from towline.progress import Silent
 from towline.rollout.executor import Executor, merge_orders
 from towline.rollout.host_rollout import HostRollout
@@ -16,10 +23,10 @@ from towline.state.releases import Status
 
 @pytest.fixture
 def sites(tmp_path):
-    """1.0.0 is live on three hosts, 1.0.1 is kept and new."""
+    """1.0.0 is live on three hosts, 1.0.1 is retained and new."""
     found = []
     for name in ("web1", "web2", "web3"):
-        site = FakeSite(tmp_path / name, host_name=name)
+        site = FakeHostEnvironment(tmp_path / name, host_name=name)
         site.serve(site.keep("1.0.0"))
         site.keep("1.0.1")
         found.append(site)
@@ -69,7 +76,9 @@ def test_a_host_that_cannot_go_back_does_not_keep_the_others_from_it(sites):
     plans = parts(sites)
     sites[2].engine.fail_on = {"start 1.0.1 api"}
     sites[1].engine.fail_on = {"settle 1.0.0"}
-    with pytest.raises(NeedsPerson, match="its rollback also failed on web2: settle") as error:
+    with pytest.raises(
+        ManualInterventionRequired, match="its rollback also failed on web2: settle"
+    ) as error:
         Executor(plans, Silent()).run()
     assert error.value.exit_code == 6
     # Its engine answers: leaving it out would help nobody.
@@ -98,7 +107,7 @@ def test_when_hosts_cannot_be_reached_exit_6_names_what_works_on_the_others(site
     for number in lost:
         sites[number].rollout = sites[number].rollout.model_copy(update={"reconnect": 0.1})
         sites[number].engine.reconcile = away
-    with pytest.raises(NeedsPerson, match="its rollback also failed") as error:
+    with pytest.raises(ManualInterventionRequired, match="its rollback also failed") as error:
         Executor(plans, Silent()).run()
     remedy = error.value.remedy
     assert remedy.startswith("look at `inv status --env prod`, fix the cause, then ")
@@ -163,7 +172,7 @@ def test_an_image_is_built_once(sites):
     plans = [
         HostRollout(
             site,
-            deploy_plan(site, site.store.get("1.0.1"), kept=None, to_build=("api",)),
+            deploy_plan(site, site.store.get("1.0.1"), retained=None, to_build=("api",)),
             {name: lambda _, name=name: built.append(name) or "" for name in ("build", "prepare")},
         )
         for site in sites

@@ -1,7 +1,7 @@
 """What people read while a gate waits."""
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_executor import deploy_plan
 
 from towline.errors import RolledBack
@@ -22,7 +22,7 @@ class Told(Silent):
 
 @pytest.fixture
 def site(tmp_path):
-    made = FakeSite(tmp_path)
+    made = FakeHostEnvironment(tmp_path)
     made.serve(made.keep("1.0.0"))
     made.keep("1.0.1")
     return made

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from towline.environments.host_environment import Away, EnvironmentState, Fleet, HostEnvironment
 from towline.environments.opening import Opening
-from towline.environments.site import Away, Fleet, Observed, Site
 from towline.hosts.address import parse
 from towline.hosts.local import LocalHost
 from towline.hosts.remote import RemoteHost
-from towline.hosts.transfers import Moved
+from towline.hosts.transfers import TransferStatistics
 from towline.rollout.host_rollout import HostRollout
 
 
-@pytest.mark.parametrize("kind", [Site, Fleet, Observed, Away, Opening, HostRollout])
+@pytest.mark.parametrize(
+    "kind", [HostEnvironment, Fleet, EnvironmentState, Away, Opening, HostRollout]
+)
 def test_it_cannot_be_changed(kind):
     assert kind.__dataclass_params__.frozen
     field = dataclasses.fields(kind)[0].name
@@ -35,13 +37,13 @@ def test_a_host_for_another_owner_is_another_host(host):
 def test_hosts_of_two_owners_use_one_connection():
     host = RemoteHost(parse("deploy@web1"))
     theirs = host.owned_by(4321)
-    assert theirs.link is host.link
+    assert theirs.link is host.connection
     assert theirs.files._turn is host.files._turn
     assert theirs._forwards is host._forwards
 
 
 def test_commands_are_counted_where_the_other_statistics_are():
-    moved = Moved()
-    assert RemoteHost(parse("deploy@web1"), moved=moved).link.moved is moved
-    moved.commands += 1
-    assert str(moved) == "nothing"
+    transferred = TransferStatistics()
+    assert RemoteHost(parse("deploy@web1"), transferred=transferred).link.transferred is transferred
+    transferred.commands += 1
+    assert str(transferred) == "nothing"

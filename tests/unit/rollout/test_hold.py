@@ -1,7 +1,7 @@
 """Holds: set by people and by rollbacks, and what they stop."""
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_executor import deploy_plan
 
 from towline.config.redaction import KNOWN
@@ -15,7 +15,7 @@ from towline.state.releases import Status
 
 @pytest.fixture
 def site(tmp_path):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.serve(site.keep("1.0.0"))
     site.keep("1.0.1")
     return site
@@ -70,8 +70,8 @@ def test_a_secret_in_a_reason_is_in_no_file(site):
     said = "the token pl4nted-77aa was wrong"
     found = hold.put(site.host.files, site.state, said)
     assert found.reason == "the token [redacted] was wrong"
-    kept = site.keep("1.0.7")
-    site.store.mark(kept, Status.BAD, said)
+    retained = site.keep("1.0.7")
+    site.store.mark(retained, Status.BAD, said)
     texts = [file.read_text() for file in site.folder.rglob("*.json")]
     assert any("the token [redacted] was wrong" in text for text in texts)
     assert not any("pl4nted" in text for text in texts)

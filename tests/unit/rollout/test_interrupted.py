@@ -1,11 +1,11 @@
 """Killed before and after every journal entry, resumed or aborted: what serves is one release."""
 
 import pytest
-from fakes import FakeSite
-from test_executor import candidate, deploy_plan, scene
+from fakes import FakeHostEnvironment
+from test_executor import candidate, deploy_plan, inputs
 
 from towline.engines.acts import Act, Effect
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.errors import CheckFailed, UsageError
 from towline.progress import Silent
 from towline.rollout import interrupted, operations
@@ -25,15 +25,15 @@ def make(tmp_path, monkeypatch):
 
     def plain(site, version, *_):
         release = site.store.get(version)
-        return HostRollout(site, plan_deploy(scene(site), candidate(release), site.rollout))
+        return HostRollout(site, plan_deploy(inputs(site), candidate(release), site.rollout))
 
     monkeypatch.setattr(operations, "_deploy", plain)
-    monkeypatch.setattr(operations, "from_kept", lambda _, release: candidate(release))
-    monkeypatch.setattr(operations, "before_of", lambda *_: scene(made[-1]).before)
+    monkeypatch.setattr(operations, "from_retained", lambda _, release: candidate(release))
+    monkeypatch.setattr(operations, "read_baseline", lambda *_: inputs(made[-1]).before)
     made = []
 
     def build(number):
-        site = FakeSite(tmp_path / str(number))
+        site = FakeHostEnvironment(tmp_path / str(number))
         site.serve(site.keep("1.0.0"))
         site.keep("1.0.1")
         made.append(site)
@@ -42,12 +42,12 @@ def make(tmp_path, monkeypatch):
     return build
 
 
-def rollback_lane(site):
+def rollback_host_rollout(site):
     target = site.store.get("1.0.0")
-    return HostRollout(site, plan_rollback(scene(site), candidate(target), target), reason="a bug")
+    return HostRollout(site, plan_rollback(inputs(site), candidate(target), target), reason="a bug")
 
 
-def deploy_lane(site):
+def deploy_host_rollout(site):
     return HostRollout(site, deploy_plan(site, site.store.get("1.0.1")))
 
 
@@ -78,14 +78,14 @@ def kill(parts, monkeypatch, entry, *, after, **options):
 
 
 def serving(site):
-    (colour,) = [colour for colour, share in site.engine.shares.items() if share]
+    (slot,) = [slot for slot, share in site.engine.shares.items() if share]
     running = {
         release
         for (_, service), (release, runs) in site.engine.containers.items()
         if runs and service in ("api", "worker")
     }
     assert len(running) == 1, f"{running} run"
-    return site.engine.containers[colour, "api"][0]
+    return site.engine.containers[slot, "api"][0]
 
 
 @pytest.mark.parametrize("after", [True, False])
@@ -96,8 +96,8 @@ def test_killed_at_every_entry_it_is_resumed_or_aborted(make, monkeypatch, way, 
     for entry in range(1, 60):
         site = make(entry)
         if kind == "rollback":
-            Executor([deploy_lane(site)], Silent()).run()
-        part = deploy_lane(site) if kind == "deploy" else rollback_lane(site)
+            Executor([deploy_host_rollout(site)], Silent()).run()
+        part = deploy_host_rollout(site) if kind == "deploy" else rollback_host_rollout(site)
         old, new = ("1.0.0", "1.0.1") if kind == "deploy" else ("1.0.1", "1.0.0")
         if not kill([part], monkeypatch, entry, after=after):
             break
@@ -126,7 +126,7 @@ def test_an_abort_that_is_killed_is_aborted_again(make, monkeypatch):
     for entry in range(1, 4):
         site = make(entry)
         fleet = Fleet((site,))
-        assert kill([deploy_lane(site)], monkeypatch, 10, after=True)
+        assert kill([deploy_host_rollout(site)], monkeypatch, 10, after=True)
         assert kill(operations.abort(fleet).parts, monkeypatch, entry, after=True)
         for way in (operations.resume, operations.abort):
             assert way(fleet).plan.kind == "abort"
@@ -145,8 +145,8 @@ def test_where_nothing_was_interrupted_there_is_nothing_to_do(make):
 def test_a_rollback_is_not_resumed_for_a_deploy_that_it_holds_back(make, monkeypatch):
     site = make(1)
     fleet = Fleet((site,))
-    Executor([deploy_lane(site)], Silent()).run()
-    assert kill([rollback_lane(site)], monkeypatch, 8, after=True)
+    Executor([deploy_host_rollout(site)], Silent()).run()
+    assert kill([rollback_host_rollout(site)], monkeypatch, 8, after=True)
     shares, entries = dict(site.engine.shares), len(site.journal.entries())
     with pytest.raises(CheckFailed, match="a rollback holds prod: no deploy follows") as error:
         interrupted.refuse_to_deploy_after(fleet, "")
@@ -164,8 +164,8 @@ FELT = Effect("nginx", "router", Act.RECREATE, ("image",))
 )
 def test_what_ends_an_interruption_tells_what_users_will_feel(make, monkeypatch, way, spare, to):
     site = make(1)
-    Executor([deploy_lane(site)], Silent()).run()
-    assert kill([rollback_lane(site)], monkeypatch, 4, after=True)
+    Executor([deploy_host_rollout(site)], Silent()).run()
+    assert kill([rollback_host_rollout(site)], monkeypatch, 4, after=True)
     asked = []
 
     def forecast(wanted, was, now, renewed, *, spare=False):
@@ -181,7 +181,7 @@ def test_what_ends_an_interruption_tells_what_users_will_feel(make, monkeypatch,
 
 def test_there_is_a_way_back_although_nobody_can_tell_what_it_restarts(make, monkeypatch):
     site = make(1)
-    assert kill([deploy_lane(site)], monkeypatch, 10, after=True)
+    assert kill([deploy_host_rollout(site)], monkeypatch, 10, after=True)
     (site.store.get("1.0.0").tree / "release.json").unlink()
     operation = operations.abort(Fleet((site,)))
     assert "nobody can tell what else it restarts on localhost" in operation.plan.warnings[0]

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_executor import run
-from test_interrupted import deploy_lane, kill, rollback_lane
+from test_interrupted import deploy_host_rollout, kill, rollback_host_rollout
 
 from towline.environments import journal_anchor
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.errors import TowlineError
 from towline.hosts.local import LocalFiles
 from towline.insight.history import require_whole
@@ -24,11 +24,11 @@ from towline.state.journal_lines import START, digest, line_of
 @pytest.fixture
 def site(tmp_path):
     """1.0.1 was deployed and rolled back; 1.0.2 is retained, and was never live."""
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.serve(site.keep("1.0.0"))
     site.keep("1.0.1")
-    run(site, deploy_lane(site).plan)
-    run(site, rollback_lane(site).plan)
+    run(site, deploy_host_rollout(site).plan)
+    run(site, rollback_host_rollout(site).plan)
     return site
 
 
@@ -58,8 +58,8 @@ def test_a_journal_as_it_was_written_is_what_releases_remember(site):
 
 @pytest.mark.parametrize("cut", [1, 3, 100])
 def test_a_cut_tail_shows(site, cut):
-    kept = site.state.journal.read_bytes().splitlines(keepends=True)[:-cut]
-    site.state.journal.write_bytes(b"".join(kept))
+    retained = site.state.journal.read_bytes().splitlines(keepends=True)[:-cut]
+    site.state.journal.write_bytes(b"".join(retained))
     fleet = fresh(site)
     assert site.journal.verify() == []
     with pytest.raises(TowlineError, match=r"release 1\.0\.1 on localhost remembers \d+ entries"):
@@ -88,22 +88,22 @@ def test_hashes_that_were_computed_anew_show(site, dropped):
 
 
 def test_what_was_lost_still_shows_after_the_next_deploy(site):
-    kept = site.state.journal.read_bytes().splitlines(keepends=True)[:-8]
-    site.state.journal.write_bytes(b"".join(kept))
+    retained = site.state.journal.read_bytes().splitlines(keepends=True)[:-8]
+    site.state.journal.write_bytes(b"".join(retained))
     fresh(site)
     site.keep("1.0.2")
     site.store._read.clear()
-    run(site, deploy_lane(site).plan)
+    run(site, deploy_host_rollout(site).plan)
     with pytest.raises(TowlineError, match=r"release 1\.0\.1 on localhost remembers"):
         require_whole(fresh(site))
 
 
 def test_another_host_remembers_when_the_first_ones_state_was_rewritten(tmp_path):
-    sites = [FakeSite(tmp_path / name, host_name=name) for name in ("a", "b")]
+    sites = [FakeHostEnvironment(tmp_path / name, host_name=name) for name in ("a", "b")]
     for site in sites:
         site.serve(site.keep("1.0.0"))
         site.keep("1.0.1")
-    Executor([deploy_lane(site) for site in sites], Silent()).run()
+    Executor([deploy_host_rollout(site) for site in sites], Silent()).run()
     first = sites[0]
     entries = lines(first)
     entries[0]["data"]["reason"] = "harmless"
@@ -117,10 +117,10 @@ def test_another_host_remembers_when_the_first_ones_state_was_rewritten(tmp_path
 
 
 def test_a_repair_says_what_is_lost_and_is_believed(site):
-    kept = site.state.journal.read_bytes().splitlines(keepends=True)[:-3]
-    site.state.journal.write_bytes(b"".join(kept))
+    retained = site.state.journal.read_bytes().splitlines(keepends=True)[:-3]
+    site.state.journal.write_bytes(b"".join(retained))
     assert repair_journal(fresh(site), thorough=True) == ""
-    assert require_whole(fresh(site)) == len(kept) + 1
+    assert require_whole(fresh(site)) == len(retained) + 1
     assert "the end is missing" in lines(site)[-1]["data"]["reason"]
 
 
@@ -132,7 +132,7 @@ def test_a_journal_that_is_set_aside_is_not_missed(site):
 
 
 def test_a_repair_leaves_an_interruption_as_it_is(site, monkeypatch):
-    assert kill([deploy_lane(site)], monkeypatch, 10, after=True)
+    assert kill([deploy_host_rollout(site)], monkeypatch, 10, after=True)
     fleet = fresh(site)
     before = interrupted.found(fleet)
     site.store.files.write(
@@ -149,13 +149,13 @@ def test_a_repair_leaves_an_interruption_as_it_is(site, monkeypatch):
 def test_what_a_release_remembers_may_be_damaged_too(site, text):
     (site.store.get("1.0.1").folder / "journal.json").write_text(text)
     assert require_whole(fresh(site)) == len(lines(site))
-    run(site, HostRollout(site, deploy_lane(site).plan).plan)
+    run(site, HostRollout(site, deploy_host_rollout(site).plan).plan)
     assert journal_anchor.anchors([site])[-1].seq == len(lines(site))
 
 
 def test_who_lost_the_lock_leaves_nothing(site):
     before = journal_anchor.anchors([site])
-    plan = deploy_lane(site).plan
+    plan = deploy_host_rollout(site).plan
     job = site.engine.run_job
 
     def unlocked(*arguments, **options):

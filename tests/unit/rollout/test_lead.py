@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_fleet import parts
 
 from towline.environments import lead, lead_lock, lead_move
-from towline.environments.site import Away, Fleet
+from towline.environments.host_environment import Away, Fleet
 from towline.errors import Locked, TowlineError, UsageError
 from towline.insight import history
 from towline.progress import Silent
@@ -17,7 +17,7 @@ from towline.state import hold, lock
 
 
 def site_of(folder, name):
-    site = FakeSite(folder / name, host_name=name)
+    site = FakeHostEnvironment(folder / name, host_name=name)
     site.remote = True
     return site
 

@@ -381,7 +381,7 @@ class Away(LocalFiles):
 LOST = [
     ConnectionResetError("reset"),
     TowlineError("lab1 cannot be reached"),
-    UsageError("no key was accepted"),
+    UsageError("SSH authentication failed"),
     ConnectionLost("the connection to lab1 was lost"),
     TimeoutError("timed out"),
     OSError("Socket is closed"),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 
 from towline.engines.compose import registration
 from towline.engines.factory import make_engine
@@ -60,7 +60,7 @@ def test_a_folder_that_is_gone_counts_no_more(noted, tmp_path):
 
 
 def test_of_two_who_deploy_first_at_once_one_wins(tmp_path):
-    site = FakeSite(tmp_path / "bob")
+    site = FakeHostEnvironment(tmp_path / "bob")
     place.claim(site)
     assert site.engine.noted == tmp_path / "bob"
     site.engine.noted = tmp_path / "alice"

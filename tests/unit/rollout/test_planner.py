@@ -1,23 +1,23 @@
 import json
 
 import pytest
-from fakes import FakeSite, release
+from fakes import FakeHostEnvironment, release
 from hypothesis import given
 from hypothesis import strategies as st
 from test_executor import candidate, deploy_plan
 
 from towline.config.deploy_sections import Rollout
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.errors import UsageError
 from towline.rollout import down, operations
-from towline.rollout.planner import Before, Transfer, changes, fingerprint
+from towline.rollout.planner import Baseline, Transfer, changes, fingerprint
 from towline.rollout.retention import surplus
 from towline.state.releases import Status
 
 
 def test_a_first_deploy_has_nothing_to_stop(tmp_path):
-    site = FakeSite(tmp_path)
-    plan = deploy_plan(site, release("1.0.0", tmp_path), kept=None, to_build=("api",),
+    site = FakeHostEnvironment(tmp_path)
+    plan = deploy_plan(site, release("1.0.0", tmp_path), retained=None, to_build=("api",),
                        to_pull=(Transfer("postgres:16"),))  # fmt: skip
     names = [step.name for step in plan.steps]
     assert names == [
@@ -30,7 +30,7 @@ def test_a_first_deploy_has_nothing_to_stop(tmp_path):
         "switch",
         "finalize",
     ]
-    assert (plan.colour, plan.old_colour, plan.live) == ("blue", None, "")
+    assert (plan.slot, plan.old_slot, plan.live) == ("blue", None, "")
     text = "\n".join(plan.lines())
     assert "live now   nothing" in text
     assert "$ docker pull postgres:16" in text
@@ -38,10 +38,10 @@ def test_a_first_deploy_has_nothing_to_stop(tmp_path):
 
 
 def test_an_update_goes_to_the_other_slot_and_shows_its_commands(tmp_path):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.serve(site.keep("1.0.0"), "green")
     plan = deploy_plan(site, site.keep("1.0.1"))
-    assert (plan.colour, plan.old_colour, plan.live) == ("blue", "green", "1.0.0")
+    assert (plan.slot, plan.old_slot, plan.live) == ("blue", "green", "1.0.0")
     text = "\n".join(plan.lines())
     assert f"{tmp_path}/releases/1.0.1/blue.json create --no-build worker" in text
     assert f"{tmp_path}/releases/1.0.1/blue.json up --detach --no-build api" in text
@@ -58,7 +58,7 @@ def test_changes_name_variables_and_never_show_their_values(tmp_path):
         files={"docker/compose.yml": "ffff0000", "same": "1"},
         migrations={"1.py": "a", "2.py": "b"},
     )  # fmt: skip
-    before = Before({"same": "1", "gone": "0123456789"}, {"TOKEN": "old-value", "LESS": "y"})
+    before = Baseline({"same": "1", "gone": "0123456789"}, {"TOKEN": "old-value", "LESS": "y"})
     found = {(c.kind, c.name): (c.before, c.after) for c in changes(live, new, before)}
     assert found == {
         ("image", "api"): ("sha256:aaaaaaaaaaaa", "sha256:bbbbbbbbbbbb"),
@@ -91,7 +91,7 @@ def test_a_fingerprint_changes_with_all_that_a_deploy_depends_on():
     "compose", [["docker/docker-compose.prod.yml"], ["compose.yml"], ["docker/other.yml"]]
 )
 def test_one_compose_file_leaves_the_fingerprint_of_0_6_0(compose):
-    """A release kept by 0.6.0 is the same one after an upgrade, wherever its file lies."""
+    """A release retained by 0.6.0 is the same one after an upgrade, wherever its file lies."""
     of_0_6_0 = "4a957bf135f0827bc0a7e830a2dad4776cfe494c20567ee2d1fe7b4fa11fc347"
     assert fingerprint("content", {"A": "1"}, Rollout(), compose=compose) == of_0_6_0
 
@@ -106,15 +106,15 @@ def test_each_list_of_compose_files_has_a_fingerprint_of_its_own():
     ("name", "said"), [("web", "web is not in the compose file"), ("db", "db has role backing")]
 )
 def test_replicas_are_for_apps_and_workers_that_there_are(tmp_path, name, said):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.rollout = Rollout(replicas={name: 2})
     with pytest.raises(UsageError, match=said) as error:
-        deploy_plan(site, release("1.0.0", tmp_path), kept=None)
+        deploy_plan(site, release("1.0.0", tmp_path), retained=None)
     assert error.value.remedy == "apps and workers: api, worker"
 
 
 def test_a_release_that_failed_before_is_deployed_with_a_warning(tmp_path):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     bad = site.store.mark(site.keep("1.0.0"), Status.BAD, "gate smoke failed")
     plan = deploy_plan(site, bad)
     assert plan.warnings == ("it failed here before: gate smoke failed",)
@@ -122,7 +122,7 @@ def test_a_release_that_failed_before_is_deployed_with_a_warning(tmp_path):
 
 
 def test_what_another_state_folder_deployed_is_not_touched(tmp_path):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.engine.containers["blue", "api"] = ("7.0.0", True)
     site.engine.shares = {"blue": 100}
     with pytest.raises(UsageError, match=r"7\.0\.0 serves on localhost, and") as error:

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from fakes import SERVICES, FakeSite
+from fakes import SERVICES, FakeHostEnvironment
 
 from towline.config.deploy_sections import HttpSmoke, Smoke
 from towline.config.services import Role
-from towline.engines.world import Container
-from towline.environments.site import Fleet
+from towline.engines.observed import Container
+from towline.environments.host_environment import Fleet
 from towline.health.probes import Answer, Outcome
 from towline.insight import health as insight
 from towline.rollout.gates import bake, containers, health, smoke
@@ -43,7 +43,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def site(tmp_path):
-    return FakeSite(tmp_path)
+    return FakeHostEnvironment(tmp_path)
 
 
 def served(site, probe, role="api", version="1.0.0"):

@@ -1,11 +1,11 @@
 """A damaged journal is put aside; rollbacks, resumes and aborts go on."""
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_executor import run
-from test_interrupted import deploy_lane, kill, rollback_lane
+from test_interrupted import deploy_host_rollout, kill, rollback_host_rollout
 
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.errors import Locked, TowlineError
 from towline.rollout import interrupted
 from towline.rollout.repair import repair_journal
@@ -14,7 +14,7 @@ from towline.state import lock
 
 @pytest.fixture
 def site(tmp_path):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.serve(site.keep("1.0.0"))
     site.keep("1.0.1")
     return site
@@ -29,9 +29,9 @@ def spoil(site, line):
 
 @pytest.mark.parametrize("line", [b"null", b"[]", b"{}", b"\xff\x00", b'{"v": 1, "seq'])
 def test_whatever_it_holds_a_rollback_goes_on_after_the_repair(site, line):
-    run(site, deploy_lane(site).plan)
+    run(site, deploy_host_rollout(site).plan)
     spoil(site, line)
-    part = rollback_lane(site)
+    part = rollback_host_rollout(site)
     with pytest.raises(TowlineError, match="is not a journal entry") as error:
         run(site, part.plan)
     assert "inv history.repair" in error.value.remedy
@@ -46,7 +46,7 @@ def test_whatever_it_holds_a_rollback_goes_on_after_the_repair(site, line):
 
 
 def test_what_was_interrupted_is_still_to_be_chosen(site, monkeypatch):
-    assert kill([deploy_lane(site)], monkeypatch, 10, after=True)
+    assert kill([deploy_host_rollout(site)], monkeypatch, 10, after=True)
     before = interrupted.found(Fleet((site,)))
     spoil(site, b"null")
     repair_journal(Fleet((site,)))
@@ -57,14 +57,14 @@ def test_what_was_interrupted_is_still_to_be_chosen(site, monkeypatch):
 
 
 def test_a_journal_that_is_well_is_left_alone(site):
-    run(site, deploy_lane(site).plan)
+    run(site, deploy_host_rollout(site).plan)
     content = site.state.journal.read_bytes()
     assert repair_journal(Fleet((site,))) == ""
     assert site.state.journal.read_bytes() == content
 
 
 def test_under_someone_elses_lock_it_stays(site):
-    run(site, deploy_lane(site).plan)
+    run(site, deploy_host_rollout(site).plan)
     spoil(site, b"null")
     content = site.state.journal.read_bytes()
     with lock.held(site.host.files, site.state.lock, "deploy"), pytest.raises(Locked):

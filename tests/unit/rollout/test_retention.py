@@ -1,9 +1,9 @@
-"""Old releases are forgotten with their images, but for those that somebody can go back to."""
+"""Old releases are forgotten with their images, but for those that somebody can roll back to."""
 
 import pytest
-from fakes import FakeEngine, FakeSite, release
+from fakes import FakeEngine, FakeHostEnvironment, release
 
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.rollout import down
 from towline.rollout.retention import prune
 from towline.state.releases import ReleaseStore, StateFolder
@@ -18,7 +18,7 @@ def gone():
 @pytest.fixture
 def site(tmp_path, gone):
     """Five releases of an environment with an image each, and one that all have."""
-    made = FakeSite(tmp_path / "shop" / "prod")
+    made = FakeHostEnvironment(tmp_path / "shop" / "prod")
     made.engine.images.remove = lambda image, tags: gone.append(image) or []
     for number in range(5):
         made.keep(f"1.{number}.0", images={"api": f"image{number}", "db": "postgres"})
@@ -27,8 +27,8 @@ def site(tmp_path, gone):
 
 def other(tmp_path, place, version="1.0.0", images=("image0",)):
     folder = tmp_path / place
-    kept = release(version, folder, images={f"s{n}": image for n, image in enumerate(images)})
-    ReleaseStore(FakeSite(folder).host.files, StateFolder(folder)).add(kept, {})
+    retained = release(version, folder, images={f"s{n}": image for n, image in enumerate(images)})
+    ReleaseStore(FakeHostEnvironment(folder).host.files, StateFolder(folder)).add(retained, {})
     return folder
 
 
@@ -59,7 +59,7 @@ def test_what_another_environment_keeps_stays(site, gone, tmp_path, place):
 
 
 def test_an_environment_with_a_state_folder_of_its_own_looks_beside_it(tmp_path, gone):
-    site = FakeSite(tmp_path / "state-prod")
+    site = FakeHostEnvironment(tmp_path / "state-prod")
     site.engine.images.remove = lambda image, tags: gone.append(image) or []
     for number in range(2):
         site.keep(f"1.{number}.0", images={"api": f"image{number}"})

@@ -9,7 +9,7 @@ from test_interrupted import kill, serving
 
 from towline.config.deploy_sections import Rollout
 from towline.config.progressive import part_of
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.errors import CheckFailed, RolledBack, UsageError
 from towline.progress import Silent
 from towline.rollout import interrupted, operations

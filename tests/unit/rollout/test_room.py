@@ -1,7 +1,7 @@
 """How much runs at once while releases change, and for how long nothing may serve."""
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_executor import deploy_plan
 
 from towline.config.deploy_sections import Rollout
@@ -22,7 +22,7 @@ def test_the_most_that_runs_at_once(strategy, most):
 
 @pytest.fixture
 def site(tmp_path):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.keep("1.0.1")
     return site
 

@@ -1,17 +1,17 @@
 import json
 
 import pytest
-from fakes import SERVICES, FakeSite, release
+from fakes import SERVICES, FakeHostEnvironment, release
 from invoke import Context, Exit
 from test_executor import deploy_plan
 
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.errors import TowlineError, UsageError
 from towline.rollout import operations
 from towline.rollout.schema_guard import judge_rollback
 from towline.state.releases import Status
+from towline.tasks import cli
 from towline.tasks import rollback as rollback_task
-from towline.tasks import seam
 
 ONE = {"src/shop/migrations/0001_initial.py": "a" * 64}
 TWO = {**ONE, "src/news/migrations/0001_initial.py": "b" * 64}
@@ -26,7 +26,7 @@ def keep(site, version, **changes):
 
 def serving(tmp_path, before, after):
     """1.0.0 is retained, 1.1.0 is live."""
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.store.mark(keep(site, "1.0.0", created="1", **before), Status.GOOD)
     site.serve(keep(site, "1.1.0", created="2", **after))
     return site
@@ -92,7 +92,7 @@ def test_forward_again_is_guarded_by_what_came_later_only(tmp_path):
     squashed = judge_rollback(None, later, [release("0.9.0", tmp_path, created="0"), later])
     assert not squashed.difference
     assert squashed.question == ""
-    assert judge_rollback(live, later, [live, later]).untold == ("1.0.0",)
+    assert judge_rollback(live, later, [live, later]).unrecorded == ("1.0.0",)
 
 
 def test_names_of_an_older_record_are_compared_and_that_is_said(tmp_path):
@@ -103,9 +103,9 @@ def test_names_of_an_older_record_are_compared_and_that_is_said(tmp_path):
 
 
 def test_records_of_an_older_towline_are_read(tmp_path):
-    site = FakeSite(tmp_path)
-    kept = site.keep("1.0.0", migrations=ONE)
-    file = kept.folder / "release.json"
+    site = FakeHostEnvironment(tmp_path)
+    retained = site.keep("1.0.0", migrations=ONE)
+    file = retained.folder / "release.json"
     data = json.loads(file.read_text())
     site.store._read.clear()
     file.write_text(json.dumps({**data, "migrations": ["0001_initial.py"]}))
@@ -117,7 +117,7 @@ def test_records_of_an_older_towline_are_read(tmp_path):
 
 
 def test_the_plan_of_a_deploy_says_that_rollbacks_are_not_guarded(tmp_path):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.serve(site.keep("1.0.0"))
     plan = deploy_plan(site, site.keep("1.0.1"), schema_jobs=("migrate",))
     assert any("rollbacks are not guarded: migrate" in text for text in plan.warnings)
@@ -127,7 +127,7 @@ def test_the_plan_of_a_deploy_says_that_rollbacks_are_not_guarded(tmp_path):
 
 def test_the_plan_of_a_deploy_names_migrations_changed_after_they_were_applied(tmp_path):
     (path,) = ONE
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.serve(site.keep("1.0.0", migrations=TWO))
     plan = deploy_plan(site, site.keep("1.0.1"), migrations={path: "c" * 64})
     (changed, unknown) = plan.warnings
@@ -140,7 +140,7 @@ def test_the_plan_of_a_deploy_names_migrations_changed_after_they_were_applied(t
 
 def test_in_a_non_interactive_shell_keep_schema_is_needed(tmp_path, monkeypatch, capsys):
     site = serving(tmp_path, {}, {})
-    monkeypatch.setattr(seam, "open_fleet", lambda env, **_: Fleet((site,)))
+    monkeypatch.setattr(cli, "open_fleet", lambda env, **_: Fleet((site,)))
     monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: PTH123, SIM115
     with pytest.raises(Exit) as end:
         rollback_task.rollback(Context(), auto_approve=True)

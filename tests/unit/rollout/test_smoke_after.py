@@ -5,8 +5,8 @@ import threading
 from dataclasses import replace
 
 import pytest
-from fakes import FakeSite
-from test_executor import candidate, scene
+from fakes import FakeHostEnvironment
+from test_executor import candidate, inputs
 
 from projects import free_ports
 from towline.config.deploy_sections import Smoke
@@ -47,7 +47,7 @@ def users():
 
 @pytest.fixture
 def site(tmp_path):
-    made = FakeSite(tmp_path)
+    made = FakeHostEnvironment(tmp_path)
     made.serve(made.keep("1.0.0"))
     made.keep("1.0.1")
     # No slot has a port to be tested at before the switch.
@@ -59,7 +59,7 @@ TESTS = Smoke.model_validate({"requests": [{"path": "/"}], "retries": 0})
 
 def deploy(site, url, progress=None, **smoke):
     tests = TESTS.model_copy(update=smoke)
-    before = scene(site)
+    before = inputs(site)
     settings = StrategySettings(site.rollout, tests, url=url)
     planned = plan_deploy(replace(before, settings=settings), candidate(site.store.get("1.0.1")),
                           site.rollout)  # fmt: skip
@@ -134,7 +134,7 @@ def test_when_they_run():
 
 def test_a_rollback_is_not_judged_by_them(site):
     site.engine.shares = {"blue": 100}
-    before = replace(scene(site), settings=StrategySettings(site.rollout, TESTS, url="http://a"))
+    before = replace(inputs(site), settings=StrategySettings(site.rollout, TESTS, url="http://a"))
     target = site.store.get("1.0.1")
     planned = plan_rollback(before, candidate(target), target)
     gates = [gate for step in planned.steps if step.stage for gate in step.stage.gates]

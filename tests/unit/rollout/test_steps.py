@@ -4,11 +4,11 @@ import ast
 from pathlib import Path
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_executor import deploy_plan, events, run
 from test_fleet import sites
 
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.errors import CheckFailed, RolledBack, TowlineError
 from towline.insight.history import operations
 from towline.progress import Silent
@@ -45,7 +45,7 @@ WORDS = {
 
 @pytest.fixture
 def site(tmp_path):
-    made = FakeSite(tmp_path)
+    made = FakeHostEnvironment(tmp_path)
     made.serve(made.keep("1.0.0"))
     made.keep("1.0.1")
     return made

@@ -4,11 +4,11 @@ import itertools
 from pathlib import Path
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from test_executor import candidate, run, scene
+from test_executor import candidate, inputs, run
 
 from towline.config.deploy_sections import Rollout
 from towline.errors import RolledBack, UsageError
@@ -134,7 +134,7 @@ class Walk:
     """Transitions on an engine in memory, which counts who serves at every act."""
 
     def __init__(self, folder, old, new):
-        self.site = FakeSite(folder)
+        self.site = FakeHostEnvironment(folder)
         self.site.serve(self.site.keep("1.0.0"))
         self.site.keep("1.0.1")
         self.engine = self.site.engine
@@ -201,7 +201,7 @@ def test_every_stage_is_reached_from_every_other(tmp_path, name):
 
 @pytest.fixture
 def site(tmp_path):
-    made = FakeSite(tmp_path)
+    made = FakeHostEnvironment(tmp_path)
     made.serve(made.keep("1.0.0", replicas=3))
     made.engine.replicas = {("blue", "api"): 3}
     made.keep("1.0.1", replicas=3)
@@ -211,7 +211,7 @@ def site(tmp_path):
 
 def toy_plan(site, count=3):
     release = site.store.get("1.0.1")
-    return plan_deploy(scene(site), candidate(release, replicas={"api": count}), site.rollout)
+    return plan_deploy(inputs(site), candidate(release, replicas={"api": count}), site.rollout)
 
 
 def test_a_strategy_and_a_gate_are_added_by_one_file_each(site):
@@ -261,10 +261,10 @@ def test_an_error_is_no_failure_and_marks_no_release_bad(site, logs, said, statu
 
 
 def test_a_strategy_that_needs_a_router_says_so(tmp_path):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     new = candidate(site.keep("1.0.1"), roles={"api": "app"})
     with pytest.raises(UsageError, match="one-by-one needs a router"):
-        plan_deploy(scene(site), new, rollout(strategy="one-by-one"))
+        plan_deploy(inputs(site), new, rollout(strategy="one-by-one"))
 
 
 def test_a_verdict_keeps_its_figures():

@@ -4,11 +4,11 @@ import threading
 from dataclasses import replace
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_executor import deploy_plan
-from test_interrupted import Killed, deploy_lane, kill, rollback_lane, serving
+from test_interrupted import Killed, deploy_host_rollout, kill, rollback_host_rollout, serving
 
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.errors import CheckFailed, Locked, TowlineError, UsageError
 from towline.progress import Silent
 from towline.rollout import interrupted, operations
@@ -23,7 +23,7 @@ from towline.state.lock_file import this_process
 
 @pytest.fixture
 def site(tmp_path):
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.serve(site.keep("1.0.0"))
     site.keep("1.0.1")
     return site
@@ -32,7 +32,7 @@ def site(tmp_path):
 @pytest.fixture
 def planned(site, monkeypatch):
     """Resumes and rollbacks are planned without a deploy tree."""
-    monkeypatch.setattr(operations, "_deploy", lambda site, version: deploy_lane(site))
+    monkeypatch.setattr(operations, "_deploy", lambda site, version: deploy_host_rollout(site))
     return site
 
 
@@ -57,7 +57,7 @@ def put_hold(site, wait=0.3):
 
 
 def test_who_waits_does_not_walk_past_a_hold(site):
-    operation = Operation((deploy_lane(site),), respects_hold=True)
+    operation = Operation((deploy_host_rollout(site),), respects_hold=True)
     thread = meanwhile(site, lambda: put_hold(site))
     with pytest.raises(CheckFailed, match="on hold: the bug in"):
         operation.run(Silent(), wait=60)
@@ -67,7 +67,7 @@ def test_who_waits_does_not_walk_past_a_hold(site):
 
 
 def test_who_waits_does_not_walk_past_an_interruption(site):
-    operation = Operation((deploy_lane(site),))
+    operation = Operation((deploy_host_rollout(site),))
 
     def die():
         threading.Event().wait(0.3)
@@ -82,7 +82,7 @@ def test_who_waits_does_not_walk_past_an_interruption(site):
 
 def test_a_resume_is_outdated_when_somebody_else_ended_it(planned, monkeypatch):
     site, fleet = planned, Fleet((planned,))
-    assert kill([deploy_lane(site)], monkeypatch, 6, after=True)
+    assert kill([deploy_host_rollout(site)], monkeypatch, 6, after=True)
     mine = operations.abort(fleet)
     operations.abort(fleet).run(Silent())
     with pytest.raises(PlanOutdated, match="somebody else ended"):
@@ -94,7 +94,7 @@ def test_a_resume_is_outdated_when_somebody_else_ended_it(planned, monkeypatch):
 
 def test_a_migration_does_not_bury_an_interruption(planned, monkeypatch):
     site, fleet = planned, Fleet((planned,))
-    assert kill([deploy_lane(site)], monkeypatch, 6, after=True)
+    assert kill([deploy_host_rollout(site)], monkeypatch, 6, after=True)
     with pytest.raises(CheckFailed, match="was interrupted"):
         operations.migrate(fleet)
 
@@ -110,7 +110,7 @@ def test_killed_migrations_and_downs_are_nothing_to_resume(site, kind):
 def test_what_may_be_running_elsewhere_is_not_called_finished(planned, monkeypatch):
     """A deployer on another machine was killed a moment ago: its lock still looks alive."""
     site, fleet = planned, Fleet((planned,))
-    assert kill([deploy_lane(site)], monkeypatch, 6, after=True)
+    assert kill([deploy_host_rollout(site)], monkeypatch, 6, after=True)
     elsewhere = replace(
         this_process("deploy 1.0.1", 60.0),
         actor=Actor(login="ann", host="elsewhere"),
@@ -123,8 +123,8 @@ def test_what_may_be_running_elsewhere_is_not_called_finished(planned, monkeypat
 
 
 def test_the_hold_is_there_before_the_end_is(site, monkeypatch):
-    Executor([deploy_lane(site)], Silent()).run()
-    part, write = rollback_lane(site), type(site.journal).write
+    Executor([deploy_host_rollout(site)], Silent()).run()
+    part, write = rollback_host_rollout(site), type(site.journal).write
     found = []
 
     def seen(self, operation, event, *arguments, **options):
@@ -149,7 +149,9 @@ def killed_at_end(site, monkeypatch, *, after):
             raise Killed
         return done
 
-    operation = Operation((rollback_lane(site),), hold_reason="rolled back", supersedes=True)
+    operation = Operation(
+        (rollback_host_rollout(site),), hold_reason="rolled back", supersedes=True
+    )
     with monkeypatch.context() as patched:
         patched.setattr(type(site.journal), "write", dying)
         with pytest.raises(Killed):
@@ -161,7 +163,7 @@ def killed_at_end(site, monkeypatch, *, after):
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_rollback_killed_around_its_end_leaves_a_hold(planned, monkeypatch, after, lost):
     site, fleet = planned, Fleet((planned,))
-    Executor([deploy_lane(site)], Silent()).run()
+    Executor([deploy_host_rollout(site)], Silent()).run()
     killed_at_end(site, monkeypatch, after=after)
     assert hold.read(site.host.files, site.state)
     if after:
@@ -177,8 +179,10 @@ def test_a_rollback_killed_around_its_end_leaves_a_hold(planned, monkeypatch, af
 
 
 def test_a_hold_that_cannot_be_set_is_told_and_set_by_a_resume(site, monkeypatch):
-    Executor([deploy_lane(site)], Silent()).run()
-    operation = Operation((rollback_lane(site),), hold_reason="rolled back", supersedes=True)
+    Executor([deploy_host_rollout(site)], Silent()).run()
+    operation = Operation(
+        (rollback_host_rollout(site),), hold_reason="rolled back", supersedes=True
+    )
 
     def full(*_):
         raise OSError("No space left on device")
@@ -196,7 +200,7 @@ def test_a_plan_that_somebody_overtook_is_outdated_and_made_anew(site):
     """Two operators: the second waits for the first, and its plan is of before."""
     site.keep("1.0.2")
     second = HostRollout(site, deploy_plan(site, site.store.get("1.0.2")))
-    first = Executor([deploy_lane(site)], Silent())
+    first = Executor([deploy_host_rollout(site)], Silent())
     thread = threading.Thread(target=first.run)
     with lock.held(site.host.files, site.state.lock, "nothing"):
         first.wait = 60

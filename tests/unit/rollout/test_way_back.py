@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 from test_executor import deploy_plan, run, site
 from test_fleet import parts, sites
 
@@ -12,7 +12,7 @@ from towline.errors import (
     EngineUnreachable,
     HostLost,
     HostUnreachable,
-    NeedsPerson,
+    ManualInterventionRequired,
     NoEngine,
     RolledBack,
     TowlineError,
@@ -90,22 +90,22 @@ def test_a_host_that_is_lost_holds_no_other_back(sites):
     seen, stop, reached = [], sites[2].engine.stop, threading.Event()
     hand_over = sites[0].engine.stop
 
-    def late(colour, services):
+    def late(slot, services):
         # The first one fails when the second has switched, and the third is lost.
-        assert colour == "green" or (reached.wait(10) and switched.wait(10))
-        hand_over(colour, services)
+        assert slot == "green" or (reached.wait(10) and switched.wait(10))
+        hand_over(slot, services)
 
     sites[0].engine.stop = late
 
-    def lost(colour, services):
-        if not seen and colour == "green":
-            return stop(colour, services)
+    def lost(slot, services):
+        if not seen and slot == "green":
+            return stop(slot, services)
         reached.set()
         seen.append([event.wait(10) for event in back])
         raise HostLost("the connection to web3 was lost")
 
     sites[2].engine.stop = lost
-    with pytest.raises(NeedsPerson, match="its rollback also failed on web3"):
+    with pytest.raises(ManualInterventionRequired, match="its rollback also failed on web3"):
         Executor(plans, Silent()).run()
     assert seen[0] == [True, True]
     assert [one.engine.shares for one in sites[:2]] == [{"blue": 100}] * 2
@@ -114,9 +114,9 @@ def test_a_host_that_is_lost_holds_no_other_back(sites):
 def test_an_app_that_died_after_its_gate_gets_no_traffic(site):
     stop = site.engine.stop
 
-    def died(colour, services):
-        stop(colour, services)
-        if (colour, services) == ("blue", ["worker"]):
+    def died(slot, services):
+        stop(slot, services)
+        if (slot, services) == ("blue", ["worker"]):
             site.engine.containers["green", "api"] = ("1.0.1", False)
 
     site.engine.stop = died
@@ -172,31 +172,33 @@ def test_a_router_that_dies_again_and_again_is_a_failure(site):
 
 @pytest.mark.parametrize("what", ["router", "app"])
 def test_what_stays_dead_at_the_end_is_no_success(site, what):
-    settle, stop = site.engine.reconcile, site.engine.stop
+    reconcile, stop = site.engine.reconcile, site.engine.stop
     site.engine.crash = {("1.0.1", "api")} if what == "app" else set()
     start = site.engine.start
 
-    def well_at_first(release, colour, services, ready=()):
-        start(release, colour, services, ready)
+    def well_at_first(release, slot, services, ready=()):
+        start(release, slot, services, ready)
         if "api" in services and "stop blue api" not in site.engine.calls:
-            site.engine.containers[colour, "api"] = (release.id, True)
+            site.engine.containers[slot, "api"] = (release.id, True)
 
-    def dead(colour, services):
-        stop(colour, services)
-        if (colour, services) == ("blue", ["api"]):
+    def dead(slot, services):
+        stop(slot, services)
+        if (slot, services) == ("blue", ["api"]):
             site.engine.router = what != "router"
             if what == "app":
                 site.engine.containers["green", "api"] = ("1.0.1", False)
 
     def useless(release):
         alive = site.engine.router
-        done = settle(release)
+        done = reconcile(release)
         site.engine.router = alive
         return done
 
     site.engine.start, site.engine.stop, site.engine.reconcile = well_at_first, dead, useless
     site.engine._check = lambda: None
-    with pytest.raises(NeedsPerson, match=r"1\.0\.1 is live, but not served") as error:
+    with pytest.raises(
+        ManualInterventionRequired, match=r"1\.0\.1 is live, but not served"
+    ) as error:
         run(site, deploy_plan(site, site.store.get("1.0.1")))
     assert "inv status --env prod" in error.value.remedy
     assert site.journal.entries()[-1]["data"]["ok"] is False
@@ -206,10 +208,10 @@ def test_a_host_that_is_lost_when_all_is_proven_takes_nobody_back(sites):
     plans = parts(sites)
     stop = sites[1].engine.stop
 
-    def lost(colour, services):
-        if (colour, services) == ("blue", ["api"]):
+    def lost(slot, services):
+        if (slot, services) == ("blue", ["api"]):
             raise HostLost("the connection to web2 was lost")
-        stop(colour, services)
+        stop(slot, services)
 
     sites[1].engine.stop = lost
     with pytest.raises(TowlineError, match="left to do: web2: stop the old release") as error:
@@ -237,11 +239,11 @@ def test_in_batches_a_finish_that_fails_before_the_others_switched_goes_back(sit
     plans = parts(sites)
     stop, failed = sites[0].engine.stop, []
 
-    def lost(colour, services):
-        if (colour, services) == ("blue", ["api"]) and not failed:
+    def lost(slot, services):
+        if (slot, services) == ("blue", ["api"]) and not failed:
             failed.append(1)
             raise HostLost("the connection to web1 was lost")
-        stop(colour, services)
+        stop(slot, services)
 
     sites[0].engine.stop = lost
     with pytest.raises(RolledBack):
@@ -263,10 +265,10 @@ LOST = [
 def test_what_a_release_runs_on_is_not_held_against_it(site, error):
     start, left = site.engine.start, [error]
 
-    def broken(release, colour, services, ready=()):
+    def broken(release, slot, services, ready=()):
         if release.id == "1.0.1" and left:
             raise left.pop()
-        start(release, colour, services, ready)
+        start(release, slot, services, ready)
 
     site.engine.start = broken
     with pytest.raises(RolledBack) as told:
@@ -344,7 +346,7 @@ def test_a_router_that_dies_in_the_switch_is_started_again(site):
 
 
 def test_a_first_deploy_whose_router_never_starts_leaves_nothing_to_repair(tmp_path):
-    site = FakeSite(tmp_path / "new")
+    site = FakeHostEnvironment(tmp_path / "new")
     plan = deploy_plan(site, site.keep("1.0.1"))
     site.engine.fail_on = {"settle 1.0.1"}
     site.engine.router = False
@@ -365,6 +367,6 @@ def test_a_host_that_cannot_be_asked_at_the_end_is_named_with_what_works_without
         return unserved(part)
 
     monkeypatch.setattr(HostRollout, "unserved", nobody)
-    with pytest.raises(NeedsPerson, match="web2 cannot be asked") as error:
+    with pytest.raises(ManualInterventionRequired, match="web2 cannot be asked") as error:
         Executor(plans, Silent()).run()
     assert "`inv deploy --env prod --without web2` works on web1, web3" in error.value.remedy

@@ -19,7 +19,7 @@ def test_a_rendered_file_reads_back(wanted):
     assert parse_file(render(wanted)) == wanted
 
 
-def test_all_traffic_to_one_colour_is_a_plain_address():
+def test_all_traffic_to_one_slot_is_a_plain_address():
     text = render(Routes("g", {"web": Backend(8000, {"green": 100, "blue": 0})}))
     assert 'map "" $towline_web {\n    default web-green:8000;' in text
     assert "blue:" not in text
@@ -35,7 +35,7 @@ def test_shares_split_by_request():
 def test_before_the_first_release_routes_lead_nowhere():
     empty = Routes("g", {"web": Backend(8000, {})})
     assert "default 127.0.0.1:9;" in render(empty)
-    assert empty.live_colour() is None
+    assert empty.live_slot() is None
 
 
 def test_names_with_hyphens_are_variables():
@@ -59,9 +59,9 @@ def test_other_answers_are_no_account(text):
         parse(text)
 
 
-def test_the_colour_with_most_traffic_is_live():
+def test_the_slot_with_most_traffic_is_live():
     some = Routes("g", {"web": Backend(80, {"blue": 25, "green": 75})})
-    assert some.live_colour() == "green"
+    assert some.live_slot() == "green"
     assert some.share("blue") == 25
 
 
@@ -97,7 +97,7 @@ def test_a_service_that_one_release_has_alone_tells_nothing_about_shares():
     split = Backend(80, {"blue": 90, "green": 10})
     alone = Backend(80, {"green": 100})
     found = Routes("g", {"web": split, "added": alone, "also": alone})
-    assert (found.live_colour(), found.share("green"), found.share("blue")) == ("blue", 10, 90)
+    assert (found.live_slot(), found.share("green"), found.share("blue")) == ("blue", 10, 90)
 
 
 SPLIT = {"web": Backend(8000, {"blue": 90, "green": 10})}

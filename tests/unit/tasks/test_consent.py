@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from towline.engines.acts import Act, Effect
-from towline.environments.site import Fleet
+from towline.environments.host_environment import Fleet
 from towline.errors import UsageError
 from towline.rollout import interrupted, operations
 from towline.state.releases import Status
-from towline.tasks import ns, seam
+from towline.tasks import cli, ns
 from towline.tasks.deploy import _Ending
 from towline.tasks.operation import approve, carry_out
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rollout"))
 
-from fakes import FakeSite
+from fakes import FakeHostEnvironment
 
 FELT = Effect("db", "backing", Act.RECREATE, ("image",))
 SAID = "recreates db (backing): image; its connections break"
@@ -30,7 +30,7 @@ def environment(site, *, confirm):
 def rollback(tmp_path, monkeypatch):
     """A rollback that recreates a backing service."""
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
-    site = FakeSite(tmp_path)
+    site = FakeHostEnvironment(tmp_path)
     site.keep("1.0.0", status=Status.GOOD)
     site.serve(site.keep("1.0.1"), "green")
     site.environment = environment(site, confirm=True)
@@ -59,7 +59,7 @@ def test_a_persons_yes_is_enough(rollback, monkeypatch):
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     asked = []
     monkeypatch.setattr("builtins.input", lambda *_: "y")
-    monkeypatch.setattr(seam.output, "write", lambda text, _: asked.append(text))
+    monkeypatch.setattr(cli.output, "write", lambda text, _: asked.append(text))
     assert approve(rollback, allow_restart=False).operation is rollback
     assert SAID in asked[0]
     assert "Rollback all the same?" in asked[0]
@@ -69,7 +69,7 @@ def test_a_persons_yes_is_enough(rollback, monkeypatch):
 
 
 def test_what_was_agreed_to_is_carried_out_and_told(rollback, monkeypatch, capsys):
-    monkeypatch.setattr(type(rollback), "moved", lambda _: {})
+    monkeypatch.setattr(type(rollback), "transferred", lambda _: {})
     carry_out(approve(rollback, allow_restart=True), json=False)
     assert "settle 1.0.0" in rollback.site.engine.calls
     said = capsys.readouterr()
@@ -80,13 +80,13 @@ def test_what_was_agreed_to_is_carried_out_and_told(rollback, monkeypatch, capsy
 @pytest.mark.parametrize("way", ["abort", "resume"])
 def test_what_ends_before_a_deploy_leaves_standard_output_to_it(rollback, monkeypatch, capsys, way):
     """With --json, nothing but the JSON of the deploy may stand there."""
-    monkeypatch.setattr(type(rollback), "moved", lambda _: {})
+    monkeypatch.setattr(type(rollback), "transferred", lambda _: {})
     for name in ("found", "require"):
         monkeypatch.setattr(interrupted, name, lambda _: "what was interrupted")
     monkeypatch.setattr(interrupted, "refuse_to_deploy_after", lambda *_: None)
     monkeypatch.setattr(operations, way, lambda _: rollback)
     end = _Ending(way == "resume", way == "abort", "", allow_restart=True)
-    end.settle(Fleet((rollback.site,)), dry=False)
+    end.reconcile(Fleet((rollback.site,)), dry=False)
     assert "settle 1.0.0" in rollback.site.engine.calls
     said = capsys.readouterr()
     assert said.out == ""

@@ -10,7 +10,7 @@ from invoke import Exit
 
 from towline.config.redaction import KNOWN, excerpt
 from towline.errors import TowlineError
-from towline.tasks import output, seam, terminal
+from towline.tasks import cli, output, terminal
 
 SECRET = "pl4nted/s3cret=value"
 
@@ -37,7 +37,7 @@ def test_no_way_out_shows_a_secret(told):
 
 
 def test_a_traceback_passes_the_exit_too(told):
-    with pytest.raises(Exit) as left, seam.outcome():
+    with pytest.raises(Exit) as left, cli.outcome():
         raise KeyError(f"no {SECRET}")
     said = told()
     assert left.value.code == 1
@@ -47,7 +47,7 @@ def test_a_traceback_passes_the_exit_too(told):
 
 
 def test_an_error_on_purpose_has_no_traceback(told):
-    with pytest.raises(Exit), seam.outcome():
+    with pytest.raises(Exit), cli.outcome():
         raise TowlineError(f"no {SECRET}")
     assert told() == "error  no [redacted]\n"
 

@@ -61,7 +61,7 @@ def inv(root, *words, code=0, env=None):
 def test_a_plan_shows_everything_and_changes_nothing(root, option):
     before = git(root, "status", "--porcelain"), git(root, "rev-parse", "HEAD")
     said = inv(root, "promote", option)
-    assert said.startswith("promote shop 1.0.0 -> 1.1.0: 1 change raises the minor part\n")
+    assert said.startswith("promote shop 1.0.0 -> 1.1.0: 1 change bumps the minor part\n")
     assert "changes       1 feature" in said
     assert "files         2 changed, 0 added, 0 removed" in said
     assert (git(root, "status", "--porcelain"), git(root, "rev-parse", "HEAD")) == before

@@ -52,7 +52,7 @@ def test_next_tells_which_commits_decide(root):
     commit(root, "docs: a word")
     commit(root, "tidy up")
     said = inv(root, "version.next")
-    assert said.startswith("1.0.0 -> 1.1.0: 1 change raises the minor part\n")
+    assert said.startswith("1.0.0 -> 1.1.0: 1 change bumps the minor part\n")
     decided, also, free = (said.index(part) for part in ("decided by", "also", "without a"))
     assert decided < said.index("find by tag") < also < said.index("a word") < free
     assert inv(root, "version.next", "--short") == "1.1.0\n"
@@ -89,7 +89,7 @@ def test_a_release_from_plan_to_notes(root):
     commit(root, "feat: more")
     plan = inv(root, "version.prepare-release", "--auto-commit", "--dry-run")
     assert plan.splitlines() == [
-        "release 1.0.0 -> 1.1.0: 1 change raises the minor part",
+        "release 1.0.0 -> 1.1.0: 1 change bumps the minor part",
         "write VERSION",
         "write CHANGELOG.md",
         "commit: chore(release): v1.1.0",

@@ -34,12 +34,12 @@ def commit(root, message, **files):
 
 
 def release(root, **asked):
-    standing = examine(load(root))
-    plan = release_commit.plan_release(standing, **asked)
+    version_state = examine(load(root))
+    plan = release_commit.plan_release(version_state, **asked)
     if plan.nothing_to_do:
         return ""
-    release_commit.check_remote(standing, plan)
-    release_commit.carry_out(standing, plan, commit=True)
+    release_commit.check_remote(version_state, plan)
+    release_commit.carry_out(version_state, plan, commit=True)
     return plan.tag
 
 
@@ -93,9 +93,9 @@ def test_a_version_that_somebody_else_pushed_meanwhile(root):
 
 def test_a_remote_that_does_not_answer_is_said(root):
     git(root, "remote", "add", "origin", str(root.parent / "gone"))
-    standing = examine(load(root))
-    plan = release_commit.plan_release(standing)
-    said = release_commit.check_remote(standing, plan)
+    version_state = examine(load(root))
+    plan = release_commit.plan_release(version_state)
+    said = release_commit.check_remote(version_state, plan)
     assert said.startswith("origin could not be asked for its tags: ")
 
 

@@ -8,7 +8,7 @@ from towline.config.release_sections import Versions
 from towline.errors import UsageError
 from towline.git.changes import changes
 from towline.git.log import Commit
-from towline.versions.decision import Scene, decide
+from towline.versions.decision import DecisionInputs, decide
 from towline.versions.rules import Rules
 from towline.versions.version import parse
 
@@ -19,11 +19,11 @@ def commit(message, *, sha="", parents=("p",)):
     return Commit(sha or f"{next(_COUNT):040x}", parents, (), "2026-11-21", "Ann", message)
 
 
-def scene(released, messages, *, settings=None, **rest):
+def inputs(released, messages, *, settings=None, **rest):
     told = changes([commit(message) for message in messages])
     versions = [parse(item) for item in released.split()]
     rules = Rules.of(Versions(**(settings or {})))
-    return Scene(rules, versions, told, told, **rest)
+    return DecisionInputs(rules, versions, told, told, **rest)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def scene(released, messages, *, settings=None, **rest):
     ],
 )  # fmt: skip
 def test_the_default_rules_are_those_of_semantic_release(last, messages, expected):
-    decision = decide(scene(last, messages))
+    decision = decide(inputs(last, messages))
     assert decision.version == expected
     assert decision.is_new == (expected != decision.previous)
 
@@ -67,7 +67,7 @@ def test_the_default_rules_are_those_of_semantic_release(last, messages, expecte
     ],
 )
 def test_the_rules_can_be_set(settings, last, message, expected):
-    assert decide(scene(last, [message], settings=settings)).version == expected
+    assert decide(inputs(last, [message], settings=settings)).version == expected
 
 
 @pytest.mark.parametrize(
@@ -86,20 +86,20 @@ def test_the_rules_can_be_set(settings, last, message, expected):
     ],
 )
 def test_channels(released, label, messages, expected):
-    assert decide(scene(released, messages, label=label)).version == expected
+    assert decide(inputs(released, messages, label=label)).version == expected
 
 
 def test_a_feature_after_the_candidate_of_a_fix_starts_a_new_line():
     told = changes([commit("feat: b"), commit("fix: a")])
     found = decide(
-        Scene(Rules(), [parse("1.2.3"), parse("1.2.4-rc.1")], told, told[:1], label="rc")
+        DecisionInputs(Rules(), [parse("1.2.3"), parse("1.2.4-rc.1")], told, told[:1], label="rc")
     )
     assert found.version == "1.3.0-rc.1"
 
 
 def test_a_channel_that_would_go_back_is_refused():
     with pytest.raises(UsageError, match=r"1.3.0-beta.1, which is not higher than 1.3.0-rc.1"):
-        decide(scene("1.2.3 1.3.0-rc.1", ["feat: a"], label="beta"))
+        decide(inputs("1.2.3 1.3.0-rc.1", ["feat: a"], label="beta"))
 
 
 @pytest.mark.parametrize(
@@ -113,44 +113,44 @@ def test_a_channel_that_would_go_back_is_refused():
     ],
 )
 def test_the_first_version(rest, expected):
-    decision = decide(scene("", ["feat: a"], **rest))
+    decision = decide(inputs("", ["feat: a"], **rest))
     assert (decision.version, decision.previous, decision.is_new) == (expected, "", True)
 
 
 def test_nothing_to_start_from():
     with pytest.raises(UsageError, match="no version to start from") as caught:
-        decide(scene("", ["feat: a"]))
+        decide(inputs("", ["feat: a"]))
     assert "git tag" in caught.value.remedy
 
 
 def test_what_people_wrote_wins_when_it_is_higher():
-    assert decide(scene("1.2.3", ["fix: a"], written=parse("1.5.0"))).version == "1.5.0"
-    assert decide(scene("1.2.3", [], written=parse("1.5.0"))).version == "1.5.0"
-    assert decide(scene("1.2.3", ["feat!: a"], written=parse("1.5.0"))).version == "2.0.0"
-    assert decide(scene("1.2.3", ["fix: a"], written=parse("0.0.0"))).version == "1.2.4"
+    assert decide(inputs("1.2.3", ["fix: a"], written=parse("1.5.0"))).version == "1.5.0"
+    assert decide(inputs("1.2.3", [], written=parse("1.5.0"))).version == "1.5.0"
+    assert decide(inputs("1.2.3", ["feat!: a"], written=parse("1.5.0"))).version == "2.0.0"
+    assert decide(inputs("1.2.3", ["fix: a"], written=parse("0.0.0"))).version == "1.2.4"
 
 
 def test_asking_for_a_version():
-    assert decide(scene("1.2.3", []), version="1.4.0").version == "1.4.0"
-    assert decide(scene("1.2.3", []), bump="major").version == "2.0.0"
-    assert decide(scene("1.2.3", [], label="beta"), bump="prerelease").version == "1.2.4-beta.1"
+    assert decide(inputs("1.2.3", []), version="1.4.0").version == "1.4.0"
+    assert decide(inputs("1.2.3", []), bump="major").version == "2.0.0"
+    assert decide(inputs("1.2.3", [], label="beta"), bump="prerelease").version == "1.2.4-beta.1"
     for asked in ({"version": "1.2.3"}, {"version": "1.2.3-rc.1"}, {"version": "1.2.3+b"}):
         with pytest.raises(UsageError, match=r"not higher than 1\.2\.3"):
-            decide(scene("1.2.3", []), **asked)
+            decide(inputs("1.2.3", []), **asked)
     with pytest.raises(UsageError, match="both asked for"):
-        decide(scene("1.2.3", []), version="1.4.0", bump="major")
+        decide(inputs("1.2.3", []), version="1.4.0", bump="major")
     with pytest.raises(UsageError, match="'huge' is not a part") as caught:
-        decide(scene("1.2.3", []), bump="huge")
+        decide(inputs("1.2.3", []), bump="huge")
     assert caught.value.remedy == "choose from: major, minor, patch, prerelease"
 
 
 def test_why():
-    decision = decide(scene("1.2.3", ["feat: b", "fix: a", "feat: c", "odd"]))
-    assert decision.why == "2 changes raise the minor part"
+    decision = decide(inputs("1.2.3", ["feat: b", "fix: a", "feat: c", "odd"]))
+    assert decision.why == "2 changes bump the minor part"
     assert [item.title for item in decision.reasons] == ["feat: b", "feat: c"]
     assert [item.title for item in decision.unconventional] == ["odd"]
-    assert decide(scene("1.2.3", ["odd", "docs: a"])).why == "none of 2 changes releases"
-    assert decide(scene("1.2.3", [])).why == "no commit since then"
+    assert decide(inputs("1.2.3", ["odd", "docs: a"])).why == "none of 2 changes releases"
+    assert decide(inputs("1.2.3", [])).why == "no commit since then"
 
 
 def test_reverts_within_a_range_cancel():
@@ -219,16 +219,20 @@ def test_reverts_in_the_list_of_a_squash_commit(bullets, left):
 
 def test_the_reason_in_a_flow_of_prereleases_is_the_real_one():
     told = changes([commit("fix: b"), commit("feat: a")])
-    flow = Scene(Rules(), [parse("1.2.0"), parse("1.3.0-beta.1")], told, told[:1], label="beta")
+    flow = DecisionInputs(
+        Rules(), [parse("1.2.0"), parse("1.3.0-beta.1")], told, told[:1], label="beta"
+    )
     decision = decide(flow)
     assert decision.version == "1.3.0-beta.2"
     assert decision.why == (
-        "1 change raises the patch part; with all changes since 1.2.0 it is minor"
+        "1 change bumps the patch part; with all changes since 1.2.0 it is minor"
     )
     below = Rules.of(Versions(pre_1_0={"minor": "patch"}))
-    flow = Scene(below, [parse("0.2.0"), parse("0.2.1-beta.1")], told, told[:1], label="beta")
+    flow = DecisionInputs(
+        below, [parse("0.2.0"), parse("0.2.1-beta.1")], told, told[:1], label="beta"
+    )
     assert decide(flow).why == (
-        "1 change raises the patch part; with all changes since 0.2.0 it is minor; "
+        "1 change bumps the patch part; with all changes since 0.2.0 it is minor; "
         "below 1.0.0 that is patch"
     )
 
@@ -275,7 +279,7 @@ versions = st.builds(lambda a, b, c: f"{a}.{b}.{c}", numbers, numbers, numbers)
 
 @given(st.lists(versions, min_size=1, max_size=5), messages, st.sampled_from(["", "rc", None]))
 def test_a_new_version_is_higher_than_all_before(released, told, label):
-    decision = decide(scene(" ".join(released), told, label=label))
+    decision = decide(inputs(" ".join(released), told, label=label))
     last = max(map(parse, released))
     assert decision.previous == str(last)
     if decision.is_new:
@@ -288,11 +292,11 @@ def test_a_new_version_is_higher_than_all_before(released, told, label):
 
 @given(versions, messages, messages)
 def test_more_changes_never_make_a_lower_version(last, some, more):
-    few = parse(decide(scene(last, some)).version)
-    many = parse(decide(scene(last, some + more)).version)
+    few = parse(decide(inputs(last, some)).version)
+    many = parse(decide(inputs(last, some + more)).version)
     assert few <= many
 
 
 @given(versions, st.permutations(["feat: a", "fix: b", "docs!: c", "free"]))
 def test_the_order_of_the_changes_does_not_matter(last, told):
-    assert decide(scene(last, told)).version == decide(scene(last, sorted(told))).version
+    assert decide(inputs(last, told)).version == decide(inputs(last, sorted(told))).version

@@ -48,14 +48,14 @@ def commit(root: Path, message: str) -> None:
 
 
 def release(root: Path, *, auto_commit: bool = True, **asked: str) -> str:
-    settled = release_commit.recover(load(root))
-    if settled and settled.commit:
-        return settled.tag.removeprefix("v")
-    standing = examine(load(root))
-    plan = release_commit.plan_release(standing, **asked)
+    reconciled = release_commit.recover(load(root))
+    if reconciled and reconciled.commit:
+        return reconciled.tag.removeprefix("v")
+    version_state = examine(load(root))
+    plan = release_commit.plan_release(version_state, **asked)
     if plan.nothing_to_do:
         return ""
-    release_commit.carry_out(standing, plan, commit=auto_commit)
+    release_commit.carry_out(version_state, plan, commit=auto_commit)
     return plan.decision.version
 
 
@@ -82,8 +82,8 @@ def test_a_second_release_finds_nothing_to_do(root):
     head = git(root, "rev-parse", "HEAD")
     assert release(root) == ""
     assert git(root, "rev-parse", "HEAD") == head
-    standing = examine(load(root))
-    change, added = release_notes.missing(standing)
+    version_state = examine(load(root))
+    change, added = release_notes.missing(version_state)
     assert (change.before, added) == (change.after, [])
 
 
@@ -224,11 +224,11 @@ def test_the_changelog_is_filled_from_tags_and_doing_it_twice_changes_nothing(ro
 
 
 def test_notes_of_a_version(root):
-    standing = examine(load(root))
-    assert "Find by tag" in release_notes.notes(standing, "next")
-    assert "Start" in release_notes.notes(standing, "1.0.0")
+    version_state = examine(load(root))
+    assert "Find by tag" in release_notes.notes(version_state, "next")
+    assert "Start" in release_notes.notes(version_state, "1.0.0")
     with pytest.raises(UsageError, match=r"there is no version 3\.0\.0"):
-        release_notes.notes(standing, "3.0.0")
+        release_notes.notes(version_state, "3.0.0")
 
 
 def test_prereleases_and_the_final_version_after_them(root):

@@ -50,22 +50,22 @@ def root(tmp_path):
 
 
 def plan(root):
-    standing = examine(load(root))
-    return standing, release_commit.plan_release(standing)
+    version_state = examine(load(root))
+    return version_state, release_commit.plan_release(version_state)
 
 
 def carry_out(root, planned=None):
-    standing, wanted = planned or plan(root)
-    release_commit.carry_out(standing, wanted, commit=True)
+    version_state, wanted = planned or plan(root)
+    release_commit.carry_out(version_state, wanted, commit=True)
 
 
 def again(root):
     """What `inv version.prepare-release --auto-commit` does."""
-    settled = release_commit.recover(load(root))
-    if settled is None or not settled.commit:
-        standing, wanted = plan(root)
+    reconciled = release_commit.recover(load(root))
+    if reconciled is None or not reconciled.commit:
+        version_state, wanted = plan(root)
         if not wanted.nothing_to_do:
-            release_commit.carry_out(standing, wanted, commit=True)
+            release_commit.carry_out(version_state, wanted, commit=True)
 
 
 def check_released(root):
@@ -113,11 +113,11 @@ def test_killed_at_every_step(root, tmp_path):
         copy_of(root, place)
         through = die_at(changing(step), lambda: carry_out(place, planned))
         the_next_commit_takes_nothing_back(place)
-        settled = release_commit.recover(load(place))
-        if settled is not None and not settled.commit:
+        reconciled = release_commit.recover(load(place))
+        if reconciled is not None and not reconciled.commit:
             assert git(place, "status", "--porcelain") == "", f"undone at step {step}"
             assert git(place, "tag").split() == ["v1.0.0"]
-        outcomes.append(bool(settled and settled.commit))
+        outcomes.append(bool(reconciled and reconciled.commit))
         # What was undone is what it was: to release it each time over would show nothing new.
         if outcomes[-1] or through or step % 7 == 0:
             again(place)
@@ -298,8 +298,8 @@ def test_a_commit_on_top_of_an_interrupted_release_leaves_the_tag_where_it_belon
     released = git(root, "rev-parse", "HEAD")
     write(root, {"search.py": "more"})
     git(root, "commit", "-q", "-a", "-m", "fix: more")
-    settled = release_commit.recover(load(root))
-    assert settled.commit == released.strip()
+    reconciled = release_commit.recover(load(root))
+    assert reconciled.commit == released.strip()
     assert git(root, "rev-parse", "v1.1.0^{commit}") == released
     assert plan(root)[1].tag == "v1.1.1"
     assert git(root, "status", "--porcelain") == ""

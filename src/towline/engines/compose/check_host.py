@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from towline.engines.world import World
+from towline.engines.observed import ObservedState
 from towline.errors import UsageError
 from towline.findings import Finding, Severity
 from towline.hosts.base import Host
@@ -38,15 +38,17 @@ def check_disk(host: Host, state: Path, wanted: int) -> Iterator[Finding]:
     yield from judge_space(Capacity(spaces=spaces), wanted)
 
 
-def check_ports(host: Host, kept: dict[str, Any], world: World) -> Iterator[Finding]:
+def check_ports(
+    host: Host, persistent: dict[str, Any], observed: ObservedState
+) -> Iterator[Finding]:
     """Ports that backing services and the router publish: free, or ours already."""
     ours = {
         (item.service, port)
-        for item in world.kept()
+        for item in observed.persistent()
         if item.running
         for port in item.ports.values()
     }
-    for name, definition in kept["services"].items():
+    for name, definition in persistent["services"].items():
         for port in definition.get("ports") or []:
             number = str(port.get("published") or "")
             if not number.isdigit() or (name, int(number)) in ours:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from towline.config.redaction import KNOWN
 from towline.config.services import Role
 from towline.engines.compose.compose_file import ComposeFile
-from towline.engines.world import COLOURS
+from towline.engines.observed import SLOTS
 from towline.errors import EngineRefused, TowlineError
 from towline.findings import Finding, Severity
 from towline.hosts import full_disk
@@ -98,7 +98,7 @@ def _has(host: Host, image: str) -> bool:
 
 def _routes(file: ComposeFile) -> str:
     backends = {
-        name: Backend(file.services[name].port or 0, {COLOURS[0]: 100})
+        name: Backend(file.services[name].port or 0, {SLOTS[0]: 100})
         for name in file.named(Role.APP)
     }
     return nginx.render(Routes("check", backends))
@@ -108,7 +108,7 @@ def _asked(
     api: APIClient, definition: Mapping[str, Any], file: ComposeFile, archive: _Archive
 ) -> tuple[int, list[str]]:
     """Exit code and lines of `nginx -t` in a container of its own."""
-    names = [*file.services, *(f"{name}-{slot}" for name in file.services for slot in COLOURS)]
+    names = [*file.services, *(f"{name}-{slot}" for name in file.services for slot in SLOTS)]
     made = api.create_container(
         definition["image"],
         command=_command(definition),

@@ -60,7 +60,7 @@ def _secrets(file: ComposeFile) -> Iterator[Finding]:
                 yield Finding(
                     CHECK,
                     Severity.ERROR,
-                    f"{kind}.{name} comes from a variable: a kept release could not bring it back",
+                    f"{kind}.{name} comes from a variable: no retained release could restore it",
                     "use `file: ../security/secrets/NAME`, or give the service the variable itself",
                 )
 

@@ -21,12 +21,12 @@ from towline.config.redaction import KNOWN
 from towline.config.services import Role, Service, service_settings
 from towline.engines.bundle import PERSISTENT, REPLACED, Bundle, Mount, Source
 from towline.engines.compose.secret_files import learn_secrets
-from towline.engines.world import COLOURS
+from towline.engines.observed import SLOTS
 from towline.errors import UsageError
 from towline.routing import nginx
 
-# Stands for the colour while a file is resolved; a release does not know its colour yet.
-COLOUR = "towline-colour-of-this-slot"
+# Stands for the slot while a file is resolved; a release does not know its slot yet.
+SLOT_PLACEHOLDER = "towline-colour-of-this-slot"
 # What containers and Compose files learn it by; the second is the old name.
 SLOT_VARIABLES = (SLOT, OLD_SLOT)
 
@@ -117,7 +117,7 @@ def resolve(source: Source, *, project: str, own: Mapping[str, str]) -> ComposeF
         argv += ["--env-file", str(env_file)]
         argv += [word for file in compose_files for word in ("--file", str(file))]
         argv.append("config")
-        slot = dict.fromkeys(SLOT_VARIABLES, COLOUR)
+        slot = dict.fromkeys(SLOT_VARIABLES, SLOT_PLACEHOLDER)
         environment = {**own, **slot, "TOWLINE_ENV_FILE": str(env_file)}
         result = source.here.run(argv, env=environment, timeout=60)
     if not result.ok:
@@ -190,7 +190,7 @@ def _require_plain_names(where: str, services: Mapping[str, Service]) -> None:
     for name, service in services.items():
         slot, _, rest = name.partition("-")
         beside = services.get(rest)
-        if service.role in PERSISTENT and slot in COLOURS and beside and beside.role in REPLACED:
+        if service.role in PERSISTENT and slot in SLOTS and beside and beside.role in REPLACED:
             raise UsageError(
                 f"{where}: containers of service {name} would have the names of those of "
                 f"service {rest} in slot {slot}",

@@ -19,7 +19,7 @@ from towline.engines.compose.files import BUILD
 from towline.engines.compose.images import DockerImages
 from towline.engines.compose.names import Names, compose_project
 from towline.engines.compose.ownership import Owner, foreign, names_in_use, refuse_foreign
-from towline.engines.world import World, from_listing
+from towline.engines.observed import ObservedState, parse_containers
 from towline.errors import TowlineError
 from towline.findings import Finding
 from towline.hosts import full_disk
@@ -151,28 +151,28 @@ class Described:
         """See `Engine.ping`."""
         self.host.docker().ping()
 
-    def observe(self) -> World:
+    def observe(self) -> ObservedState:
         """See `Engine.observe`; one question to the engine."""
-        return from_listing(self._api.containers(all=True, filters=self.owner.filters))
+        return parse_containers(self._api.containers(all=True, filters=self.owner.filters))
 
     def build(
         self,
         draft: Draft,
         services: Sequence[str],
         content: str,
-        tick: Callable[[], None] | None = None,
+        check_cancelled: Callable[[], None] | None = None,
     ) -> None:
         """See `Engine.build`."""
         with scratch.folder() as folder:
             file = folder / BUILD
             file.write_bytes(self._drafts.build_file(draft, content))
             command = compose_command(file, "build", *services)
-            result = self.host.run(command, timeout=3600, tick=tick)
+            result = self.host.run(command, timeout=3600, check_cancelled=check_cancelled)
         if not result.ok:
             if line := full_disk.line(result.err):
                 raise full_disk.full(self.host.name, line)
             said = [line for line in result.err.splitlines() if line.strip()]
             raise TowlineError(
                 f"the build of {', '.join(services)} failed", details=said[-15:],
-                remedy=f"mend it; `docker compose -f {file} build` shows all of it",
+                remedy=f"fix it; `docker compose -f {file} build` shows all of it",
             )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 from towline.engines.acts import Act, Effect
 from towline.engines.compose.render import REQUEST_LOG, without_log_room
-from towline.engines.world import World
+from towline.engines.observed import ObservedState
 
 # What Compose leaves out when it decides whether a container is still as described.
 _IGNORED = frozenset({"build", "depends_on", "profiles", "pull_policy", "scale"})
@@ -19,26 +19,26 @@ _NAMED = ("environment", "labels", "sysctls", "ulimits")
 
 
 @dataclass(frozen=True)
-class Baseline:
+class PersistentBaseline:
     """What there is to compare with.
 
     Attributes:
         applied: The model that was applied last, service by service; None when nobody knows.
-        world: The containers.
+        state: The containers.
         disabled: Services whose restart policy a reload of version 0.6.0 disabled.
         away: Service -> seconds that it was away the last time.
         is_idle: Whether the router serves nobody, so that it may be restarted for its files.
     """
 
     applied: Mapping[str, Any] | None
-    world: World
+    state: ObservedState
     disabled: frozenset[str] = frozenset()
     away: Mapping[str, float] | None = None
     is_idle: bool = False
 
 
 def find_effects(
-    before: Baseline,
+    before: PersistentBaseline,
     wanted: Mapping[str, Any],
     changed: Mapping[str, Sequence[Path]],
     signals: Mapping[str, str],
@@ -52,7 +52,7 @@ def find_effects(
         signals: Service -> the signal that makes it read its files again.
     """
     away = before.away or {}
-    for item in before.world.kept():
+    for item in before.state.persistent():
         if item.service not in wanted["services"]:
             yield Effect(item.service, item.role, Act.REMOVE, ("the release has none",))
     for name, definition in sorted(wanted["services"].items()):
@@ -75,9 +75,9 @@ _DISABLED = "its restart policy was disabled by reloads of an earlier Towline"
 
 
 def _act(
-    before: Baseline, wanted: Mapping[str, Any], name: str
+    before: PersistentBaseline, wanted: Mapping[str, Any], name: str
 ) -> tuple[Act | None, tuple[str, ...]]:
-    there = [item for item in before.world.kept() if item.service == name]
+    there = [item for item in before.state.persistent() if item.service == name]
     if not there:
         return Act.CREATE, ()
     is_running = any(item.running for item in there)

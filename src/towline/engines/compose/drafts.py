@@ -26,11 +26,11 @@ from towline.engines.compose.render import (
     Definition,
     Target,
     build_model,
-    colour_model,
     mounts,
     persistent_model,
+    slot_model,
 )
-from towline.engines.world import COLOURS
+from towline.engines.observed import SLOTS
 from towline.errors import TowlineError
 from towline.hosts.base import Host
 from towline.state.releases import Release, StateFolder
@@ -57,7 +57,7 @@ class Drafts:
             names: What things are called; the engine is asked when not given.
         """
         file, target = own_part(draft.bundle), self._target(draft, names)
-        found = {slot_name(slot): colour_model(file, target, slot) for slot in COLOURS}
+        found = {slot_name(slot): slot_model(file, target, slot) for slot in SLOTS}
         return {**found, PERSISTENT_FILE: persistent_model(file, target)}
 
     def build_file(self, draft: Draft, content: str) -> bytes:
@@ -99,13 +99,13 @@ class Drafts:
             given = own_part(wanted.bundle).definition(service)
             return {**given, "image": image} if image else given
         is_persistent = wanted.settings(service).role in PERSISTENT
-        file = persistent_file(wanted) if is_persistent else slot_file(wanted, COLOURS[0])
+        file = persistent_file(wanted) if is_persistent else slot_file(wanted, SLOTS[0])
         found: dict[str, Any] = read_model(self.host.files, file)["services"][service]
         return found
 
     def adopt(self, guest: Guest, inside: Path, data: bytes) -> bytes:
         """A file of a release of another host as it must be on this one."""
-        if inside.name not in (*map(slot_name, COLOURS), PERSISTENT_FILE):
+        if inside.name not in (*map(slot_name, SLOTS), PERSISTENT_FILE):
             return data
         root = guest.release.folder.parent.parent
         data = data.replace(f"{root}/".encode(), f"{self.state.root}/".encode())
@@ -118,7 +118,7 @@ class Drafts:
     def _read_by(self, release: Release, roles: Collection[Role]) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}
         for file, group in (
-            (slot_file(release, COLOURS[0]), REPLACED),
+            (slot_file(release, SLOTS[0]), REPLACED),
             (persistent_file(release), PERSISTENT),
         ):
             # What nobody asked for is not read: a host may be far away.
@@ -158,7 +158,7 @@ class Drafts:
 def secret_files(host: Host, folder: Path) -> Iterator[Path]:
     """What the containers of a retained release are given as secrets, from files of the host."""
     # Either slot's file has the same secrets.
-    for name in (PERSISTENT_FILE, slot_name(COLOURS[0])):
+    for name in (PERSISTENT_FILE, slot_name(SLOTS[0])):
         try:
             model = json.loads(host.files.read(folder / name))
         except (OSError, ValueError, TowlineError):

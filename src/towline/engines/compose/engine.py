@@ -25,8 +25,8 @@ from towline.engines.compose.persistent import Persistent, Rendered, reload_sign
 from towline.engines.compose.probing import Prober
 from towline.engines.compose.router import Router
 from towline.engines.compose.stats import read_usage
+from towline.engines.observed import Container, ObservedState
 from towline.engines.usage import Usage
-from towline.engines.world import Container, World
 from towline.errors import EngineRefused, NoSuchObject, TowlineError
 from towline.hosts import full_disk
 from towline.hosts.base import Result, in_turn
@@ -93,7 +93,7 @@ class ComposeEngine(Described):
         self.router.prepare(release)
         there = self.observe()
         # A router that never sent anybody anywhere may not even start with the files that it has.
-        is_idle = not there.role(Role.ROUTER) or self.router.read(there).live_colour() is None
+        is_idle = not there.role(Role.ROUTER) or self.router.read(there).live_slot() is None
         return self.persistent.bring_up(
             release, model, there, renewed or {}, spare=spare, is_idle=is_idle
         )
@@ -112,11 +112,11 @@ class ComposeEngine(Described):
     def run_job(
         self,
         release: Release,
-        colour: str,
+        slot: str,
         service: str,
         *,
         timeout: float,
-        tick: Callable[[], None],
+        check_cancelled: Callable[[], None],
     ) -> str:
         """See `Engine.run_job`."""
         job = jobs.Job(service, release.id, timeout)
@@ -126,12 +126,12 @@ class ComposeEngine(Described):
 
         def start() -> str:
             self._clear(item for item in there if not item.running and job.is_in(item))
-            file = slot_file(release, colour)
+            file = slot_file(release, slot)
             # Networks and volumes that only apps use are there before the first app is.
             self._create_shared(self._model(file))
             return self._started(job_command(file, service))
 
-        return jobs.run(self._api, job, there, start, tick)
+        return jobs.run(self._api, job, there, start, check_cancelled)
 
     def stop_jobs(self, release: str) -> list[str]:
         """See `Engine.stop_jobs`."""
@@ -182,29 +182,29 @@ class ComposeEngine(Described):
             policy = containers.policy_of(model["services"][item.service])
             containers.set_policy(self._api, item.id, policy)
 
-    def stop(self, colour: str, services: Sequence[str]) -> None:
+    def stop(self, slot: str, services: Sequence[str]) -> None:
         """See `Engine.stop`; each container has its own `stop_grace_period`."""
-        found = [item for item in self.observe().of(colour) if item.service in services]
+        found = [item for item in self.observe().of(slot) if item.service in services]
         self._each(lambda item: containers.retire(self._api, item.id), found)
 
     def register(self) -> Path:
         """Note the state folder unless another one is noted; returns the one that counts."""
         return registration.register(self.host, self.project, self.environment, self.state.root)
 
-    def router_trouble(self, world: World) -> str:
-        """See `Engine.router_trouble`."""
-        return self.router.trouble(world)
+    def router_failure_reason(self, observed: ObservedState) -> str:
+        """See `Engine.router_failure_reason`."""
+        return self.router.failure_reason(observed)
 
-    def detached(self, world: World) -> list[str]:
+    def detached(self, observed: ObservedState) -> list[str]:
         """See `Engine.detached`."""
-        found = mounted.detached(self._api, world.kept(), self.state.root)
+        found = mounted.detached(self._api, observed.persistent(), self.state.root)
         return sorted({item.service for item in found})
 
     def reattach(self, services: Sequence[str]) -> str:
         """See `Engine.reattach`."""
-        world = self.observe()
-        self.router.keep_routes(world)
-        found = [item for item in world.kept() if item.service in services]
+        observed = self.observe()
+        self.router.keep_routes(observed)
+        found = [item for item in observed.persistent() if item.service in services]
         self._each(lambda item: self._api.restart(item.id), found)
         return f"{', '.join(item.service for item in found)} restarted"
 
@@ -239,9 +239,9 @@ class ComposeEngine(Described):
             *(Resource("volume", name, is_data=True) for name in volumes),
         ]
 
-    def routes(self, world: World) -> Routes:
+    def routes(self, observed: ObservedState) -> Routes:
         """See `Engine.routes`."""
-        return self.router.read(world)
+        return self.router.read(observed)
 
     def route(self, release: Release, shares: Mapping[str, int], policy: Policy = ANYBODY) -> None:
         """See `Engine.route`."""
@@ -275,8 +275,8 @@ class ComposeEngine(Described):
     def address(self, container: Container, port: int) -> tuple[str, int] | None:
         """See `Engine.address`: a published loopback port, else the container's own address."""
         if port in container.ports:
-            return self.host.reach(container.ports[port])
-        return self.host.reach(port, container.address) if container.address else None
+            return self.host.forward_port(container.ports[port])
+        return self.host.forward_port(port, container.address) if container.address else None
 
     @cached_property
     def _prober(self) -> Prober:
@@ -286,8 +286,8 @@ class ComposeEngine(Described):
         """See `Engine.run_probe`."""
         return self._prober.run(container.id, argv, timeout)
 
-    def trouble(self, container: Container) -> str:
-        """See `Engine.trouble`."""
+    def failure_reason(self, container: Container) -> str:
+        """See `Engine.failure_reason`."""
         try:
             found = self._api.inspect_container(container.id)
         except NoSuchObject:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from towline.engines.compose.ownership import is_built, own_tags, place
 from towline.engines.image_store import Authentication, ImageStore
-from towline.engines.world import Image
+from towline.engines.observed import Image
 from towline.errors import EngineRefused, NoSuchObject, UsageError
 from towline.hosts.base import Host
 from towline.images.layers import Layers
-from towline.images.registry import CONTENT, Listing, repository, split
+from towline.images.registry import CONTENT, RemoteImage, repository, split
 from towline.images.shipping import Shipped, ship
 
 if TYPE_CHECKING:
@@ -134,11 +134,11 @@ class DockerImages:
 
         return transfer.digest(self.host, reference, auth)
 
-    def pull(self, reference: str, auth: Authentication, listing: Listing | None) -> int:
+    def pull(self, reference: str, auth: Authentication, remote_image: RemoteImage | None) -> int:
         """Fetch an image from its registry, by digest; returns the bytes that travelled."""
         from towline.images import transfer
 
-        return transfer.pull(self.host, reference, auth, listing)
+        return transfer.pull(self.host, reference, auth, remote_image)
 
     def push(self, reference: str, auth: Authentication) -> tuple[int, int]:
         """Bring an image to its registry; returns how many layers went, and were there."""

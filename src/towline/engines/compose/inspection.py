@@ -10,7 +10,7 @@ from towline.engines.compose.check_router import check_router
 from towline.engines.compose.check_secrets import check_build_secrets
 from towline.engines.compose.check_services import check_services
 from towline.engines.compose.compose_file import ComposeFile
-from towline.engines.world import World
+from towline.engines.observed import ObservedState
 from towline.findings import Finding, Severity
 from towline.hosts.base import Folder, Host
 from towline.state.releases import StateFolder
@@ -32,10 +32,10 @@ def inspect_host(host: Host, state: StateFolder, disk_free: int) -> list[Finding
     ]
 
 
-def inspect_ports(host: Host, file: ComposeFile, world: World) -> list[Finding]:
+def inspect_ports(host: Host, file: ComposeFile, observed: ObservedState) -> list[Finding]:
     """Whether persistent services get their ports."""
     services = {name: file.definition(name) for name in file.named(*PERSISTENT)}
-    return list(check_ports(host, {"services": services}, world))
+    return list(check_ports(host, {"services": services}, observed))
 
 
 def inspect_router(

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from towline.config.units import format_duration
 from towline.engines.compose.containers import stop
 from towline.engines.job_failure import JobFailed
-from towline.engines.world import Container
+from towline.engines.observed import Container
 from towline.errors import Locked
-from towline.hosts.waiting import cut
+from towline.hosts.waiting import is_connection_error
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -51,7 +51,7 @@ def run(
     job: Job,
     found: Iterable[Container],
     start: Callable[[], str],
-    tick: Callable[[], None],
+    check_cancelled: Callable[[], None],
 ) -> str:
     """Run a job to its end and return what it printed.
 
@@ -63,7 +63,7 @@ def run(
         job: What is to run.
         found: The job containers of the environment.
         start: Starts a container for it and returns its id.
-        tick: Called in every wait; when it raises, the job is stopped.
+        check_cancelled: Called in every wait; when it raises, the job is stopped.
 
     Raises:
         JobFailed: When it exits with another code than 0, or not within its limit.
@@ -73,11 +73,11 @@ def run(
     ended = [item.id for item in left if not item.running and _exit_code(api, item.id) == 0]
     container = next(iter([*running, *ended]), "") or start()
     try:
-        has_ended = _ends(api, container, job.limit, tick)
+        has_ended = _ends(api, container, job.limit, check_cancelled)
     except Exception as error:
         # Who has the lock now may be waiting for this job, and a host that is lost is asked to
         # stop it on the way back.
-        if not (isinstance(error, Locked) or cut(error)):
+        if not (isinstance(error, Locked) or is_connection_error(error)):
             stop(api, container)
         raise
     if not has_ended:
@@ -86,11 +86,13 @@ def run(
     return _outcome(api, job, container)
 
 
-def _ends(api: APIClient, container: str, limit: float, tick: Callable[[], None]) -> bool:
+def _ends(
+    api: APIClient, container: str, limit: float, check_cancelled: Callable[[], None]
+) -> bool:
     """Wait for the end of a container; False when that takes longer than so many seconds."""
     deadline = time.monotonic() + limit
     while api.inspect_container(container)["State"]["Running"]:
-        tick()
+        check_cancelled()
         if time.monotonic() > deadline:
             return False
         time.sleep(_POLL)

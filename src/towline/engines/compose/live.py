@@ -90,7 +90,7 @@ class _Sync:
         placed.save()
 
     def _refuse(self, error: TowlineError) -> None:
-        """What a container planted is told by the check; it keeps nobody from going back."""
+        """What a container planted is told by the check; it keeps nobody from rolling back."""
         self.done.said.append(f"{error.message}: left as it is")
 
     def _file(self, path: Path, owner: int | None) -> _File:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from towline.engines.world import Container
+from towline.engines.observed import Container
 from towline.errors import EngineRefused
 
 if TYPE_CHECKING:

@@ -34,13 +34,13 @@ class Names:
     in_use: frozenset[str] = frozenset()
 
     @property
-    def kept(self) -> str:
+    def persistent(self) -> str:
         """Compose project of backing services and router."""
         return self.early if self.early in self.in_use else self.own
 
-    def slot(self, colour: str) -> str:
+    def slot(self, slot: str) -> str:
         """Compose project of one slot."""
-        return f"{self.own}-{colour}"
+        return f"{self.own}-{slot}"
 
     def resource(self, key: str) -> str:
         """A network or volume to which the Compose file gives no name of its own."""
@@ -54,7 +54,7 @@ class Names:
         """
         if not self.early:
             return model
-        own = self.kept if model["name"] == self.early else model["name"]
+        own = self.persistent if model["name"] == self.early else model["name"]
         renamed = {**model, "name": own}
         for kind in ("networks", "volumes"):
             renamed[kind] = {

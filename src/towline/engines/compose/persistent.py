@@ -16,11 +16,11 @@ from towline.engines.acts import Act, Effect
 from towline.engines.compose import containers, live, shared, signals
 from towline.engines.compose.applied import Applied, read_applied, write_applied
 from towline.engines.compose.commands import ROUTER_GRACE, UP, up_commands
-from towline.engines.compose.differences import Baseline, find_effects
+from towline.engines.compose.differences import PersistentBaseline, find_effects
 from towline.engines.compose.files import persistent_file
 from towline.engines.compose.ownership import Owner
 from towline.engines.compose.render import mounts
-from towline.engines.world import Container, World
+from towline.engines.observed import Container, ObservedState
 from towline.hosts.base import Host
 from towline.state.releases import Release, StateFolder
 
@@ -64,7 +64,7 @@ class Persistent:
     def forecast(
         self,
         wanted: Rendered,
-        world: World,
+        observed: ObservedState,
         was: Mapping[str, str],
         now: Mapping[str, str],
         renewed: Mapping[str, Sequence[Path]],
@@ -75,7 +75,7 @@ class Persistent:
 
         Args:
             wanted: The description.
-            world: The containers.
+            observed: The containers.
             was: Path in the deploy tree -> digest, as the live release has it.
             now: The same, as the wanted release has it.
             renewed: Service -> host files that it reads and that will change.
@@ -88,17 +88,17 @@ class Persistent:
             if found:
                 changed.setdefault(name, []).extend(found)
         record = read_applied(self.host.files, self.state)
-        before = self._baseline(record, world, wanted)
+        before = self._baseline(record, observed, wanted)
         _merge(changed, record)
         effects = find_effects(before, wanted.model, changed, wanted.signals)
-        spared = _spared(world, wanted.signals) if spare else set()
+        spared = _spared(observed, wanted.signals) if spare else set()
         return [item for item in effects if item.service not in spared or not item.interrupts]
 
     def bring_up(
         self,
         release: Release,
         model: dict[str, Any],
-        world: World,
+        observed: ObservedState,
         renewed: Mapping[str, Sequence[Path]],
         *,
         spare: bool,
@@ -109,7 +109,7 @@ class Persistent:
         Args:
             release: The release.
             model: Its rendered file.
-            world: The containers.
+            observed: The containers.
             renewed: Service -> host files that it reads and that changed already.
             spare: Leave backing services alone that run and are not unhealthy, however they
                 differ: on the way back, a second restart would only add to the harm.
@@ -117,9 +117,9 @@ class Persistent:
         """
         record = read_applied(self.host.files, self.state)
         told = reload_signals(release)
-        before = replace(self._baseline(record, world, Rendered(model, told)), is_idle=is_idle)
-        record.since = record.since or self._latest_start(record, world)
-        spared = _spared(world, told) if spare else set()
+        before = replace(self._baseline(record, observed, Rendered(model, told)), is_idle=is_idle)
+        record.since = record.since or self._latest_start(record, observed)
+        spared = _spared(observed, told) if spare else set()
         # The router's own files move with the switch, unless it serves nobody.
         laid = [
             name
@@ -144,7 +144,7 @@ class Persistent:
             note(waiting)
         done = [*synced.said, *(f"{name} left as it is: it is well" for name in left)]
         if effects:
-            done += self._carry_out(effects, release, model, world, record)
+            done += self._carry_out(effects, release, model, observed, record)
         record.pending = {}
         record.unread = {name: paths for name, paths in record.unread.items() if name in left}
         acted = {item.service for item in effects}
@@ -158,11 +158,11 @@ class Persistent:
         effects: Sequence[Effect],
         release: Release,
         model: dict[str, Any],
-        world: World,
+        observed: ObservedState,
         record: Applied,
     ) -> list[str]:
         acts = {item.service: item.act for item in effects}
-        gone = [item for item in world.kept() if acts.get(item.service) is Act.REMOVE]
+        gone = [item for item in observed.persistent() if acts.get(item.service) is Act.REMOVE]
         for item in gone:
             containers.remove(self._api, item.id)
         began = containers.now(self._api) if any(item.interrupts for item in effects) else 0.0
@@ -176,24 +176,24 @@ class Persistent:
             write_applied(self.host.files, self.state, record)
             shared.create(self._api, self.owner, model)
             self.compose(*commands)
-        for item in world.kept():
+        for item in observed.persistent():
             self._tell(item, acts.get(item.service), release)
         away = self._away(began) if began else {}
         record.away.update(away)
-        return [_told(item, away.get(item.service)) for item in effects]
+        return [_describe(item, away.get(item.service)) for item in effects]
 
     def renew(
-        self, release: Release, world: World, renewed: Mapping[str, Sequence[Path]]
+        self, release: Release, observed: ObservedState, renewed: Mapping[str, Sequence[Path]]
     ) -> list[str]:
         """Let backing services read host files that changed; returns what was done."""
         told, done = reload_signals(release), []
-        for item in world.kept():
+        for item in observed.persistent():
             if item.service not in renewed or item.role == Role.ROUTER or not item.running:
                 continue
             act = Act.RELOAD if told.get(item.service) else Act.RESTART
             self._tell(item, act, release)
             reasons = tuple(f"{path} changed" for path in renewed[item.service])
-            done.append(_told(Effect(item.service, item.role, act, reasons), None))
+            done.append(_describe(Effect(item.service, item.role, act, reasons), None))
         return done
 
     def _tell(self, item: Container, act: Act | None, release: Release) -> None:
@@ -205,24 +205,28 @@ class Persistent:
             # Any image that may have a shell, should its own have none.
             signals.send(self._api, item.id, signal, sorted(set(release.images.values())))
 
-    def _baseline(self, record: Applied, world: World, wanted: Rendered) -> Baseline:
+    def _baseline(
+        self, record: Applied, observed: ObservedState, wanted: Rendered
+    ) -> PersistentBaseline:
         if record.pending:
-            items = [item for item in world.kept() if item.service in record.pending]
+            items = [item for item in observed.persistent() if item.service in record.pending]
             record.finish({item.service for item in items if self._made(item) >= record.began})
-        for item in world.kept():
+        for item in observed.persistent():
             # Started meanwhile, it has read them.
             if item.service in record.unread and item.running:
                 started = containers.unix_time(self._started(item))
                 if started >= record.began:
                     del record.unread[item.service]
-        disabled = frozenset(self._disabled(record, world, wanted))
-        return Baseline(record.model, world, disabled, record.away)
+        disabled = frozenset(self._disabled(record, observed, wanted))
+        return PersistentBaseline(record.model, observed, disabled, record.away)
 
-    def _disabled(self, record: Applied, world: World, wanted: Rendered) -> Iterable[str]:
+    def _disabled(
+        self, record: Applied, observed: ObservedState, wanted: Rendered
+    ) -> Iterable[str]:
         """Services that a reload by the engine's kill API may have cost their restart policy."""
         if record.model is None:
             return
-        for item in world.kept():
+        for item in observed.persistent():
             definition = wanted.model["services"].get(item.service)
             reloads = item.role == Role.ROUTER or wanted.signals.get(item.service)
             if not (definition and item.running and reloads):
@@ -232,11 +236,11 @@ class Persistent:
             if not record.since or self._started(item) <= record.since:
                 yield item.service
 
-    def _latest_start(self, record: Applied, world: World) -> str:
+    def _latest_start(self, record: Applied, observed: ObservedState) -> str:
         """Until when the engine may have been asked to signal: by a Towline before this one."""
         if record.model is None:
             return _NEVER
-        return max((self._started(item) for item in world.kept()), default=_NEVER)
+        return max((self._started(item) for item in observed.persistent()), default=_NEVER)
 
     def _made(self, item: Container) -> float:
         return containers.unix_time(str(self._api.inspect_container(item.id)["Created"]))
@@ -277,9 +281,9 @@ def _is_below(path: Path, roots: Iterable[Path]) -> bool:
     return any(path.is_relative_to(root) for root in roots)
 
 
-def _spared(world: World, told: Mapping[str, str]) -> set[str]:
+def _spared(observed: ObservedState, told: Mapping[str, str]) -> set[str]:
     """Services that are left as they are on the way back."""
-    return {item.service for item in world.kept() if _is_fine(item, told)}
+    return {item.service for item in observed.persistent() if _is_fine(item, told)}
 
 
 def _is_fine(item: Container, told: Mapping[str, str]) -> bool:
@@ -289,7 +293,7 @@ def _is_fine(item: Container, told: Mapping[str, str]) -> bool:
     return item.running and item.health in ("", "healthy")
 
 
-def _told(effect: Effect, away: float | None) -> str:
+def _describe(effect: Effect, away: float | None) -> str:
     past = {
         Act.CREATE: "created", Act.START: "started", Act.RECREATE: "recreated",
         Act.RESTART: "restarted", Act.RELOAD: "reloaded", Act.REMOVE: "removed",

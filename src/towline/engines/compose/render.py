@@ -1,6 +1,6 @@
-"""From a resolved Compose file to the files of one release: one a colour, one for what stays.
+"""From a resolved Compose file to the files of one release: one a slot, one for what stays.
 
-Pure functions. App, worker and job services become a Compose project per colour; backing
+Pure functions. App, worker and job services become a Compose project per slot; backing
 services and the router stay in one project. Networks and volumes are shared by all three
 under the names that the environment's own project would give them.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from towline.config.deploy_sections import Replicas
 from towline.config.services import Role, count_replicas
 from towline.engines.bundle import PERSISTENT, REPLACED
-from towline.engines.compose.compose_file import COLOUR, SLOT_VARIABLES, ComposeFile
+from towline.engines.compose.compose_file import SLOT_PLACEHOLDER, SLOT_VARIABLES, ComposeFile
 from towline.engines.compose.names import SHARED, Names
 from towline.engines.compose.ownership import REPOSITORY
 from towline.images.registry import CONTENT, repository
@@ -62,30 +62,30 @@ class Target:
     request_log: bool = False
 
 
-def colour_model(file: ComposeFile, target: Target, colour: str) -> Definition:
-    """The Compose file of one colour: app, worker and job services."""
+def slot_model(file: ComposeFile, target: Target, slot: str) -> Definition:
+    """The Compose file of one slot: app, worker and job services."""
     names = file.named(*REPLACED)
-    services = {name: _replaced(file, target, colour, name) for name in names}
+    services = {name: _replaced(file, target, slot, name) for name in names}
     model = {
-        "name": target.names.slot(colour),
+        "name": target.names.slot(slot),
         "services": services,
         **_shared_parts(file, target, services),
     }
-    moved: Definition = _with_colour(_moved(model, target.here, target.tree), colour)
+    moved: Definition = _with_slot(_moved(model, target.here, target.tree), slot)
     return moved
 
 
 def persistent_model(file: ComposeFile, target: Target) -> Definition:
     """The Compose file of what stays: backing services and the router."""
     names = file.named(*PERSISTENT)
-    services = {name: _kept(file, target, name) for name in names}
+    services = {name: _persistent(file, target, name) for name in names}
     model = {
-        "name": target.names.kept,
+        "name": target.names.persistent,
         "services": services,
         REQUEST_LOG: target.request_log,
         **_shared_parts(file, target, services),
     }
-    moved: Definition = _with_colour(_moved(model, target.here, target.live), "")
+    moved: Definition = _with_slot(_moved(model, target.here, target.live), "")
     return moved
 
 
@@ -161,7 +161,7 @@ def _tmpfs(definition: Mapping[str, Any]) -> list[str]:
     return [given] if isinstance(given, str) else [*given]
 
 
-def _replaced(file: ComposeFile, target: Target, colour: str, name: str) -> Definition:
+def _replaced(file: ComposeFile, target: Target, slot: str, name: str) -> Definition:
     settings = file.services[name]
     definition = _common(file, target, name)
     definition.pop("container_name", None)
@@ -170,7 +170,7 @@ def _replaced(file: ComposeFile, target: Target, colour: str, name: str) -> Defi
         {
             "towline.release": target.release,
             "towline.version": target.version,
-            "towline.colour": colour,
+            "towline.colour": slot,
         }
     )
     environment = definition.setdefault("environment", {})
@@ -178,13 +178,13 @@ def _replaced(file: ComposeFile, target: Target, colour: str, name: str) -> Defi
     environment.setdefault("TOWLINE_RELEASE", target.release)
     environment.setdefault("TOWLINE_COMMIT", target.commit)
     for variable in SLOT_VARIABLES:
-        environment.setdefault(variable, colour)
+        environment.setdefault(variable, slot)
     count = count_replicas(target.replicas, name, settings)
     if count is not None:
         definition.pop("scale", None)
         definition.setdefault("deploy", {})["replicas"] = count
     if settings.role is Role.APP:
-        _alias(definition, f"{name}-{colour}")
+        _alias(definition, f"{name}-{slot}")
         # A free loopback port each: probes and smoke tests reach a release before users do.
         if file.router and settings.port:
             definition["ports"] = [_loopback(settings.port)]
@@ -194,7 +194,7 @@ def _replaced(file: ComposeFile, target: Target, colour: str, name: str) -> Defi
     return definition
 
 
-def _kept(file: ComposeFile, target: Target, name: str) -> Definition:
+def _persistent(file: ComposeFile, target: Target, name: str) -> Definition:
     definition = _common(file, target, name)
     if file.services[name].role is Role.ROUTER:
         definition["ports"] = [*(definition.get("ports") or []), _loopback(ASK_PORT)]
@@ -298,11 +298,11 @@ def _moved(model: Definition, here: Path, there: Path) -> Definition:
     return {key: value for key, value in model.items() if value or key in ("services", REQUEST_LOG)}
 
 
-def _with_colour(value: Any, colour: str) -> Any:
+def _with_slot(value: Any, slot: str) -> Any:
     if isinstance(value, str):
-        return value.replace(COLOUR, colour)
+        return value.replace(SLOT_PLACEHOLDER, slot)
     if isinstance(value, list):
-        return [_with_colour(item, colour) for item in value]
+        return [_with_slot(item, slot) for item in value]
     if isinstance(value, dict):
-        return {key: _with_colour(item, colour) for key, item in value.items()}
+        return {key: _with_slot(item, slot) for key, item in value.items()}
     return value

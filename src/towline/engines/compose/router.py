@@ -20,7 +20,7 @@ from towline.config.services import Role
 from towline.engines.compose import containers, live, signals
 from towline.engines.compose.files import persistent_file, read_model
 from towline.engines.compose.render import REQUEST_LOG, has_log_room, mounts
-from towline.engines.world import Container, World
+from towline.engines.observed import Container, ObservedState
 from towline.errors import HostLost, TowlineError
 from towline.hosts import full_disk
 from towline.hosts.base import Host
@@ -70,16 +70,16 @@ class Router:
         """Give the router routes that lead nowhere, so that it can start before any app."""
         if release.router and not self.host.files.exists(self._file):
             self.host.files.mkdir(self.state.routes)
-            self._write(Routes("none", self._backends(release, {}, World())))
+            self._write(Routes("none", self._backends(release, {}, ObservedState())))
         if release.router:
             self._forget_log(release)
 
-    def read(self, world: World) -> Routes:
+    def read(self, observed: ObservedState) -> Routes:
         """The routes in force: what the router itself says, else what its file says."""
-        for container in world.role(Role.ROUTER):
+        for container in observed.role(Role.ROUTER):
             if container.running and nginx.ASK_PORT in container.ports:
                 try:
-                    return nginx.ask(self.host.reach(container.ports[nginx.ASK_PORT]))
+                    return nginx.ask(self.host.forward_port(container.ports[nginx.ASK_PORT]))
                 except (OSError, ValueError):
                     break
         try:
@@ -88,9 +88,9 @@ class Router:
         except (FileNotFoundError, ValueError):
             return Routes()
 
-    def trouble(self, world: World) -> str:
+    def failure_reason(self, observed: ObservedState) -> str:
         """Why it serves nobody, asked on its own port; empty when it does, or there is none."""
-        found = world.role(Role.ROUTER)
+        found = observed.role(Role.ROUTER)
         if not found:
             return "the router has no container"
         container = next((item for item in found if item.running), found[0])
@@ -99,14 +99,14 @@ class Router:
         if nginx.ASK_PORT not in container.ports:
             return f"the router does not publish port {nginx.ASK_PORT} on this host"
         try:
-            nginx.ask(self.host.reach(container.ports[nginx.ASK_PORT]))
+            nginx.ask(self.host.forward_port(container.ports[nginx.ASK_PORT]))
         except (OSError, ValueError) as error:
             return f"the router does not answer: {error}"
         return ""
 
-    def keep_routes(self, world: World) -> None:
+    def keep_routes(self, observed: ObservedState) -> None:
         """Write the routes in force where the router looks for them at its next start."""
-        routes = self.read(world)
+        routes = self.read(observed)
         if routes.backends:
             self.host.files.mkdir(self.state.routes)
             self._write(routes)
@@ -116,15 +116,15 @@ class Router:
         self.host.files.remove(self._file)
         self.host.files.remove(self._include)
 
-    def requests(self, after: LogPosition | None, world: World) -> LogPart:
+    def requests(self, after: LogPosition | None, observed: ObservedState) -> LogPart:
         """What it logged after a position; the log is begun anew when it is long.
 
         Raises:
             TowlineError: When it does not run, does not answer, or keeps no log.
         """
-        container = self._running(world)
+        container = self._running(observed)
         try:
-            address = self.host.reach(container.ports[nginx.ASK_PORT])
+            address = self.host.forward_port(container.ports[nginx.ASK_PORT])
             part = read_log(address, after, full_at=request_log.SIZE - request_log.ROTATE_AT)
         except OSError as error:
             raise TowlineError(f"the router does not answer: {error}") from None
@@ -154,7 +154,7 @@ class Router:
         self,
         release: Release,
         shares: Mapping[str, int],
-        world: World,
+        observed: ObservedState,
         policy: Policy = ANYBODY,
     ) -> None:
         """Put a release's router configuration and these shares in force.
@@ -162,16 +162,16 @@ class Router:
         Raises:
             TowlineError: When the router is not running, or refuses the configuration.
         """
-        container = self._running(world)
+        container = self._running(observed)
         version = self._version(container)
         before = self._snapshot(release)
-        backends = self._backends(release, shares, world)
+        backends = self._backends(release, shares, observed)
         try:
             changed = self._sync(release)
             reached = [*(slot for slot, share in shares.items() if share), policy.preview_slot]
-            log = self._log_of(release, filter(None, reached), world, container)
+            log = self._log_of(release, filter(None, reached), observed, container)
             wanted = Routes("", backends, policy=policy, log=log)
-            if not changed and self._in_force(wanted, world, version):
+            if not changed and self._in_force(wanted, observed, version):
                 return
             self._put(container, wanted, version)
         except (TowlineError, OSError):
@@ -181,7 +181,7 @@ class Router:
                 self._reload(container)
             raise
 
-    def pin(self, slot: str, names: Mapping[str, tuple[str, ...]], world: World) -> bool:
+    def pin(self, slot: str, names: Mapping[str, tuple[str, ...]], observed: ObservedState) -> bool:
         """Send a slot's requests only to some of its containers, until the next switch.
 
         The alias of a slot means all that run there, at once; a name means one container.
@@ -189,7 +189,7 @@ class Router:
         Args:
             slot: The slot.
             names: Service -> containers; a service that has none of them is left as it is.
-            world: What is there.
+            observed: What is there.
 
         Returns:
             Whether routes changed.
@@ -197,7 +197,7 @@ class Router:
         Raises:
             TowlineError: When the router refuses them; then the earlier ones stay in force.
         """
-        routes = self.read(world)
+        routes = self.read(observed)
         backends = {
             service: replace(backend, only={**backend.only, slot: names[service]})
             if names.get(service) and backend.shares.get(slot)
@@ -206,7 +206,7 @@ class Router:
         }
         if backends == routes.backends:
             return False
-        container = self._running(world)
+        container = self._running(observed)
         before = self.host.files.read(self._file)
         try:
             self._put(container, replace(routes, backends=backends), self._version(container))
@@ -226,15 +226,15 @@ class Router:
         self._reload(container)
         self._verify(container, routes, old)
 
-    def reload(self, world: World) -> None:
+    def reload(self, observed: ObservedState) -> None:
         """Let it read its files again, such as a renewed certificate; the routes stay.
 
         Raises:
             TowlineError: When it is not running, or refuses them; then it goes on with the old.
         """
-        container = self._running(world)
+        container = self._running(observed)
         self._test(container)
-        routes, old = self.read(world), self._accepting(container)
+        routes, old = self.read(observed), self._accepting(container)
         self._reload(container)
         self._verify(container, routes, old)
 
@@ -256,7 +256,7 @@ class Router:
         return {row[pid]: row[-1] for row in listing["Processes"] or []}
 
     def _backends(
-        self, release: Release, shares: Mapping[str, int], world: World
+        self, release: Release, shares: Mapping[str, int], observed: ObservedState
     ) -> dict[str, Backend]:
         """Where each app service of a release gets its traffic.
 
@@ -264,7 +264,7 @@ class Router:
         """
         store, ports = ReleaseStore(self.host.files, self.state), dict[str, Mapping[str, int]]()
         for slot in shares if len(shares) > 1 else ():
-            there = store.get(world.release_of(slot)) or release
+            there = store.get(observed.release_of(slot)) or release
             names = there.named(Role.APP)
             ports[slot] = {name: there.settings(name).port or 0 for name in names}
         found = {}
@@ -276,8 +276,8 @@ class Router:
             found[name] = Backend(port, parts, other)
         return found
 
-    def _running(self, world: World) -> Container:
-        found = world.role(Role.ROUTER)
+    def _running(self, observed: ObservedState) -> Container:
+        found = observed.role(Role.ROUTER)
         for container in found:
             if container.running and nginx.ASK_PORT in container.ports:
                 return container
@@ -304,16 +304,16 @@ class Router:
         return bool(done.changed)
 
     def _log_of(
-        self, release: Release, slots: Iterable[str], world: World, container: Container
+        self, release: Release, slots: Iterable[str], observed: ObservedState, container: Container
     ) -> dict[str, str] | None:
         """Slot -> release, for the request log; None where none is to be kept."""
         wanted = read_model(self.host.files, persistent_file(release)).get(REQUEST_LOG)
         if wanted is None:
             # A release of an earlier Towline says nothing: the log goes on over a rollback.
-            wanted = self.read(world).log is not None
+            wanted = self.read(observed).log is not None
         if not wanted or not self._has_log_room(container):
             return None
-        return {slot: world.release_of(slot) for slot in slots}
+        return {slot: observed.release_of(slot) for slot in slots}
 
     def _has_log_room(self, container: Container) -> bool:
         """Whether its container was made with a place for the log."""
@@ -342,12 +342,12 @@ class Router:
         self.host.files.overwrite(self._file, text.encode())
         self.host.files.overwrite(self._include, nginx.render_include(routes).encode())
 
-    def _in_force(self, routes: Routes, world: World, version: tuple[int, ...]) -> bool:
+    def _in_force(self, routes: Routes, observed: ObservedState, version: tuple[int, ...]) -> bool:
         """Whether the running router has these very routes.
 
         Then nothing is written: a host whose disk is full can be told to stay as it is.
         """
-        now = self.read(world)
+        now = self.read(observed)
         wanted = replace(routes, generation=now.generation)
         try:
             text = self.host.files.read(self._file).decode()
@@ -376,7 +376,7 @@ class Router:
             raise TowlineError(
                 f"nginx refuses the new configuration: {(lines or [f'exit code {code}'])[0]}",
                 details=lines[1:],
-                remedy="mend security/nginx in the deploy tree, promote and deploy again",
+                remedy="fix security/nginx in the deploy tree, promote and deploy again",
             )
 
     def _reload(self, container: Container) -> None:
@@ -401,7 +401,7 @@ class Router:
         On a busy machine a worker process of the old routes may take connections for a while after
         the new ones do.
         """
-        address = self.host.reach(container.ports[nginx.ASK_PORT])
+        address = self.host.forward_port(container.ports[nginx.ASK_PORT])
         deadline, began = time.monotonic() + _RELOAD_LIMIT, containers.now(self._api)
         seen = 0
         while time.monotonic() < deadline:

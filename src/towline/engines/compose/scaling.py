@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from towline.config.services import Role
-from towline.engines.world import Container
+from towline.engines.observed import Container
 from towline.state.releases import Release
 
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from towline.engines.compose import containers
+from towline.engines.observed import Container
 from towline.engines.usage import Usage
-from towline.engines.world import Container
 from towline.errors import NoSuchObject, TowlineError
 
 if TYPE_CHECKING:

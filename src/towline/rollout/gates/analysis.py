@@ -11,7 +11,7 @@ from towline.analysis.sources.base import SourceContext, Window
 from towline.config.analysis_section import Analysis as Section
 from towline.config.services import Role
 from towline.config.units import format_duration
-from towline.engines.world import other
+from towline.engines.observed import other
 from towline.rollout.gates.bake import Rounds
 from towline.rollout.gates.base import Gate, GateContext, GateOutcome, Verdict
 
@@ -24,7 +24,7 @@ _OUTCOMES = {
     Answer.INCONCLUSIVE: GateOutcome.INCONCLUSIVE,
     Answer.NO_DATA: GateOutcome.INCONCLUSIVE,
 }
-# A new environment has no users yet, and there is no release to go back to.
+# A new environment has no users yet, and there is no release to roll back to.
 _FIRST = "the first release has no traffic to be judged by"
 _SAID = {Answer.FAIL: "failed", Answer.ERROR: "could not be asked"}
 
@@ -70,10 +70,10 @@ class Analysis(Gate):
     def check(self, context: GateContext) -> Verdict:
         """See `Gate.check`."""
         slot, rounds = context.slot, Rounds(context, self.max_failures, self._roles)
-        world = context.engine.observe()
-        old = other(slot) if self.is_compared and world.release_of(other(slot)) else ""
-        is_first = not world.release_of(other(slot))
-        releases = {name: world.release_of(name) for name in (slot, other(slot))}
+        observed = context.engine.observe()
+        old = other(slot) if self.is_compared and observed.release_of(other(slot)) else ""
+        is_first = not observed.release_of(other(slot))
+        releases = {name: observed.release_of(name) for name in (slot, other(slot))}
         sources = SourceContext(
             context.engine, releases, keep=self.window + 60, folder=context.folder
         )
@@ -82,7 +82,7 @@ class Analysis(Gate):
         analyst.begin(began)
         asked = time.monotonic()
         while True:
-            context.tick()
+            context.check_cancelled()
             if bad := rounds.ask():
                 return _with_figures(bad, analyst)
             is_over = time.monotonic() >= ends

@@ -38,7 +38,7 @@ class Bake(Gate):
         rounds = Rounds(context, self.max_failures, self.roles)
         ends = time.monotonic() + self.time
         while time.monotonic() < ends:
-            context.tick()
+            context.check_cancelled()
             if bad := rounds.ask():
                 return bad
             time.sleep(min(_POLL, max(0.0, ends - time.monotonic())))
@@ -100,10 +100,10 @@ class Rounds:
 
 def _faults(context: GateContext, names: list[str], pace: Pace) -> list[str] | None:
     """Why a round failed, one line each; None when all that is bad was told in a round before."""
-    world = context.engine.observe()
-    answers = ask_containers(context, world, names, pace)
+    observed = context.engine.observe()
+    answers = ask_containers(context, observed, names, pace)
     bad = {name: answer for name, answer in answers.items() if answer.outcome in _NOT_WELL}
-    router = router_fault(context.engine, context.release, world)
+    router = router_fault(context.engine, context.release, observed)
     if bad and not router and not pace.news & bad.keys():
         return None
     return [*(answer.detail for answer in bad.values()), *filter(None, [router])]

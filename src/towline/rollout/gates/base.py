@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from towline.engines.base import Engine
 from towline.environments.fence import now
 from towline.errors import TowlineError
-from towline.hosts.waiting import may_pass
+from towline.hosts.waiting import is_transient
 from towline.state.lock import silent
 from towline.state.releases import Release
 
@@ -62,7 +62,7 @@ class GateContext:
         replicas: Service -> containers that are to be there; those not named have what the
             release says.
         folder: Where commands of smoke tests run: the deploy tree.
-        tick: Called in every wait; raises when the operation is to stop.
+        check_cancelled: Called in every wait; raises when the operation is to stop.
         say: Tells people, while they wait, what a gate waits for.
         keep: Told each verdict, by the name of its gate.
         since: When the operation began, by `fence.now`; older lines of a container are not shown.
@@ -72,7 +72,7 @@ class GateContext:
     release: Release
     slot: str
     folder: Path
-    tick: Callable[[], None]
+    check_cancelled: Callable[[], None]
     replicas: Mapping[str, int] = field(default_factory=dict)
     say: Callable[[str], None] = silent
     keep: Callable[[str, Verdict], None] = _unheard
@@ -134,7 +134,7 @@ def pass_gate(gate: Gate, context: GateContext) -> str:
     try:
         verdict = gate.check(context)
     except Exception as error:
-        if may_pass(error):
+        if is_transient(error):
             raise
         said = f"{type(error).__name__}: {error}"
         raise GateUndecided(gate.name, Verdict(GateOutcome.ERROR, said)) from error

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from towline.config.services import Role
-from towline.engines.world import Container, World
+from towline.engines.observed import Container, ObservedState
 from towline.environments.fence import now
 from towline.health.probes import Answer
 from towline.rollout.gates.base import GateContext, GateOutcome, Verdict
@@ -48,13 +48,13 @@ class Pace:
 
 
 def ask_containers(
-    context: GateContext, world: World, names: Sequence[str], pace: Pace | None = None
+    context: GateContext, observed: ObservedState, names: Sequence[str], pace: Pace | None = None
 ) -> dict[str, Answer]:
     """What each container of some services answers.
 
     Args:
         context: What the gate is asked about.
-        world: The containers that there are.
+        observed: The containers that there are.
         names: The services.
         pace: Of a gate that asks again and again.
 
@@ -67,7 +67,7 @@ def ask_containers(
     for name in names:
         # What stays over releases carries no release of its own.
         ours = (context.release.id, "")
-        found = [c for c in world.of(context.slot) if c.service == name and c.release in ours]
+        found = [c for c in observed.of(context.slot) if c.service == name and c.release in ours]
         wanted = context.wanted(name)
         if len(found) < wanted:
             said = f"{name}: {len(found)} of {wanted} containers exist"
@@ -89,11 +89,11 @@ def is_healthy(context: GateContext) -> bool:
 
 def serving_fault(context: GateContext) -> str:
     """Why users do not get a release right now; empty when they do."""
-    release, world = context.release, context.engine.observe()
-    if fault := routing_fault(context.engine, release, context.slot, world):
+    release, observed = context.release, context.engine.observe()
+    if fault := routing_fault(context.engine, release, context.slot, observed):
         return fault
     try:
-        answers = ask_containers(context, world, release.named(Role.APP))
+        answers = ask_containers(context, observed, release.named(Role.APP))
     except Unfit as error:
         return error.verdict.text
     return next((f"{n}: {a.detail}" for n, a in answers.items() if not a.healthy), "")
@@ -108,16 +108,18 @@ def start_period(context: GateContext, names: Sequence[str]) -> float:
 def _answer(context: GateContext, item: Container, pace: Pace) -> Answer:
     engine = context.engine
     if not item.running:
-        raise _crashed(context, item, engine.trouble(item) or item.status or item.state)
+        raise _crashed(context, item, engine.failure_reason(item) or item.status or item.state)
     probe = context.release.settings(item.service).health
     interval = probe.interval or 0.0 if probe else 0.0
     answer = pace.answer(item, interval, lambda: container_answer(engine, context.release, item))
-    if not answer.healthy and (trouble := engine.trouble(item)):
-        raise _crashed(context, item, trouble)
+    if not answer.healthy and (failure_reason := engine.failure_reason(item)):
+        raise _crashed(context, item, failure_reason)
     return answer
 
 
-def _crashed(context: GateContext, item: Container, trouble: str) -> Unfit:
+def _crashed(context: GateContext, item: Container, failure_reason: str) -> Unfit:
     lines = context.engine.logs(item, _SHOWN_LINES, now() - context.since)
     details = (f"last lines of {item.name}:", *(f"  {line}" for line in lines)) if lines else ()
-    return Unfit(Verdict(GateOutcome.FAIL, f"container {item.name} {trouble}", details=details))
+    return Unfit(
+        Verdict(GateOutcome.FAIL, f"container {item.name} {failure_reason}", details=details)
+    )

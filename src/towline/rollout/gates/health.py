@@ -37,7 +37,7 @@ class Health(Gate):
         told, pace = "", Pace()
         limit = self.timeout + start_period(context, names)
         while True:
-            context.tick()
+            context.check_cancelled()
             try:
                 answers = ask_containers(context, context.engine.observe(), names, pace)
             except Unfit as error:

@@ -36,7 +36,7 @@ class SmokeAfter(Gate):
 
     def check(self, context: GateContext) -> Verdict:
         """See `Gate.check`."""
-        context.tick()
+        context.check_cancelled()
         url = self.url or _router_url(context)
         if not url:
             return Verdict(

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from towline.discovery import find_modules
 from towline.engines.base import Engine
-from towline.environments.site import Site
+from towline.environments.host_environment import HostEnvironment
 
 
 class Scope(StrEnum):
@@ -37,7 +37,7 @@ class OnHost(Protocol):
     """One host in an operation, as the action of a step sees it."""
 
     @property
-    def site(self) -> Site:
+    def site(self) -> HostEnvironment:
         """The environment on the host."""
         ...
 

@@ -25,7 +25,7 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
         ),
         Stage(
             table.FINISH,
-            "stop the old release and keep it for rollback",
+            "stop the old release and retain it for rollback",
             new=replicas.new,
             old={},
             share=100,

@@ -4,14 +4,14 @@ from towline.rollout.plan import PlannedStep
 from towline.rollout.steps.table import MIGRATE, Scope, Step
 
 
-def _plan(scene, candidate):
+def _plan(inputs, candidate):
     if not candidate.schema_jobs:
         return None
     return PlannedStep("backup", f"save the data before {candidate.id}", ("pg_dump > file",))
 
 
-def _back_up(host, tick):
-    tick()
+def _back_up(host, check_cancelled):
+    check_cancelled()
     host.engine.observe()
     host.site.engine.calls.append("backup")
     return f"2 MB for {host.plan.release}"

@@ -22,7 +22,7 @@ from towline.errors import (
 from towline.hosts.address import Address
 from towline.hosts.base import Result
 from towline.hosts.host_keys import DEFAULT_FILES, be_strict, changed
-from towline.hosts.transfers import Moved
+from towline.hosts.transfers import TransferStatistics
 
 if TYPE_CHECKING:
     from fabric import Connection
@@ -44,20 +44,20 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 @dataclass
-class Link:
+class SshConnection:
     """A connection that opens itself at first use, and again when it was cut.
 
     Attributes:
         address: Where the host is.
         ssh_config: An SSH configuration file to use; empty for the user's own.
         sudo: Run commands and the engine's client through `sudo -n`.
-        moved: Counts the commands that were run.
+        transferred: Counts the commands that were run.
     """
 
     address: Address
     ssh_config: str = ""
     sudo: bool = False
-    moved: Moved = field(default_factory=Moved)
+    transferred: TransferStatistics = field(default_factory=TransferStatistics)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _connection: Connection | None = field(default=None, repr=False)
     _sftp: SFTPClient | None = field(default=None, repr=False)
@@ -117,7 +117,7 @@ class Link:
         if env:
             words = ["sh", "-c", _WITH_ENVIRONMENT, "towline", *words]
             stdin = exports(env)
-        self.moved.commands += 1
+        self.transferred.commands += 1
         try:
             channel = self.channel(quoted(words))
             return _finish(channel, tuple(argv), stdin, timeout)
@@ -192,7 +192,7 @@ class Link:
             raise changed(error.hostname, error.key, error.expected_key) from None
         except (AuthenticationException, PasswordRequiredException) as error:
             raise AuthenticationFailed(
-                f"{connection.user}@{where}: no key was accepted ({error})",
+                f"{connection.user}@{where}: SSH authentication failed ({error})",
                 remedy=f"try `{self.login(user=connection.user)}`; an encrypted key needs "
                 "ssh-agent: ssh-add",
             ) from None

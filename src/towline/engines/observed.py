@@ -8,12 +8,12 @@ from typing import Any
 # Where a published port is reached on the host itself.
 _REACHED = ("127.0.0.1", "0.0.0.0")  # noqa: S104 - compared, not bound
 
-COLOURS = ("blue", "green")
+SLOTS = ("blue", "green")
 
 
-def other(colour: str | None) -> str:
+def other(slot: str | None) -> str:
     """The other slot; the first release goes to blue."""
-    return "green" if colour == "blue" else "blue"
+    return "green" if slot == "blue" else "blue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Container:
     role: str
     state: str
     health: str = ""
-    colour: str = ""
+    slot: str = ""
     release: str = ""
     version: str = ""
     image: str = ""
@@ -64,41 +64,43 @@ class Image:
 
 
 @dataclass(frozen=True)
-class World:
+class ObservedState:
     """All containers of an environment."""
 
     containers: tuple[Container, ...] = ()
 
-    def of(self, colour: str, *roles: str) -> list[Container]:
-        """Containers of one colour, of some roles (all when none is named)."""
+    def of(self, slot: str, *roles: str) -> list[Container]:
+        """Containers of one slot, of some roles (all when none is named)."""
         return [
             item
             for item in self.containers
-            if item.colour == colour and item.role in (roles or (item.role,))
+            if item.slot == slot and item.role in (roles or (item.role,))
         ]
 
-    def kept(self) -> list[Container]:
+    def persistent(self) -> list[Container]:
         """Backing services and the router."""
-        return [item for item in self.containers if not item.colour]
+        return [item for item in self.containers if not item.slot]
 
     def service(self, name: str) -> list[Container]:
-        """Containers of one service, of either colour."""
+        """Containers of one service, of either slot."""
         return [item for item in self.containers if item.service == name]
 
     def role(self, role: str) -> list[Container]:
         """Containers of one role."""
         return [item for item in self.containers if item.role == role]
 
-    def release_of(self, colour: str | None) -> str:
+    def release_of(self, slot: str | None) -> str:
         """The release whose app containers are in a slot; empty when there are none."""
-        found = self.of(colour, "app") if colour else []
+        found = self.of(slot, "app") if slot else []
         return found[0].release if found else ""
 
 
-def from_listing(items: Iterable[dict[str, Any]]) -> World:
+def parse_containers(items: Iterable[dict[str, Any]]) -> ObservedState:
     """Containers from the engine's listing (`GET /containers/json`)."""
     found = (_container(item) for item in items)
-    return World(tuple(sorted(found, key=lambda item: (item.colour, item.service, item.name))))
+    return ObservedState(
+        tuple(sorted(found, key=lambda item: (item.slot, item.service, item.name)))
+    )
 
 
 def _container(item: dict[str, Any]) -> Container:
@@ -113,7 +115,7 @@ def _container(item: dict[str, Any]) -> Container:
         role=labels.get("towline.role", ""),
         state=item.get("State", ""),
         health=health[1].removeprefix("health: ") if health else "",
-        colour=labels.get("towline.colour", ""),
+        slot=labels.get("towline.colour", ""),
         release=labels.get("towline.release", ""),
         version=labels.get("towline.version", ""),
         image=item.get("Image", ""),

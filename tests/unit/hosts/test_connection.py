@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towline.hosts.link import quoted
+from towline.hosts.connection import quoted
 
 SHELLS = [name for name in ("sh", "bash", "dash", "csh", "tcsh") if shutil.which(name)]
 WORDS = ["a b", "'", '"', "\\", "\\n", "$(echo x)", "`x`", "%s", "", "ä", "one\ntwo\n", "\\\\\n\\"]

@@ -17,7 +17,7 @@ from . import output, terminal
 
 if TYPE_CHECKING:
     from towline.config.loading import Project
-    from towline.environments.site import Fleet, Site
+    from towline.environments.host_environment import Fleet, HostEnvironment
 
 ENV_HELP = "Environment of towline.yaml. Default: local."
 DRY_RUN_HELP = "Print what would be done and change nothing. Default: off."
@@ -29,7 +29,7 @@ ALLOW_RESTART_HELP = (
 )
 JSON_PLAN_HELP = "Print the plan as JSON; needs --dry-run. Default: off."
 REASON_HELP = "Why, for those who read the journal later. Default: none."
-YES_HELP = "Do not ask. Required where no one can be asked. Default: off."
+YES_HELP = "Do not ask. Required in non-interactive shells. Default: off."
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def outcome() -> Iterator[None]:
     `--verbose` shows the traceback of those too.
     """
     from towline.errors import TowlineError
-    from towline.rollout.interrupts import cleaning
+    from towline.rollout.signals import cleaning
 
     try:
         with cleaning():
@@ -94,10 +94,10 @@ def open_project() -> Project:
     return project
 
 
-def open_site(env: str, *, strategy: str = "") -> Site:
+def open_lead_environment(env: str, *, strategy: str = "") -> HostEnvironment:
     """An environment of the project; `strategy` replaces the configured one."""
     from towline.config.loading import override_strategy
-    from towline.environments.opening import open_site as open_
+    from towline.environments.opening import open_lead_environment as open_
 
     project = open_project()
     site = open_(override_strategy(project, env, strategy) if strategy else project, env)

@@ -1,4 +1,4 @@
-from towline.engines.world import from_listing, other
+from towline.engines.observed import other, parse_containers
 
 
 def listed(**changes):
@@ -26,9 +26,9 @@ def listed(**changes):
 
 
 def test_a_container_is_what_its_labels_say():
-    (item,) = from_listing([listed()]).containers
+    (item,) = parse_containers([listed()]).containers
     assert (item.name, item.service, item.role) == ("shop-prod-blue-api-1", "api", "app")
-    assert (item.colour, item.release, item.version) == ("blue", "1.0.0+r2", "1.0.0")
+    assert (item.slot, item.release, item.version) == ("blue", "1.0.0+r2", "1.0.0")
     assert item.running
     assert item.health == "healthy"
     assert item.ports == {8000: 32768}
@@ -36,21 +36,23 @@ def test_a_container_is_what_its_labels_say():
 
 
 def test_health_is_read_from_the_status():
-    world = from_listing([listed(Status="Up 1 second (health: starting)")])
-    assert world.containers[0].health == "starting"
-    assert from_listing([listed(Status="Up 2 hours")]).containers[0].health == ""
+    observed = parse_containers([listed(Status="Up 1 second (health: starting)")])
+    assert observed.containers[0].health == "starting"
+    assert parse_containers([listed(Status="Up 2 hours")]).containers[0].health == ""
 
 
 def test_slots_roles_and_services_are_found():
     router = {"towline.service": "nginx", "towline.role": "router"}
-    world = from_listing([listed(), listed(Id="r", Labels=router, State="exited", Ports=None)])
-    assert [c.service for c in world.of("blue", "app")] == ["api"]
-    assert world.of("green") == []
-    assert [c.service for c in world.kept()] == ["nginx"]
-    assert world.role("router")[0].state == "exited"
-    assert world.release_of("blue") == "1.0.0+r2"
-    assert world.release_of("green") == ""
-    assert world.release_of(None) == ""
+    observed = parse_containers(
+        [listed(), listed(Id="r", Labels=router, State="exited", Ports=None)]
+    )
+    assert [c.service for c in observed.of("blue", "app")] == ["api"]
+    assert observed.of("green") == []
+    assert [c.service for c in observed.persistent()] == ["nginx"]
+    assert observed.role("router")[0].state == "exited"
+    assert observed.release_of("blue") == "1.0.0+r2"
+    assert observed.release_of("green") == ""
+    assert observed.release_of(None) == ""
 
 
 def test_the_first_release_goes_to_blue_and_then_they_alternate():

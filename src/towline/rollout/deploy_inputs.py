@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from towline.config.services import Role, count_replicas
 from towline.engines.bundle import Bundle
 from towline.environments import host_files
+from towline.environments.host_environment import HostEnvironment
 from towline.environments.host_files import HostFiles
 from towline.environments.retained_secrets import frozen_values
-from towline.environments.site import Site
 from towline.errors import CheckFailed, UsageError
 from towline.findings import errors
 from towline.hosts.base import Files
@@ -17,7 +17,7 @@ from towline.promotion.manifest import Manifest
 from towline.promotion.tree import MANIFEST_FILE
 from towline.rollout.arrivals import Lost, lost, lost_if_complete
 from towline.rollout.image_sources import find_images
-from towline.rollout.planner import Before, Candidate, fingerprint
+from towline.rollout.planner import Baseline, Candidate, fingerprint
 from towline.state.releases import Release, Status
 from towline.versions.version import parse
 
@@ -29,7 +29,7 @@ class Promoted:
     """The deploy tree's release, with what is needed to build it.
 
     Attributes:
-        bundle: What the deploy tree describes; None when the release is kept already.
+        bundle: What the deploy tree describes; None when the release is retained already.
         host_files: The keys and secrets that its app services read.
     """
 
@@ -51,7 +51,7 @@ class Identifiers:
     known: Mapping[str, str] = field(default_factory=dict)
     taken: frozenset[str] = frozenset()
 
-    def choose(self, site: Site, version: str, fingerprint: str) -> str:
+    def choose(self, site: HostEnvironment, version: str, fingerprint: str) -> str:
         """The identifier of a release that a host does not retain yet."""
         same = self.known.get(fingerprint, "")
         if same and site.store.get(same) is None:
@@ -59,7 +59,7 @@ class Identifiers:
         return site.store.next_id(version, self.taken)
 
 
-def read_manifest(site: Site) -> Manifest:
+def read_manifest(site: HostEnvironment) -> Manifest:
     """The manifest of the deploy tree.
 
     Raises:
@@ -69,7 +69,7 @@ def read_manifest(site: Site) -> Manifest:
     return site.memo.once("manifest", lambda: _read_manifest(site))
 
 
-def _read_manifest(site: Site) -> Manifest:
+def _read_manifest(site: HostEnvironment) -> Manifest:
     tree = site.project.deploy_tree
     if not (tree / MANIFEST_FILE).is_file():
         raise UsageError(
@@ -95,7 +95,7 @@ def _read_manifest(site: Site) -> Manifest:
 
 
 def promoted(
-    site: Site,
+    site: HostEnvironment,
     live: Release | None = None,
     *,
     resolve: bool = True,
@@ -110,7 +110,7 @@ def promoted(
         identifiers: What releases are called on the other hosts.
 
     Raises:
-        UsageError: When this version is kept with another content, or a service reads a key or
+        UsageError: When this version is retained with another content, or a service reads a key or
             secret that is nowhere.
     """
     manifest = read_manifest(site)
@@ -119,7 +119,7 @@ def promoted(
         if item.content != manifest.content and item.status is Status.GOOD:
             raise UsageError(
                 f"{manifest.version} was deployed to {site.name} with another content; "
-                "a version names one content",
+                "versions are immutable",
                 remedy="run `inv promote --bump patch`",
             )
 
@@ -129,27 +129,27 @@ def promoted(
         compose = site.environment.compose
         return fingerprint(manifest.content, site.values, site.rollout, own, compose=compose), found
 
-    kept, missing = None, None
+    retained, missing = None, None
     for item in reversed(same_version):
         print_, found = print_of(host_files.wanted_of(site.engine, item))
         # One that lost an image for good is built anew: the deploy tree is here.
         if item.fingerprint == print_ and (missing := lost_if_complete(site, item)) is not None:
-            kept = item
+            retained = item
             break
-    if kept and not resolve:
-        return Promoted(manifest, from_kept(site, kept, missing), None)
+    if retained and not resolve:
+        return Promoted(manifest, from_retained(site, retained, missing), None)
     bundle = site.describe(manifest.version, manifest.commit)
-    if kept is None:
+    if retained is None:
         print_, found = print_of(host_files.wanted_by(bundle))
     images = find_images(site, bundle, manifest.content)
     candidate = Candidate(
-        id=kept.id
-        if kept
+        id=retained.id
+        if retained
         else (identifiers or Identifiers()).choose(site, manifest.version, print_),
         version=manifest.version,
         commit=manifest.commit,
         fingerprint=print_,
-        kept=kept,
+        retained=retained,
         images=images.pinned,
         to_build=tuple(sorted(images.to_build)),
         to_push=tuple(images.to_push),
@@ -170,8 +170,10 @@ def promoted(
     return Promoted(manifest, candidate, bundle, found)
 
 
-def from_kept(site: Site, release: Release, missing: Lost | None = None) -> Candidate:
-    """A kept release as a candidate: nothing is to be built; images that it lost are to come back.
+def from_retained(
+    site: HostEnvironment, release: Release, missing: Lost | None = None
+) -> Candidate:
+    """A retained release as a candidate: nothing is built; images that it lost are fetched.
 
     Args:
         site: The environment on a host that retains it.
@@ -181,14 +183,14 @@ def from_kept(site: Site, release: Release, missing: Lost | None = None) -> Cand
     Raises:
         UsageError: When an image that it lost is nowhere to be had.
     """
-    before = before_of(site, release)
+    before = read_baseline(site, release)
     to_pull, to_ship = missing or lost(site, release)
     return Candidate(
         id=release.id,
         version=release.version,
         commit=release.commit,
         fingerprint=release.fingerprint,
-        kept=release,
+        retained=release,
         images=release.images,
         to_build=(),
         to_pull=to_pull,
@@ -203,25 +205,27 @@ def from_kept(site: Site, release: Release, missing: Lost | None = None) -> Cand
     )
 
 
-def before_of(site: Site, release: Release | None) -> Before:
-    """What a kept release was made of, to compare with."""
+def read_baseline(site: HostEnvironment, release: Release | None) -> Baseline:
+    """What a retained release was made of, to compare with."""
     if release is None:
-        return Before({}, {})
+        return Baseline({}, {})
     files = site.host.files
     own = {path: str(record["sha256"]) for path, record in release.host_files.items()}
-    return Before(_owned(kept_manifest(files, release)), frozen_values(files, release.folder), own)
+    return Baseline(
+        _owned(retained_manifest(files, release)), frozen_values(files, release.folder), own
+    )
 
 
-def kept_manifest(files: Files, release: Release) -> Manifest:
-    """What a kept release was promoted as."""
+def retained_manifest(files: Files, release: Release) -> Manifest:
+    """What a retained release was promoted as."""
     return Manifest.model_validate_json(files.read(release.tree / MANIFEST_FILE))
 
 
-def kept_version(site: Site, version: str, *, other_than: str = "") -> Release:
-    """The newest kept release of a version, good ones first.
+def retained_version(site: HostEnvironment, version: str, *, other_than: str = "") -> Release:
+    """The newest retained release of a version, good ones first.
 
     Raises:
-        UsageError: When the version is no version, or is not kept; lists those that are.
+        UsageError: When the version is no version, or is not retained; lists those that are.
     """
     wanted = site.store.get(version) or None
     if wanted is None:
@@ -237,15 +241,15 @@ def kept_version(site: Site, version: str, *, other_than: str = "") -> Release:
                 f"{other_than} is live already",
                 remedy="`inv rollback --list-versions` shows what else there is",
             )
-        kept = ", ".join(item.id for item in reversed(site.store.all())) or "none"
+        retained = ", ".join(item.id for item in reversed(site.store.all())) or "none"
         raise UsageError(
-            f"release {version} is not kept in {site.name}",
-            remedy=f"kept releases: {kept}",
+            f"release {version} is not retained in {site.name}",
+            remedy=f"retained releases: {retained}",
         )
     return wanted
 
 
-def _app_replicas(site: Site, bundle: Bundle) -> dict[str, int]:
+def _app_replicas(site: HostEnvironment, bundle: Bundle) -> dict[str, int]:
     given = site.rollout.replicas
     apps = bundle.named(Role.APP)
     return {name: count_replicas(given, name, bundle.services[name]) or 1 for name in apps}

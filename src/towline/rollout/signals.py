@@ -21,15 +21,15 @@ class Interrupted(TowlineError):
 
 @dataclass
 class Interrupt:
-    """Whether someone asked to stop; `tick` raises at a safe point, once."""
+    """Whether someone asked to stop; `check_cancelled` raises at a safe point, once."""
 
     asked: str = ""
 
-    def tick(self) -> None:
+    def check_cancelled(self) -> None:
         """Raise when someone asked to stop.
 
         Raises:
-            Interrupted: Once; going back is not to be interrupted again.
+            Interrupted: Once; a rollback is not to be interrupted again.
         """
         if self.asked:
             name, self.asked = self.asked, ""

@@ -16,7 +16,7 @@ from towline.provision.root import as_user, write_file
 _USERDEL_TRIES = 6
 
 
-def takeback(facts: Facts, *, force: bool = False) -> list[Step]:
+def deprovision(facts: Facts, *, force: bool = False) -> list[Step]:
     """The steps that undo what the host's record names; none when it names nothing.
 
     Raises:

@@ -1,4 +1,4 @@
-"""An environment in hand: its settings, variables, host, engine, kept releases and journal."""
+"""An environment in hand: its settings, variables, host, engine, retained releases and journal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from towline.config.redaction import KNOWN, Redactor
 from towline.engines.base import Engine
 from towline.engines.bundle import Bundle, Draft, Source
 from towline.engines.factory import make_engine
-from towline.engines.world import World
+from towline.engines.observed import ObservedState
 from towline.environments.fence import Fence
 from towline.environments.memo import Memo
 from towline.environments.retained_secrets import learn_retained
@@ -25,10 +25,10 @@ from towline.hosts.base import Files, Host
 from towline.hosts.guard import guarded_files, guarded_host
 from towline.hosts.local import LocalHost
 from towline.hosts.once import once
-from towline.hosts.transfers import Moved
-from towline.hosts.waiting import may_pass
+from towline.hosts.transfers import TransferStatistics
+from towline.hosts.waiting import is_transient
 from towline.images.registries import Registries
-from towline.images.registry import Listing
+from towline.images.registry import RemoteImage
 from towline.routing.nginx import Routes
 from towline.state.journal import Journal
 from towline.state.releases import Release, ReleaseStore, StateFolder
@@ -37,13 +37,13 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Site:
+class HostEnvironment:
     """One environment of a project, on one of its hosts.
 
     Attributes:
         here: This machine, where the Compose file is resolved and images are built.
         registries: Where images come from; the hosts of an environment share it.
-        moved: What travelled to the host so far; the host counts its commands there.
+        transferred: What travelled to the host so far; the host counts its commands there.
         memo: What was found out for all hosts; they share it.
         fence: Asked before anything of the environment is changed; its hosts share it.
     """
@@ -54,7 +54,7 @@ class Site:
     state: StateFolder
     here: Host = field(default_factory=LocalHost)
     registries: Registries = field(default_factory=Registries)
-    moved: Moved = field(default_factory=Moved)
+    transferred: TransferStatistics = field(default_factory=TransferStatistics)
     memo: Memo = field(default_factory=Memo)
     fence: Fence = field(default_factory=Fence)
 
@@ -78,10 +78,10 @@ class Site:
         """Whether images come from their registries where these have them."""
         return self.environment.images == "registry"
 
-    def listing(self, reference: str) -> Listing | None:
-        """What the registry of an image says of it; see `Registries.listing`."""
+    def remote_image(self, reference: str) -> RemoteImage | None:
+        """What the registry of an image says of it; see `Registries.remote_image`."""
         images = self.engine.images
-        return self.registries.listing(reference, images.platform(), images.ask_digest)
+        return self.registries.remote_image(reference, images.platform(), images.ask_digest)
 
     @cached_property
     def rollout(self) -> Rollout:
@@ -119,7 +119,7 @@ class Site:
 
     @cached_property
     def store(self) -> ReleaseStore:
-        """Its kept releases."""
+        """Its retained releases."""
         return ReleaseStore(self.files, self.state)
 
     @cached_property
@@ -155,23 +155,23 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Observed:
+class EnvironmentState:
     """What is there: containers, routes, and the releases they belong to.
 
     Attributes:
-        colour: The slot that serves; None when nothing does.
+        slot: The slot that serves; None when nothing does.
         live: The release that serves.
         standby: The release whose containers are in the other slot.
-        stranger: The release that serves, when this state folder does not know it.
+        unmanaged: The release that serves, when this state folder does not know it.
         detached: Services whose mounts show a folder that was deleted; only asked for plans.
     """
 
-    world: World
+    state: ObservedState
     routes: Routes
-    colour: str | None
+    slot: str | None
     live: Release | None
     standby: Release | None
-    stranger: str = ""
+    unmanaged: str = ""
     detached: tuple[str, ...] = ()
 
 
@@ -198,35 +198,35 @@ class Fleet:
         leaderless: Why nobody knows which host is the lead; only what changes nothing gets such.
     """
 
-    sites: tuple[Site, ...]
+    sites: tuple[HostEnvironment, ...]
     away: tuple[Away, ...] = ()
     leaderless: TowlineError | None = None
 
     @property
-    def lead(self) -> Site:
+    def lead(self) -> HostEnvironment:
         """The environment on the host that has journal and lock."""
         return self.sites[0]
 
-    def asked(self, ask: Callable[[Site], T]) -> list[T | Away]:
+    def asked(self, ask: Callable[[HostEnvironment], T]) -> list[T | Away]:
         """Ask every host at once; one that cannot be asked is away, the others count."""
 
-        def one(site: Site) -> T | Away:
+        def one(site: HostEnvironment) -> T | Away:
             try:
                 return ask(site)
             except Exception as error:
                 # Of a single host the error says more.
-                if len(self.sites) == 1 or not may_pass(error):
+                if len(self.sites) == 1 or not is_transient(error):
                     raise
                 return Away(site.host.name, str(error) or type(error).__name__)
 
         return self.each(one)
 
-    def each(self, act: Callable[[Site], T]) -> list[T]:
+    def each(self, act: Callable[[HostEnvironment], T]) -> list[T]:
         """Do something on every host at once; the first error wins when all are done."""
         if len(self.sites) == 1:
             return [act(self.lead)]
 
-        def one(site: Site) -> T:
+        def one(site: HostEnvironment) -> T:
             try:
                 return act(site)
             except HostLost as error:
@@ -244,41 +244,41 @@ def name_without(error: TowlineError, environment: str, host: str) -> None:
         error.remedy = "; ".join(filter(None, [error.remedy, without]))
 
 
-def observe(site: Site) -> Observed:
+def observe(site: HostEnvironment) -> EnvironmentState:
     """Look at an environment; changes nothing."""
-    world = site.engine.observe()
-    KNOWN.publish(item.service for item in world.containers)
-    routes = site.engine.routes(world)
-    colour = routes.live_colour()
-    if colour is None and not world.role("router"):
+    observed = site.engine.observe()
+    KNOWN.publish(item.service for item in observed.containers)
+    routes = site.engine.routes(observed)
+    slot = routes.live_slot()
+    if slot is None and not observed.role("router"):
         # Without a router the slot that runs is the one that serves.
-        running = {item.colour for item in world.role("app") if item.running}
-        colour = min(running, default=None)
-    serving = world.release_of(colour)
+        running = {item.slot for item in observed.role("app") if item.running}
+        slot = min(running, default=None)
+    serving = observed.release_of(slot)
     live = site.store.get(serving)
-    beside = [item for item in world.role("app") if item.colour != colour]
+    beside = [item for item in observed.role("app") if item.slot != slot]
     standby = site.store.get(beside[0].release) if beside else None
-    stranger = "" if live else serving
-    return Observed(world, routes, colour if live else None, live, standby, stranger)
+    unmanaged = "" if live else serving
+    return EnvironmentState(observed, routes, slot if live else None, live, standby, unmanaged)
 
 
-def require_managed(site: Site) -> Observed:
+def require_managed(site: HostEnvironment) -> EnvironmentState:
     """Observe, and refuse to touch what another state folder deployed.
 
     Raises:
         UsageError: When it serves a release that this state folder does not know.
     """
     observed = observe(site)
-    if observed.stranger:
+    if observed.unmanaged:
         raise UsageError(
-            f"release {observed.stranger} serves on {site.host.name}, and {site.state.root} does "
+            f"release {observed.unmanaged} serves on {site.host.name}, and {site.state.root} does "
             "not know it",
             remedy="let TOWLINE_STATE name the folder it was deployed with, or restore that from a "
             f"backup; if it is lost, `inv down --unmanaged {_on(site)}--env {site.name}` removes "
             f"these containers, and `inv deploy --env {site.name}` begins anew",
         )
-    return replace(observed, detached=tuple(site.engine.detached(observed.world)))
+    return replace(observed, detached=tuple(site.engine.detached(observed.state)))
 
 
-def _on(site: Site) -> str:
+def _on(site: HostEnvironment) -> str:
     return f"--host {site.host.name} " if site.remote else ""
