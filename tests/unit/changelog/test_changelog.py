@@ -59,10 +59,10 @@ def test_a_section_with_nothing_to_tell_is_its_heading():
 
 
 def test_headings_can_be_changed_added_and_left_out():
-    own = headings({"Docs": "Documentation", "perf": "", "fix": "Fixed"})
+    own = headings({"Docs": "Documentation", "perf": "", "fix": "Repaired"})
     text = render(section("1.0.0", *MESSAGES), headings=own)
     found = [line for line in text.splitlines() if line.startswith("###")]
-    names = ["Breaking", "Added", "Security", "Fixed", "Documentation"]
+    names = ["Breaking", "Added", "Security", "Repaired", "Documentation"]
     assert found == [f"### {name}" for name in names]
 
 

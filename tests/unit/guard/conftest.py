@@ -55,9 +55,9 @@ class Town:
         """Let a release be live, as a deploy does."""
         kept = self.site.keep(version, **{**SAME, **changes})
         slot = "green" if self.site.engine.shares.get("blue") else "blue"
-        for (slot, service), (release, _) in list(self.site.engine.containers.items()):
-            if slot != slot:
-                self.site.engine.containers[slot, service] = (release, False)
+        for (other, service), (release, _) in list(self.site.engine.containers.items()):
+            if other != slot:
+                self.site.engine.containers[other, service] = (release, False)
         self.site.serve(kept, slot)
         journal = self.fleet().lead.journal
         data = {"kind": "deploy", "release": version, "before": before, "live": before}

@@ -37,13 +37,16 @@ def test_a_host_for_another_owner_is_another_host(host):
 def test_hosts_of_two_owners_use_one_connection():
     host = RemoteHost(parse("deploy@web1"))
     theirs = host.owned_by(4321)
-    assert theirs.link is host.connection
+    assert theirs.connection is host.connection
     assert theirs.files._turn is host.files._turn
     assert theirs._forwards is host._forwards
 
 
 def test_commands_are_counted_where_the_other_statistics_are():
     transferred = TransferStatistics()
-    assert RemoteHost(parse("deploy@web1"), transferred=transferred).link.transferred is transferred
+    assert (
+        RemoteHost(parse("deploy@web1"), transferred=transferred).connection.transferred
+        is transferred
+    )
     transferred.commands += 1
     assert str(transferred) == "nothing"

@@ -81,7 +81,7 @@ def test_the_list_of_tasks_loads_no_task(root):
 
 
 def test_a_command_loads_its_own_task_and_no_other(root):
-    shared = {"seam", "terminal", "output", "words"}
+    shared = {"cli", "terminal", "output", "words"}
     assert after(root, RUN + TASKS, "version.next", tell="") == COLLECTION | shared | {"version"}
 
 
