@@ -76,7 +76,7 @@ def test_a_server_that_forwards_no_ports_is_named_before_anything_changes(projec
            "/home/admin/.ssh/authorized_keys")  # fmt: skip
     said = project.inv("deploy")
     assert said.code == 3, said.text
-    assert "does not allow TCP forwarding" in said.err
+    assert "TCP forwarding is disabled" in said.err
     assert "`AllowTcpForwarding local`" in said.err
     assert project.name not in docker("exec", container, "docker", "ps", "--all")
 
