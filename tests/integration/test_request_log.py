@@ -129,11 +129,11 @@ def test_a_router_without_a_log_says_so(tmp_path, monkeypatch):
 # Renders the router as a version did that knew of no log.
 EARLIER = """
 import towline.engines.compose.render as render
-def kept(*given, made=render._kept):
+def persistent(*given, made=render._persistent):
     return render.without_log_room(made(*given))
 def model(*given, made=render.persistent_model):
     return {key: value for key, value in made(*given).items() if key != render.REQUEST_LOG}
-render._kept, render.persistent_model = kept, model
+render._persistent, render.persistent_model = persistent, model
 """
 
 

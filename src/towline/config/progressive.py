@@ -44,6 +44,19 @@ def _rising(steps: list[int | Literal["pause"]]) -> list[int | Literal["pause"]]
     return steps
 
 
+# What nginx takes for its own in a `map`, in quotes too.
+_NGINX_WORDS = ("default", "hostnames", "include", "volatile")
+
+
+def _no_word_of_nginx(value: str) -> str:
+    if value in _NGINX_WORDS:
+        raise ValueError(
+            f"`{value}` has a meaning of its own in nginx: choose another value, such as `new`"
+        )
+    return value
+
+
+_Value = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$"), AfterValidator(_no_word_of_nginx)]
 _Header = Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9-]*)?$")]
 
 
@@ -54,9 +67,7 @@ class Preview(Model):
     cookie: str = Field(
         "", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", description="Or the cookie that they have."
     )
-    value: str = Field(
-        "new", pattern=r"^[A-Za-z0-9._-]+$", description="The value of that header or cookie."
-    )
+    value: _Value = Field("new", description="The value of that header or cookie.")
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:

@@ -167,9 +167,9 @@ class StrategySettings:
         is_compared: bool,
         roles: tuple[Role, ...] = (Role.APP, Role.WORKER),
     ) -> tuple[Gate, ...]:
-        """Analysis where there are checks, a bake elsewhere."""
+        """Analysis where there are checks, a bake elsewhere; neither takes no time."""
         most = self.rollout.max_failures
-        if self.analysis.checks:
+        if self.analysis.checks and window:
             return (Analysis.of(window, self.analysis, most, is_compared=is_compared),)
         return (Bake(bake, most, roles),) if bake else ()
 

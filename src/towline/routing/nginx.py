@@ -95,8 +95,13 @@ def render_include(routes: Routes) -> str:
 
 def _request_log(routes: Routes) -> list[str]:
     backends = routes.backends
-    # A service that only one of two releases has says nothing about the others' slot.
-    tells = min(backends, key=lambda name: (not backends[name].is_split, name))
+
+    # A service that only one of two releases has says nothing about the others' slot; one that
+    # both have tells it for a preview too, while one slot has all traffic.
+    def rank(name: str) -> tuple[bool, int, str]:
+        return not backends[name].is_split, -len(backends[name].shares), name
+
+    tells = min(backends, key=rank)
     pinned = {
         container: (slot, service)
         for service, backend in sorted(backends.items())

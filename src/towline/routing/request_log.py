@@ -80,9 +80,10 @@ def render_log(
 ) -> list[str]:
     """The lines of routes.conf that make nginx write the log.
 
-    All services split by the same key into the same shares, so that the address of any of them
-    tells the slot; which service it was, `$proxy_host` tells, or the port where an error page has
-    taken the request over.
+    Where the request was sent, `$proxy_host` tells: slot and service. It is empty where an error
+    page has taken the request over. All services that both releases have split by the same key
+    into the same shares, so that the address of any of them tells the slot then, and the port the
+    service.
 
     Args:
         services: App service -> its port.
@@ -91,10 +92,8 @@ def render_log(
         pinned: Container that gets requests by its own name -> its slot and service.
     """
     lines = [
-        f"map {variable} {_SLOT} {{",
-        '    default "";',
-        *(f'    "~^{re.escape(name)}:" {slot};' for name, (slot, _) in pinned.items()),
-        *(f'    "~-{slot}:\\d+$" {slot};' for slot in sorted(releases)),
+        f'map "$proxy_host|{variable}" {_SLOT} {{',
+        *_slot_rules(services, releases, pinned),
         "}",
         f"map {_SLOT} {_RELEASE} {{",
         '    default "";',
@@ -162,12 +161,40 @@ def parse_line(line: bytes) -> Request | None:
 def rotation_script() -> str:
     """What begins the log anew, for a shell in the router's container.
 
-    Of several readers at the same time one does it: whoever comes later finds a short file.
+    Of several readers at the same time one does it: whoever comes later finds a short file. The
+    part before is removed where it leaves the new file less room than it needs to be begun anew in
+    its turn: whoever runs this has read it.
+
+    An nginx that was started with another configuration file does not find its own process, and
+    the first process of the container is told. One that was told and makes no new file goes on
+    with the one that it has.
     """
-    return (
-        f"cd {FOLDER} && [ $(wc -c < requests.log) -ge {ROTATE_AT} ] || exit 0; "
-        "mv -f requests.log requests.1.log && nginx -s reopen"
-    )
+    return f"""cd {FOLDER} && [ $(wc -c < requests.log) -ge {ROTATE_AT} ] || exit 0
+mv -f requests.log requests.1.log || exit 1
+if nginx -s reopen || kill -USR1 1; then
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        [ -e requests.log ] && break
+        sleep 0.1
+    done
+fi
+[ -e requests.log ] || {{ mv -f requests.1.log requests.log; exit 1; }}
+[ $(wc -c < requests.1.log) -lt {SIZE - ROTATE_AT} ] || rm -f requests.1.log
+"""
+
+
+def _slot_rules(
+    services: Mapping[str, int], releases: Mapping[str, str], pinned: Mapping[str, tuple[str, str]]
+) -> list[str]:
+    # nginx takes the first that matches.
+    rules = ['    default "";']
+    for name, (slot, _) in pinned.items():
+        rules.append(f'    "~^{re.escape(name)}(:\\d+)?\\|" {slot};')
+        rules.append(f'    "~^\\|{re.escape(name)}:" {slot};')
+    names = "|".join(re.escape(name) for name in sorted(services))
+    for slot in sorted(releases):
+        rules.append(f'    "~^({names})-{slot}(:\\d+)?\\|" {slot};')
+        rules.append(f'    "~^\\|({names})-{slot}:" {slot};')
+    return rules
 
 
 def _service_rules(services: Mapping[str, int], pinned: Mapping[str, tuple[str, str]]) -> list[str]:

@@ -16,7 +16,8 @@ from towline.engines.observed import Container, ObservedState
 from towline.errors import DiskFull, TowlineError
 from towline.hosts.local import LocalHost
 from towline.routing import nginx, request_log
-from towline.state.releases import Release, StateFolder
+from towline.routing.policy import Policy
+from towline.state.releases import Release, ReleaseStore, StateFolder
 
 SERVICES = {"web": {"role": "app", "port": 8000}, "nginx": {"role": "router"}}
 
@@ -195,6 +196,48 @@ def test_the_request_log_begins_with_a_switch_and_goes_on_over_a_rollback(scene)
     persistent_file(release).write_text(json.dumps({**LOGGED, "x-towline-request-log": False}))
     router.switch(release, {"green": 100}, observed)
     assert router.read(observed).log is None
+
+
+def retain(router, identifier, slot, model):
+    """A retained release and its container in a slot."""
+    folder = router.state.releases / identifier
+    made = Release(identifier, identifier, "c", "f", "d", {}, SERVICES, folder)
+    files = {persistent_file(made).name: (json.dumps(model).encode(), 0o600)}
+    ReleaseStore(router.host.files, router.state).add(made, files)
+    name = f"shop-{slot}-web-1"
+    return made, Container(slot, name, "web", "app", "running", slot=slot, release=identifier)
+
+
+def test_a_log_that_the_new_release_asks_for_begins_with_its_first_share(scene):
+    router, _, it, observed = scene
+    it.tmpfs = {request_log.FOLDER: ""}
+    old, serving = retain(router, "1.6.0", "blue", {"services": {"nginx": {}}})
+    _, coming = retain(router, "1.7.0", "green", LOGGED)
+    observed = ObservedState((*observed.containers, serving, coming))
+    router.switch(old, {"blue": 100}, observed)
+    assert router.read(observed).log is None
+    router.switch(old, {"blue": 90, "green": 10}, observed)
+    assert router.read(observed).log == {"blue": "1.6.0", "green": "1.7.0"}
+    persistent_file(old).write_text(json.dumps({**LOGGED, "x-towline-request-log": False}))
+    router.switch(old, {"blue": 75, "green": 25}, observed)
+    assert router.read(observed).log == {"blue": "1.6.0", "green": "1.7.0"}
+    router.switch(old, {"blue": 100}, observed)
+    assert router.read(observed).log is None
+
+
+def test_a_slot_that_only_previews_reach_is_pinned_while_it_grows(scene):
+    router, release, _, observed = scene
+    _, serving = retain(router, "1.6.0", "blue", {"services": {"nginx": {}}})
+    _, coming = retain(router, "1.7.0", "green", {"services": {"nginx": {}}})
+    observed = ObservedState((*observed.containers, serving, coming))
+    shares, names = {"blue": 100, "green": 0}, {"web": ("shop-green-web-1",)}
+    router.switch(release, shares, observed)
+    assert not router.pin("green", names, observed)
+    preview = Policy(preview_header="X-Release", preview_value="new", preview_slot="green")
+    router.switch(release, shares, observed, preview)
+    assert router.pin("green", names, observed)
+    assert router.read(observed).backends["web"].only == {"green": ("shop-green-web-1",)}
+    assert "green shop-green-web-1:8000;" in (router.state.routes / nginx.ROUTES_FILE).read_text()
 
 
 def test_a_container_without_a_place_for_it_keeps_no_log(scene):

@@ -153,6 +153,8 @@ def test_strategies_analyse_where_checks_are_configured_and_bake_elsewhere(site)
     assert names(judged.under_traffic) == names(judged.under_share(5)) == ["health", "analysis"]
     assert (judged.under_traffic[1].window, judged.under_traffic[1].is_compared) == (120.0, False)
     assert (judged.under_share(5)[1].window, judged.under_share(5)[1].is_compared) == (5, True)
+    # Without time for it, there is nothing to judge: a rolling step, or a canary with `window: 0`.
+    assert names(judged.under_share(0)) == ["health"]
     wrong = StrategySettings(site.rollout, analysis=section({"p96": "< 1s"}))
     with pytest.raises(UsageError, match="no source has a metric 'p96'"):
         wrong.under_traffic  # noqa: B018

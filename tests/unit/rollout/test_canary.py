@@ -159,6 +159,8 @@ def test_users_are_told_apart_only_while_two_releases_share_them(make):
         ({"preview": {}}, "by a header or by a cookie: write one of them"),
         ({"preview": {"header": "X-A", "cookie": "b"}}, "by a header or by a cookie"),
         ({"preview": {"header": "X-A", "value": "a b;"}}, "should match pattern"),
+        ({"preview": {"header": "X-A", "value": "default"}}, "a meaning of its own in nginx"),
+        ({"preview": {"cookie": "a", "value": "include"}}, "a meaning of its own in nginx"),
         ({"stick": "header", "header": "X_$a"}, "should match pattern"),
     ],
 )

@@ -1,11 +1,15 @@
 """The router's request log: what is rendered for it, and how it is read, rotated or not."""
 
+import os
+import re
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from towline.routing.nginx import Backend, Routes, parse_file, render, render_include
+from towline.routing.policy import Policy
 from towline.routing.request_log import FILE, parse_line, rotation_script
 from towline.routing.request_reader import LogPosition, NoRequestLog, read_log
 
@@ -31,12 +35,47 @@ def test_routes_without_a_log_are_rendered_as_ever():
 
 def test_the_slot_is_told_by_the_address_that_the_split_chose():
     text = render(routes(web=8000))
-    assert "map $towline_web $towlinelog_slot {" in text
-    assert '"~-green:\\d+$" green;' in text
+    assert 'map "$proxy_host|$towline_web" $towlinelog_slot {' in text
+    assert '"~^(web)-green(:\\d+)?\\|" green;' in text
     assert 'green "1.7.0+r2";' in text
     assert f"access_log {FILE} towline if=$towlinelog_is_app;" in text
     assert FILE in render_include(routes(web=8000))
     assert parse_file(text) == routes(web=8000)
+
+
+def slot_of(text, proxy_host, address):
+    """What nginx's map makes of a request: the first rule that matches counts."""
+    rules = re.search(r"\$towlinelog_slot \{\n(.*?)\}", text, re.DOTALL)[1]
+    found = re.findall(r'"~(.*)" (\w+);', rules)
+    given = f"{proxy_host}|{address}"
+    return next((slot for rule, slot in found if re.search(rule, given)), "")
+
+
+@pytest.mark.parametrize(
+    ("proxy_host", "address", "slot"),
+    [
+        ("legacy-blue:8000", "web-green:8000", "blue"),
+        ("web-green", "web-green:80", "green"),
+        # An error page took it over.
+        ("", "web-green:8000", "green"),
+        ("", "127.0.0.1:9", ""),
+        # No app service.
+        ("cache-blue:80", "web-green:8000", ""),
+        ("old-web-blue:80", "web-green:8000", ""),
+    ],
+)
+def test_what_a_request_was_sent_to_tells_its_slot(proxy_host, address, slot):
+    legacy = Backend(8000, {"blue": 100})
+    split = Backend(8000, {"blue": 90, "green": 10})
+    text = render(Routes("g", {"legacy": legacy, "web": split}, log=LOG))
+    assert slot_of(text, proxy_host, address) == slot
+
+
+def test_a_service_that_both_releases_have_tells_the_slot_of_a_preview():
+    alone, both = Backend(9000, {"blue": 100}), Backend(8000, {"blue": 100, "green": 0})
+    policy = Policy(preview_header="X-Release", preview_value="new", preview_slot="green")
+    text = render(Routes("g", {"admin": alone, "web": both}, policy=policy, log=LOG))
+    assert 'map "$proxy_host|$towline_web" $towlinelog_slot {' in text
 
 
 def test_services_are_told_by_name_and_by_a_port_that_only_one_has():
@@ -53,8 +92,8 @@ def test_containers_that_are_named_one_by_one_tell_their_slot_and_service():
         "api": Backend(9000, {"green": 100}),
     }
     text = render(Routes("g", backends, log=LOG))
-    assert "map $towline_web $towlinelog_slot {" in text
-    assert '"~^shop\\-local\\-green\\-web\\-2:" green;' in text
+    assert slot_of(text, "shop-local-green-web-2:8000", "web-blue:8000") == "green"
+    assert slot_of(text, "", "shop-local-green-web-2:8000") == "green"
     assert '"~^shop\\-local\\-green\\-web\\-2(:\\d+)?\\|" web;' in text
 
 
@@ -160,16 +199,43 @@ def test_a_router_without_a_log_is_told(server):
         server[1](None)
 
 
-def test_a_short_log_is_not_begun_anew(tmp_path):
-    import subprocess
+@pytest.fixture
+def rotate(tmp_path):
+    """Runs the script where the log is in a folder, and `nginx` and `kill` do what they are told.
 
-    script = rotation_script().replace("cd /var/log/towline", f"cd {tmp_path}")
-    script = script.replace("nginx -s reopen", "touch reopened")
-    log = tmp_path / "requests.log"
-    log.write_bytes(b"x" * 10)
-    subprocess.run(["sh", "-c", script], check=True)
-    assert log.exists()
-    log.write_bytes(b"x" * (6 * 2**20))
-    subprocess.run(["sh", "-c", script], check=True)
-    assert not log.exists()
-    assert (tmp_path / "reopened").exists()
+    Returns the sizes of the log and of the part before; None for what is not there.
+    """
+
+    def run(size, nginx="> requests.log", kill="return 1"):
+        (tmp_path / "requests.log").touch()
+        os.truncate(tmp_path / "requests.log", size)
+        commands = f"nginx() {{ {nginx}; }}\nkill() {{ {kill}; }}\nsleep() {{ :; }}\n"
+        script = rotation_script().replace("cd /var/log/towline", f"cd {tmp_path}")
+        subprocess.run(["sh", "-c", commands + script], check=False)
+        files = [tmp_path / name for name in ("requests.log", "requests.1.log")]
+        return [file.stat().st_size if file.exists() else None for file in files]
+
+    return run
+
+
+MB = 2**20
+
+
+def test_only_a_long_log_is_begun_anew(rotate):
+    assert rotate(10) == [10, None]
+    assert rotate(6 * MB) == [0, 6 * MB]
+    assert rotate(7 * MB) == [0, 7 * MB]
+
+
+@pytest.mark.parametrize("size", [10 * MB, 16 * MB])
+def test_a_part_before_that_leaves_too_little_room_is_removed(rotate, size):
+    assert rotate(size) == [0, None]
+
+
+def test_an_nginx_with_another_configuration_file_is_told_as_the_first_process(rotate):
+    assert rotate(6 * MB, "return 1", '[ "$*" = "-USR1 1" ] && > requests.log') == [0, 6 * MB]
+
+
+@pytest.mark.parametrize("nginx", ["return 1", "return 0"])
+def test_a_log_that_nginx_does_not_begin_anew_stays(rotate, nginx):
+    assert rotate(16 * MB, nginx) == [16 * MB, None]

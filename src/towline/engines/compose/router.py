@@ -200,7 +200,7 @@ class Router:
         routes = self.read(observed)
         backends = {
             service: replace(backend, only={**backend.only, slot: names[service]})
-            if names.get(service) and backend.shares.get(slot)
+            if names.get(service) and _is_reached(slot, backend, routes.policy)
             else backend
             for service, backend in routes.backends.items()
         }
@@ -307,13 +307,24 @@ class Router:
         self, release: Release, slots: Iterable[str], observed: ObservedState, container: Container
     ) -> dict[str, str] | None:
         """Slot -> release, for the request log; None where none is to be kept."""
-        wanted = read_model(self.host.files, persistent_file(release)).get(REQUEST_LOG)
-        if wanted is None:
-            # A release of an earlier Towline says nothing: the log goes on over a rollback.
-            wanted = self.read(observed).log is not None
-        if not wanted or not self._has_log_room(container):
+        there = {slot: observed.release_of(slot) for slot in slots}
+        store = ReleaseStore(self.host.files, self.state)
+        # While two share traffic, a log that only one of them asks for tells of both.
+        releases = [release, *filter(None, map(store.get, there.values()))]
+        said = [self._asks_for_log(item) for item in releases]
+        # A release of an earlier Towline says nothing: the log goes on over a rollback.
+        is_silent = all(wanted is None for wanted in said)
+        is_wanted = self.read(observed).log is not None if is_silent else any(said)
+        return there if is_wanted and self._has_log_room(container) else None
+
+    def _asks_for_log(self, release: Release) -> bool | None:
+        """Whether a release is to have the log; None when it does not say."""
+        try:
+            model = read_model(self.host.files, persistent_file(release))
+        except FileNotFoundError:
             return None
-        return {slot: observed.release_of(slot) for slot in slots}
+        found: bool | None = model.get(REQUEST_LOG)
+        return found
 
     def _has_log_room(self, container: Container) -> bool:
         """Whether its container was made with a place for the log."""
@@ -438,3 +449,9 @@ class Router:
     def _logs(self, container: Container, since: float) -> list[str]:
         raw: bytes = self._api.logs(container.id, tail=10, since=max(since, 1.0))
         return raw.decode("utf-8", "replace").splitlines()
+
+
+def _is_reached(slot: str, backend: Backend, policy: Policy) -> bool:
+    """Whether a slot gets requests of a service: by its share, or because some ask for it."""
+    is_previewed = policy.previews and slot == policy.preview_slot and slot in backend.shares
+    return is_previewed or bool(backend.shares.get(slot))
