@@ -106,10 +106,12 @@ class _Stream:
             self.close()
 
     def close(self) -> None:
-        """Give its connection back."""
-        close = getattr(self._source, "close", None)
-        if close is not None:
-            close()
+        """Give its connection back; what was read stays good, whatever is said then."""
+        held: list[Any] = [self._source, getattr(self._source, "_response", None)]
+        for item in held:
+            # The SDK cannot close the stream of a command over SSH, only the answer beneath it.
+            with suppress(Exception):
+                item.close()
 
 
 @contextmanager

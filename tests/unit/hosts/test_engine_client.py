@@ -4,9 +4,11 @@ import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import docker
 import pytest
+from docker.types.daemon import CancellableStream
 
 import towline.hosts
 from towline.errors import (
@@ -101,6 +103,47 @@ def test_a_stream_that_breaks_off_is_unreachable_too(client):
     got = []
     with pytest.raises(EngineUnreachable, match="web1"):
         got.extend(client.api.get_image("thin"))
+
+
+class Channel:
+    """What Paramiko gives to read from: the SDK cannot cancel its stream."""
+
+    channel = None
+
+
+class OverSsh:
+    """An answer over SSH, as far as `CancellableStream` looks at it."""
+
+    def __init__(self):
+        self.raw = SimpleNamespace(closed=False, _fp=SimpleNamespace(fp=Channel()))
+
+    def close(self):
+        self.raw.closed = True
+
+
+def stream_over_ssh(parts):
+    response = OverSsh()
+    api = SimpleNamespace(exec_start=lambda: CancellableStream(parts, response))
+    client = SimpleNamespace(api=api)
+    return response, translated(client, "web1").api.exec_start()
+
+
+def test_a_stream_over_ssh_ends_and_its_connection_goes_back():
+    response, stream = stream_over_ssh(iter([b"one", b"two"]))
+    assert list(stream) == [b"one", b"two"]
+    assert response.raw.closed
+
+
+def test_a_stream_over_ssh_that_breaks_says_why():
+    def broken():
+        yield b"one"
+        raise EOFError
+
+    response, stream = stream_over_ssh(broken())
+    assert next(stream) == b"one"
+    with pytest.raises(EngineUnreachable, match=r"broke \(EOFError\)"):
+        next(stream)
+    assert response.raw.closed
 
 
 def test_a_refusal_in_a_stream_of_messages():
