@@ -47,13 +47,16 @@ def let_pass(fleet: Fleet, *, full: bool, reason: str) -> Unfinished:
     return replace(left, passed=left.pause.step, full=full, reason=reason)
 
 
-def ask_to_pause(fleet: Fleet, reason: str) -> str:
+def ask_to_pause(site: HostEnvironment, reason: str) -> str:
     """Ask the deploy that is running to pause after its current step; returns its release.
+
+    Args:
+        site: The environment on its lead; no other host has to answer for that.
+        reason: Why, in the words of a person.
 
     Raises:
         UsageError: When none is running.
     """
-    site = fleet.lead
     left = unfinished(site.journal.newest())
     holder = lock.living(site.host.files, site.state.lock)
     if left is None or holder is None or left.kind != "deploy" or left.pause:

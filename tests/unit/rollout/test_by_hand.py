@@ -2,6 +2,7 @@
 
 import pytest
 from canaries import begin, builder, routes
+from invoke import Context
 from test_interrupted import kill, serving
 
 from towline.environments.host_environment import Fleet
@@ -16,6 +17,8 @@ from towline.state import hold, pause_request
 from towline.state.actor import current
 from towline.state.journal import unfinished
 from towline.state.releases import Status
+from towline.tasks import cli
+from towline.tasks import deploy as deploy_tasks
 
 
 @pytest.fixture
@@ -169,6 +172,16 @@ def test_a_running_deploy_is_asked_to_pause_and_says_who_asked(make):
     assert not site.state.pause_request.exists()
 
 
+def test_only_the_lead_is_asked_to_pause(make, monkeypatch):
+    # Another host that is away must not keep a person from stopping a deploy.
+    monkeypatch.setattr(cli, "open_fleet", None)
+    site, asked = make(), []
+    monkeypatch.setattr(cli, "open_lead_environment", lambda env: site)
+    monkeypatch.setattr(by_hand, "ask_to_pause", lambda *given: asked.append(given) or "1.0.1")
+    deploy_tasks.pause_(Context(), env="prod", reason="odd")
+    assert asked == [(site, "odd")]
+
+
 def test_a_request_for_another_operation_stops_nobody(make):
     site = make()
     pause_request.put(site.files, site.state, "an older one", "too late")
@@ -185,7 +198,7 @@ def ask_at(site, share, executor):
 
     def routed(release, shares, policy=ANYBODY):
         if shares.get("green") == share:
-            assert by_hand.ask_to_pause(Fleet((site,)), "errors look odd") == "1.0.1"
+            assert by_hand.ask_to_pause(site, "errors look odd") == "1.0.1"
         route(release, shares, policy)
 
     return routed
@@ -194,7 +207,7 @@ def ask_at(site, share, executor):
 def test_where_none_is_running_nobody_is_asked(make, paused):
     for site, said in ((make("idle"), "none is running"), (paused, "it is paused already")):
         with pytest.raises(UsageError, match=f"no deploy to pause in prod: {said}"):
-            by_hand.ask_to_pause(Fleet((site,)), "")
+            by_hand.ask_to_pause(site, "")
 
 
 def test_a_journal_that_is_repaired_still_says_where_it_waits(paused):
