@@ -193,7 +193,12 @@ def deploy(fleet: Fleet, *, version: str = "", host: str = "") -> Operation:
     else:
         called = _identifiers(fleet)
         parts = tuple(fleet.each(lambda site: _deploy(site, "", called)))
-    return Operation(_with_warnings(parts), respects_hold=not version, without=_left_out(fleet))
+    return Operation(
+        _with_warnings(parts),
+        respects_hold=not version,
+        without=_left_out(fleet),
+        begins={"by_version": True} if version else {},
+    )
 
 
 def _deploy_to(fleet: Fleet, host: str, version: str) -> Operation:
@@ -278,8 +283,14 @@ def go_on(fleet: Fleet, left: Unfinished) -> Operation:
     parts = fleet.each(lambda site: _deploy(site, left.release if retained else "", called, left))
     whole = interrupted.all_for(parts, left.release)
     given = {"passed": left.passed, "full": left.full, "before": left.before}
-    begins = given if left.passed else {}
-    return Operation(whole, ends=left, without=_left_out(fleet), begins=begins)
+    named = {"by_version": True} if left.by_version else {}
+    return Operation(
+        whole,
+        respects_hold=not left.by_version,
+        ends=left,
+        without=_left_out(fleet),
+        begins={**named, **(given if left.passed else {})},
+    )
 
 
 def promote(fleet: Fleet, *, full: bool = False, reason: str = "") -> Operation:

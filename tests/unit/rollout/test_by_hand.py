@@ -80,6 +80,34 @@ def test_it_is_let_go_on_to_the_next_step_and_to_the_end(paused):
         operations.promote(Fleet((paused,)))
 
 
+def test_a_hold_stops_it_where_it_is_and_leaves_the_way_back(paused):
+    operation = operations.promote(Fleet((paused,)))
+    hold.put(paused.files, paused.state, "call the team")
+    with pytest.raises(CheckFailed, match="prod is on hold: call the team"):
+        operation.run(Silent())
+    assert paused.engine.shares == {"blue": 90, "green": 10}
+    assert left_of(paused).pause
+    operations.abort(Fleet((paused,))).run(Silent())
+    assert serving(paused) == "1.0.0"
+
+
+def test_a_hold_stops_a_deploy_that_was_killed_too(make, monkeypatch):
+    site = make()
+    assert kill([begin(site)], monkeypatch, 10, after=True)
+    hold.put(site.files, site.state, "call the team")
+    with pytest.raises(CheckFailed, match="prod is on hold"):
+        operations.resume(Fleet((site,))).run(Silent())
+
+
+def test_one_whose_version_was_named_goes_on_in_spite_of_a_hold(make):
+    site = make(steps=[10, "pause", 60, "pause"])
+    hold.put(site.files, site.state, "rolled back from 1.0.2")
+    Executor([begin(site)], Silent(), begins={"by_version": True}).run()
+    assert operations.promote(Fleet((site,))).run(Silent()).name == "canary-60"
+    assert operations.promote(Fleet((site,))).run(Silent()) is None
+    assert serving(site) == "1.0.1"
+
+
 def test_full_skips_the_steps_in_between(paused):
     before = len(routes(paused))
     operations.promote(Fleet((paused,)), full=True).run(Silent())
