@@ -138,9 +138,15 @@ def refuse_to_deploy_after(fleet: Fleet, version: str) -> None:
         CheckFailed: When the deploy could only be refused after the rollback moved traffic.
     """
     left = require(fleet)
-    if left.kind != "rollback" or version:
+    if version or not (left.kind == "rollback" or left.hold):
         return
     name = fleet.lead.name
+    if left.hold:
+        raise CheckFailed(
+            f"rollback to {left.before} was interrupted, and a rollback holds {name}: no deploy "
+            "follows it; nothing was changed",
+            remedy=f"`inv deploy.resume --env {name}` ends the rollback",
+        )
     raise CheckFailed(
         f"rollback {left.release} was interrupted, and a rollback holds {name}: no deploy follows "
         "it; nothing was changed",

@@ -315,8 +315,20 @@ def abort(fleet: Fleet) -> Operation:
         UsageError: When there is none.
     """
     left = interrupted.require(fleet)
+    return _go_back(fleet, left, left.hold, left.reason if left.hold else "")
+
+
+def _go_back(fleet: Fleet, left: Unfinished, why: str, reason: str) -> Operation:
+    """The way back from an operation; `why` the environment is held then, if a person said so."""
     parts = fleet.each(interrupted.abort_on_host(left))
-    return Operation(tuple(parts), ends=left, without=_left_out(fleet))
+    return Operation(
+        tuple(replace(part, reason=reason) for part in parts),
+        hold_reason=why,
+        ends=left,
+        without=_left_out(fleet),
+        # Killed on its way, it holds the environment all the same when it is resumed.
+        begins={"hold": why} if why else {},
+    )
 
 
 def reload_certificates(fleet: Fleet, *, force: bool = False) -> Operation:
@@ -370,14 +382,10 @@ def rollback(
         UsageError: When there is none to roll back to, or the schema changed and nobody said what
             to do about it.
     """
-    undone = by_hand.undo(fleet, version, reason, force=force)
+    undone = by_hand.undo(fleet, version, force=force)
     if undone:
-        return Operation(
-            undone.parts,
-            hold_reason=hold.after_rollback(undone.left.release, reason),
-            ends=undone.left,
-            without=_left_out(fleet),
-        )
+        reason = reason or (undone.reason if undone.hold else "")
+        return _go_back(fleet, undone, hold.after_rollback(undone.release, reason), reason)
     keep_schema = keep_schema or force
     # All hosts go to the release that the first one finds.
     first = _rollback(fleet.lead, version, reason, keep_schema=keep_schema)

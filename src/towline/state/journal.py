@@ -317,6 +317,7 @@ class Unfinished:
         passed: The stage after which a person let it go on.
         full: Whether that was to all traffic at once.
         by_version: Whether a person named its version, so that no hold stops it.
+        hold: Why the environment is held when it has ended; empty where it is not.
         pause: Where it waits for a person, by intent; None where it was interrupted.
     """
 
@@ -331,6 +332,7 @@ class Unfinished:
     passed: str = ""
     full: bool = False
     by_version: bool = False
+    hold: str = ""
     pause: Pause | None = None
 
 
@@ -356,6 +358,7 @@ def unfinished(entries: list[Entry]) -> Unfinished | None:
         passed=str(data.get("passed", "")),
         full=bool(data.get("full")),
         by_version=bool(data.get("by_version")),
+        hold=str(data.get("hold", "")),
         pause=_pause(own),
     )
 

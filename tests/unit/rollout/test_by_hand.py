@@ -145,6 +145,45 @@ def test_a_rollback_undoes_it_marks_it_bad_and_holds(make, steps):
     assert hold.read(site.files, site.state).reason == "rolled back from 1.0.1: p95 doubled"
 
 
+@pytest.mark.parametrize(
+    ("again", "reason"),
+    [
+        (operations.resume, "slow"),
+        (operations.abort, "slow"),
+        (operations.rollback, "slow"),
+        (lambda fleet: operations.rollback(fleet, reason="very slow"), "very slow"),
+    ],
+)
+def test_a_rollback_that_was_killed_ends_as_the_same_rollback(make, monkeypatch, again, reason):
+    for entry in range(1, 4):
+        site = make(f"{entry}", steps=[10, "pause", 60])
+        Executor([begin(site)], Silent()).run()
+        fleet = Fleet((site,))
+        operation = operations.rollback(fleet, reason="slow")
+        assert kill(operation.parts, monkeypatch, entry, after=True, begins=operation.begins)
+        with pytest.raises(CheckFailed, match="a rollback holds prod"):
+            interrupted.refuse_to_deploy_after(fleet, "")
+        with pytest.raises(UsageError, match=r"the way back from 1\.0\.1 to 1\.0\.0 did not end"):
+            operations.rollback(fleet, version="0.9.0")
+        again(fleet).run(Silent())
+        assert (serving(site), left_of(site)) == ("1.0.0", None)
+        assert hold.read(site.files, site.state).reason == f"rolled back from 1.0.1: {reason}"
+        assert site.store.get("1.0.1").status is Status.BAD
+
+
+def test_an_abort_that_was_killed_is_ended_before_anything_is_rolled_back(paused, monkeypatch):
+    fleet = Fleet((paused,))
+    paused.keep("0.9.0", status=Status.GOOD)
+    assert kill(operations.abort(fleet).parts, monkeypatch, 3, after=True)
+    assert paused.engine.shares == {"blue": 100}
+    with pytest.raises(CheckFailed, match=r"abort 1\.0\.1 was interrupted"):
+        operations.rollback(fleet)
+    forced = operations.rollback(fleet, version="0.9.0", force=True)
+    assert forced.goes_to == "0.9.0"
+    operations.resume(fleet).run(Silent())
+    assert hold.read(paused.files, paused.state) is None
+
+
 def test_what_fails_after_it_was_let_go_on_goes_back(paused):
     paused.engine.fail_on = {"route {'blue': 40, 'green': 60}"}
     with pytest.raises(RolledBack, match=r"at step canary-60.*; 1\.0\.0 serves all traffic"):
