@@ -61,24 +61,37 @@ def ask_to_pause(site: HostEnvironment, reason: str) -> str:
     return left.release
 
 
-def undo(fleet: Fleet, version: str, *, force: bool) -> Unfinished | None:
+def find_left(fleet: Fleet, *, force: bool) -> Unfinished | None:
+    """What was interrupted or is paused; None where there is none, or it runs.
+
+    Args:
+        fleet: The environment on all its hosts.
+        force: Whether a journal that nobody can read is left alone.
+
+    Raises:
+        TowlineError: When nobody can read the journal.
+    """
+    try:
+        return interrupted.found(fleet)
+    except TowlineError:
+        if force:
+            return None
+        raise
+
+
+def undo(fleet: Fleet, left: Unfinished | None, version: str, *, force: bool) -> Unfinished | None:
     """What a rollback has to undo while two releases share the traffic; None where one has it all.
 
     Args:
         fleet: The environment on all its hosts.
+        left: What was interrupted or is paused.
         version: The release that is asked for; the one before when empty.
-        force: Whether a journal that nobody can read is left alone.
+        force: Whether a way back that was killed does not stop another one.
 
     Raises:
         UsageError: When another release than the one before is asked for.
         CheckFailed: When a rollback or an abort is to be ended first.
     """
-    try:
-        left = interrupted.found(fleet)
-    except TowlineError:
-        if force:
-            return None
-        raise
     if left is None or not left.before:
         return None
     if left.kind == "abort":

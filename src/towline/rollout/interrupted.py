@@ -72,6 +72,27 @@ def same(site: HostEnvironment, expected: Unfinished | None) -> None:
         )
 
 
+def unchanged(site: HostEnvironment, seen: Unfinished | None) -> None:
+    """Make sure, under the lock, that a plan still holds which leaves an interruption behind.
+
+    Where two releases share the traffic now, what was planned before would go one release too far.
+
+    Args:
+        site: The environment on the host that has the journal.
+        seen: What was interrupted when the plan was made.
+
+    Raises:
+        PlanOutdated: When something else was interrupted, or paused, since.
+    """
+    left = of_journal(site.journal.newest())
+    if left and left != seen:
+        what = "is paused" if left.pause else "was interrupted"
+        raise PlanOutdated(
+            f"{left.kind} {left.release} {what} since the plan was made; nothing was changed",
+            remedy=f"look at `inv status --env {site.name}`, and run the command again",
+        )
+
+
 def unended(site: HostEnvironment, left: Unfinished) -> CheckFailed:
     """What is said to whoever wants something new before the old has come to an end."""
     if left.pause:

@@ -58,6 +58,8 @@ class Operation:
         hold_reason: Why no deploy may follow until someone lifts the hold; empty sets none.
         ends: What was interrupted and is ended by this.
         supersedes: Whether it may begin although something was interrupted.
+        seen: What was interrupted when it was planned: only that may be superseded, unless forced.
+        forced: Whether it begins whatever was interrupted.
         without: Hosts that were left out; they keep what they serve.
         schema_question: What a person has to decide on first, since nothing tells the schema.
         begins: What else the journal says of its beginning.
@@ -69,6 +71,8 @@ class Operation:
     hold_reason: str = ""
     ends: Unfinished | None = None
     supersedes: bool = False
+    seen: Unfinished | None = None
+    forced: bool = False
     schema_question: str = ""
     without: tuple[str, ...] = ()
     begins: Mapping[str, object] = field(default_factory=dict)
@@ -159,6 +163,8 @@ class Operation:
         self._refuse_held()
         if not self.supersedes:
             interrupted.same(self.site, self.ends)
+        elif not self.forced:
+            interrupted.unchanged(self.site, self.seen)
         if self.also_admit:
             self.also_admit()
 
@@ -382,7 +388,9 @@ def rollback(
         UsageError: When there is none to roll back to, or the schema changed and nobody said what
             to do about it.
     """
-    undone = by_hand.undo(fleet, version, force=force)
+    # Asked once: what runs now may be paused a moment later.
+    left = by_hand.find_left(fleet, force=force)
+    undone = by_hand.undo(fleet, left, version, force=force)
     if undone:
         reason = reason or (undone.reason if undone.hold else "")
         return _go_back(fleet, undone, hold.after_rollback(undone.release, reason), reason)
@@ -407,6 +415,8 @@ def rollback(
         parts,
         hold_reason=why,
         supersedes=True,
+        seen=left,
+        forced=force,
         schema_question=question,
         without=_left_out(fleet),
     )

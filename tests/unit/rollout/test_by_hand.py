@@ -12,6 +12,7 @@ from towline.insight.history import Result
 from towline.progress import Silent
 from towline.rollout import by_hand, interrupted, operations, repair
 from towline.rollout.executor import Executor
+from towline.rollout.host_rollout import PlanOutdated
 from towline.routing.policy import ANYBODY
 from towline.state import hold, pause_request
 from towline.state.actor import current
@@ -182,6 +183,20 @@ def test_an_abort_that_was_killed_is_ended_before_anything_is_rolled_back(paused
     assert forced.goes_to == "0.9.0"
     operations.resume(fleet).run(Silent())
     assert hold.read(paused.files, paused.state) is None
+
+
+def test_a_rollback_planned_while_a_deploy_ran_does_not_go_past_its_pause(make):
+    site = make(steps=[10, "pause", 60])
+    site.store.mark(site.keep("1.0.2"), Status.GOOD)
+    fleet = Fleet((site,))
+    plans = {force: operations.rollback(fleet, version="1.0.2", force=force) for force in (0, 1)}
+    Executor([begin(site)], Silent()).run()
+    with pytest.raises(PlanOutdated, match=r"deploy 1\.0\.1 is paused since the plan was made"):
+        plans[0].run(Silent())
+    assert site.engine.shares == {"blue": 90, "green": 10}
+    # In an emergency nothing stops it.
+    plans[1].run(Silent())
+    assert serving(site) == "1.0.2"
 
 
 def test_what_fails_after_it_was_let_go_on_goes_back(paused):
