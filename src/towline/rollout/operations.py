@@ -265,13 +265,22 @@ def resume(fleet: Fleet) -> Operation:
         is_begun = find_continuation(fleet.lead.store, seen, left) is not None
         if is_begun or seen.live == fleet.lead.store.get(left.release):
             # Only the rest of it is missing, which a deploy of that release knows how to do.
-            parts = fleet.each(lambda site: _deploy(site, left.release, None, left))
+            rest = fleet.each(lambda site: _deploy(site, left.release, None, left))
+            parts = [_as_rollback(part, left) for part in rest]
         else:
             parts = fleet.each(
                 lambda site: _rollback(site, left.release, left.reason, keep_schema=True)
             )
         return Operation(tuple(parts), hold_reason=why, ends=left, without=_left_out(fleet))
     return go_on(fleet, left)
+
+
+def _as_rollback(part: HostRollout, left: Unfinished) -> HostRollout:
+    """The rest of a rollback: it pauses nowhere, and what it leaves is bad."""
+    old = part.plan.old
+    if old is None or old.id != left.before:
+        return part
+    return replace(part, plan=replace(part.plan, kind="rollback"), reason=left.reason)
 
 
 def go_on(fleet: Fleet, left: Unfinished) -> Operation:
@@ -477,8 +486,8 @@ def _deploy(
     observed = require_managed(site)
     rollout = interrupted.settings_of(site, left)
     at = find_continuation(site.store, observed, left)
-    if version and str(parse(version)) != read_manifest(site).version:
-        target = retained_version(site, version)
+    target = _retained_target(site, version, left)
+    if target:
         again = from_retained(site, target)
         inputs = _plan_inputs(site, observed, forecast.retained(site, target))
         plan = plan_deploy(inputs, again, rollout, at)
@@ -490,6 +499,20 @@ def _deploy(
         prepared = arrivals.again(site, found.candidate)
         return HostRollout(site, plan, prepared, touched=at is not None)
     return HostRollout(site, plan, preparation(site, found).actions())
+
+
+def _retained_target(
+    site: HostEnvironment, version: str, left: Unfinished | None
+) -> Release | None:
+    """The retained release to deploy; None where it is the promoted one, or has to be built."""
+    if not version:
+        return None
+    if left is None:
+        return None if _is_promoted(site, version) else retained_version(site, version)
+    # What was begun goes on as it is, whatever the tree and the variables are here and now.
+    target = retained_version(site, version)
+    is_whole = arrivals.lost_if_complete(site, target) is not None
+    return target if is_whole or not _is_promoted(site, target.version) else None
 
 
 def _reload_certificates(site: HostEnvironment, force: bool) -> HostRollout:
