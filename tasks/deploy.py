@@ -222,7 +222,7 @@ def pause_(c: Context, env: str = "local", reason: str = "") -> None:
     with cli.outcome():
         from towline.rollout import by_hand
 
-        release = by_hand.ask_to_pause(cli.open_fleet(env), reason)
+        release = by_hand.ask_to_pause(cli.open_lead_environment(env), reason)
         terminal.say(
             f"{release} pauses after its current step, unless that brings it all traffic; "
             f"`inv status --env {env}` shows where"

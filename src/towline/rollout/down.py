@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from towline.environments import lead_lock
 from towline.environments.host_environment import Fleet, HostEnvironment, require_managed
 from towline.errors import TowlineError, UsageError
-from towline.rollout import retention
+from towline.rollout import interrupted, retention
 from towline.rollout.steps.table import DOWN
 from towline.state import lock
 
@@ -33,8 +33,11 @@ def plan(
     Raises:
         UsageError: When a release serves that another state folder deployed, and `unmanaged` does
             not allow that; or a host is not one of the environment.
+        CheckFailed: When some hosts are named, and an operation was interrupted or is paused.
     """
     chosen = _chosen(fleet, hosts)
+    if _is_partial(fleet, chosen):
+        interrupted.refuse(fleet)
     if not unmanaged:
         chosen.each(require_managed)
     return _of_hosts(chosen, chosen.each(lambda site: _plan(site, extent)))
@@ -63,6 +66,11 @@ def _chosen(fleet: Fleet, hosts: Sequence[str]) -> Fleet:
             remedy=f"hosts: {', '.join(known)}",
         )
     return Fleet(tuple(known[name] for name in hosts) or fleet.sites)
+
+
+def _is_partial(fleet: Fleet, chosen: Fleet) -> bool:
+    """Whether hosts are left that serve."""
+    return len(chosen.sites) < len(fleet.sites)
 
 
 def _plan(site: HostEnvironment, extent: Extent) -> list[str]:
@@ -131,10 +139,14 @@ def take_down(
     Raises:
         Locked: When someone else is running an operation.
         UsageError: When another state folder deployed something since the plan was made.
+        CheckFailed: When some hosts are named, and an operation was interrupted or is paused.
     """
     site, chosen = fleet.lead, _chosen(fleet, hosts)
     operation = uuid.uuid4().hex[:8]
     with lead_lock.held(fleet.sites, "down", say=say):
+        if _is_partial(fleet, chosen):
+            # The other hosts go on sharing traffic, and the journal is what tells between whom.
+            interrupted.same(site, None)
         if not unmanaged:
             chosen.each(require_managed)
         begun = {

@@ -72,6 +72,27 @@ def same(site: HostEnvironment, expected: Unfinished | None) -> None:
         )
 
 
+def unchanged(site: HostEnvironment, seen: Unfinished | None) -> None:
+    """Make sure, under the lock, that a plan still holds which leaves an interruption behind.
+
+    Where two releases share the traffic now, what was planned before would go one release too far.
+
+    Args:
+        site: The environment on the host that has the journal.
+        seen: What was interrupted when the plan was made.
+
+    Raises:
+        PlanOutdated: When something else was interrupted, or paused, since.
+    """
+    left = of_journal(site.journal.newest())
+    if left and left != seen:
+        what = "is paused" if left.pause else "was interrupted"
+        raise PlanOutdated(
+            f"{left.kind} {left.release} {what} since the plan was made; nothing was changed",
+            remedy=f"look at `inv status --env {site.name}`, and run the command again",
+        )
+
+
 def unended(site: HostEnvironment, left: Unfinished) -> CheckFailed:
     """What is said to whoever wants something new before the old has come to an end."""
     if left.pause:
@@ -138,9 +159,15 @@ def refuse_to_deploy_after(fleet: Fleet, version: str) -> None:
         CheckFailed: When the deploy could only be refused after the rollback moved traffic.
     """
     left = require(fleet)
-    if left.kind != "rollback" or version:
+    if version or not (left.kind == "rollback" or left.hold):
         return
     name = fleet.lead.name
+    if left.hold:
+        raise CheckFailed(
+            f"rollback to {left.before} was interrupted, and a rollback holds {name}: no deploy "
+            "follows it; nothing was changed",
+            remedy=f"`inv deploy.resume --env {name}` ends the rollback",
+        )
     raise CheckFailed(
         f"rollback {left.release} was interrupted, and a rollback holds {name}: no deploy follows "
         "it; nothing was changed",

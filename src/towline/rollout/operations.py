@@ -58,6 +58,8 @@ class Operation:
         hold_reason: Why no deploy may follow until someone lifts the hold; empty sets none.
         ends: What was interrupted and is ended by this.
         supersedes: Whether it may begin although something was interrupted.
+        seen: What was interrupted when it was planned: only that may be superseded, unless forced.
+        forced: Whether it begins whatever was interrupted.
         without: Hosts that were left out; they keep what they serve.
         schema_question: What a person has to decide on first, since nothing tells the schema.
         begins: What else the journal says of its beginning.
@@ -69,6 +71,8 @@ class Operation:
     hold_reason: str = ""
     ends: Unfinished | None = None
     supersedes: bool = False
+    seen: Unfinished | None = None
+    forced: bool = False
     schema_question: str = ""
     without: tuple[str, ...] = ()
     begins: Mapping[str, object] = field(default_factory=dict)
@@ -159,6 +163,8 @@ class Operation:
         self._refuse_held()
         if not self.supersedes:
             interrupted.same(self.site, self.ends)
+        elif not self.forced:
+            interrupted.unchanged(self.site, self.seen)
         if self.also_admit:
             self.also_admit()
 
@@ -193,7 +199,12 @@ def deploy(fleet: Fleet, *, version: str = "", host: str = "") -> Operation:
     else:
         called = _identifiers(fleet)
         parts = tuple(fleet.each(lambda site: _deploy(site, "", called)))
-    return Operation(_with_warnings(parts), respects_hold=not version, without=_left_out(fleet))
+    return Operation(
+        _with_warnings(parts),
+        respects_hold=not version,
+        without=_left_out(fleet),
+        begins={"by_version": True} if version else {},
+    )
 
 
 def _deploy_to(fleet: Fleet, host: str, version: str) -> Operation:
@@ -254,13 +265,22 @@ def resume(fleet: Fleet) -> Operation:
         is_begun = find_continuation(fleet.lead.store, seen, left) is not None
         if is_begun or seen.live == fleet.lead.store.get(left.release):
             # Only the rest of it is missing, which a deploy of that release knows how to do.
-            parts = fleet.each(lambda site: _deploy(site, left.release, None, left))
+            rest = fleet.each(lambda site: _deploy(site, left.release, None, left))
+            parts = [_as_rollback(part, left) for part in rest]
         else:
             parts = fleet.each(
                 lambda site: _rollback(site, left.release, left.reason, keep_schema=True)
             )
         return Operation(tuple(parts), hold_reason=why, ends=left, without=_left_out(fleet))
     return go_on(fleet, left)
+
+
+def _as_rollback(part: HostRollout, left: Unfinished) -> HostRollout:
+    """The rest of a rollback: it pauses nowhere, and what it leaves is bad."""
+    old = part.plan.old
+    if old is None or old.id != left.before:
+        return part
+    return replace(part, plan=replace(part.plan, kind="rollback"), reason=left.reason)
 
 
 def go_on(fleet: Fleet, left: Unfinished) -> Operation:
@@ -278,8 +298,14 @@ def go_on(fleet: Fleet, left: Unfinished) -> Operation:
     parts = fleet.each(lambda site: _deploy(site, left.release if retained else "", called, left))
     whole = interrupted.all_for(parts, left.release)
     given = {"passed": left.passed, "full": left.full, "before": left.before}
-    begins = given if left.passed else {}
-    return Operation(whole, ends=left, without=_left_out(fleet), begins=begins)
+    named = {"by_version": True} if left.by_version else {}
+    return Operation(
+        whole,
+        respects_hold=not left.by_version,
+        ends=left,
+        without=_left_out(fleet),
+        begins={**named, **(given if left.passed else {})},
+    )
 
 
 def promote(fleet: Fleet, *, full: bool = False, reason: str = "") -> Operation:
@@ -304,8 +330,20 @@ def abort(fleet: Fleet) -> Operation:
         UsageError: When there is none.
     """
     left = interrupted.require(fleet)
+    return _go_back(fleet, left, left.hold, left.reason if left.hold else "")
+
+
+def _go_back(fleet: Fleet, left: Unfinished, why: str, reason: str) -> Operation:
+    """The way back from an operation; `why` the environment is held then, if a person said so."""
     parts = fleet.each(interrupted.abort_on_host(left))
-    return Operation(tuple(parts), ends=left, without=_left_out(fleet))
+    return Operation(
+        tuple(replace(part, reason=reason) for part in parts),
+        hold_reason=why,
+        ends=left,
+        without=_left_out(fleet),
+        # Killed on its way, it holds the environment all the same when it is resumed.
+        begins={"hold": why} if why else {},
+    )
 
 
 def reload_certificates(fleet: Fleet, *, force: bool = False) -> Operation:
@@ -359,14 +397,12 @@ def rollback(
         UsageError: When there is none to roll back to, or the schema changed and nobody said what
             to do about it.
     """
-    undone = by_hand.undo(fleet, version, reason, force=force)
+    # Asked once: what runs now may be paused a moment later.
+    left = by_hand.find_left(fleet, force=force)
+    undone = by_hand.undo(fleet, left, version, force=force)
     if undone:
-        return Operation(
-            undone.parts,
-            hold_reason=hold.after_rollback(undone.left.release, reason),
-            ends=undone.left,
-            without=_left_out(fleet),
-        )
+        reason = reason or (undone.reason if undone.hold else "")
+        return _go_back(fleet, undone, hold.after_rollback(undone.release, reason), reason)
     keep_schema = keep_schema or force
     # All hosts go to the release that the first one finds.
     first = _rollback(fleet.lead, version, reason, keep_schema=keep_schema)
@@ -388,6 +424,8 @@ def rollback(
         parts,
         hold_reason=why,
         supersedes=True,
+        seen=left,
+        forced=force,
         schema_question=question,
         without=_left_out(fleet),
     )
@@ -448,8 +486,8 @@ def _deploy(
     observed = require_managed(site)
     rollout = interrupted.settings_of(site, left)
     at = find_continuation(site.store, observed, left)
-    if version and str(parse(version)) != read_manifest(site).version:
-        target = retained_version(site, version)
+    target = _retained_target(site, version, left)
+    if target:
         again = from_retained(site, target)
         inputs = _plan_inputs(site, observed, forecast.retained(site, target))
         plan = plan_deploy(inputs, again, rollout, at)
@@ -461,6 +499,20 @@ def _deploy(
         prepared = arrivals.again(site, found.candidate)
         return HostRollout(site, plan, prepared, touched=at is not None)
     return HostRollout(site, plan, preparation(site, found).actions())
+
+
+def _retained_target(
+    site: HostEnvironment, version: str, left: Unfinished | None
+) -> Release | None:
+    """The retained release to deploy; None where it is the promoted one, or has to be built."""
+    if not version:
+        return None
+    if left is None:
+        return None if _is_promoted(site, version) else retained_version(site, version)
+    # What was begun goes on as it is, whatever the tree and the variables are here and now.
+    target = retained_version(site, version)
+    is_whole = arrivals.lost_if_complete(site, target) is not None
+    return target if is_whole or not _is_promoted(site, target.version) else None
 
 
 def _reload_certificates(site: HostEnvironment, force: bool) -> HostRollout:

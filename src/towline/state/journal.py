@@ -316,6 +316,8 @@ class Unfinished:
         strategy: How it was to reach traffic.
         passed: The stage after which a person let it go on.
         full: Whether that was to all traffic at once.
+        by_version: Whether a person named its version, so that no hold stops it.
+        hold: Why the environment is held when it has ended; empty where it is not.
         pause: Where it waits for a person, by intent; None where it was interrupted.
     """
 
@@ -329,6 +331,8 @@ class Unfinished:
     strategy: str = ""
     passed: str = ""
     full: bool = False
+    by_version: bool = False
+    hold: str = ""
     pause: Pause | None = None
 
 
@@ -353,6 +357,8 @@ def unfinished(entries: list[Entry]) -> Unfinished | None:
         strategy=str(data.get("strategy", "")),
         passed=str(data.get("passed", "")),
         full=bool(data.get("full")),
+        by_version=bool(data.get("by_version")),
+        hold=str(data.get("hold", "")),
         pause=_pause(own),
     )
 

@@ -167,4 +167,6 @@ def test_a_retained_release_that_is_deployed_again_tells_it_too(sites, monkeypat
     monkeypatch.setattr(operations, "_is_promoted", lambda *_: False)
     foretelling(sites[0], [])
     operation = operations.deploy(Fleet(tuple(sites[:2])), version="1.0.0")
+    # Whoever promotes or resumes it must know that no hold stops it.
+    assert (operation.respects_hold, operation.begins) == (False, {"by_version": True})
     assert operation.interruptions == (f"{FELT}; only on web1",)

@@ -2,6 +2,7 @@
 
 import pytest
 from canaries import begin, builder, routes
+from invoke import Context
 from test_interrupted import kill, serving
 
 from towline.environments.host_environment import Fleet
@@ -11,11 +12,14 @@ from towline.insight.history import Result
 from towline.progress import Silent
 from towline.rollout import by_hand, interrupted, operations, repair
 from towline.rollout.executor import Executor
+from towline.rollout.host_rollout import PlanOutdated
 from towline.routing.policy import ANYBODY
 from towline.state import hold, pause_request
 from towline.state.actor import current
 from towline.state.journal import unfinished
 from towline.state.releases import Status
+from towline.tasks import cli
+from towline.tasks import deploy as deploy_tasks
 
 
 @pytest.fixture
@@ -77,6 +81,34 @@ def test_it_is_let_go_on_to_the_next_step_and_to_the_end(paused):
         operations.promote(Fleet((paused,)))
 
 
+def test_a_hold_stops_it_where_it_is_and_leaves_the_way_back(paused):
+    operation = operations.promote(Fleet((paused,)))
+    hold.put(paused.files, paused.state, "call the team")
+    with pytest.raises(CheckFailed, match="prod is on hold: call the team"):
+        operation.run(Silent())
+    assert paused.engine.shares == {"blue": 90, "green": 10}
+    assert left_of(paused).pause
+    operations.abort(Fleet((paused,))).run(Silent())
+    assert serving(paused) == "1.0.0"
+
+
+def test_a_hold_stops_a_deploy_that_was_killed_too(make, monkeypatch):
+    site = make()
+    assert kill([begin(site)], monkeypatch, 10, after=True)
+    hold.put(site.files, site.state, "call the team")
+    with pytest.raises(CheckFailed, match="prod is on hold"):
+        operations.resume(Fleet((site,))).run(Silent())
+
+
+def test_one_whose_version_was_named_goes_on_in_spite_of_a_hold(make):
+    site = make(steps=[10, "pause", 60, "pause"])
+    hold.put(site.files, site.state, "rolled back from 1.0.2")
+    Executor([begin(site)], Silent(), begins={"by_version": True}).run()
+    assert operations.promote(Fleet((site,))).run(Silent()).name == "canary-60"
+    assert operations.promote(Fleet((site,))).run(Silent()) is None
+    assert serving(site) == "1.0.1"
+
+
 def test_full_skips_the_steps_in_between(paused):
     before = len(routes(paused))
     operations.promote(Fleet((paused,)), full=True).run(Silent())
@@ -112,6 +144,59 @@ def test_a_rollback_undoes_it_marks_it_bad_and_holds(make, steps):
     assert site.store.get("1.0.1").status is Status.BAD
     assert site.store.get("1.0.0").status is Status.GOOD
     assert hold.read(site.files, site.state).reason == "rolled back from 1.0.1: p95 doubled"
+
+
+@pytest.mark.parametrize(
+    ("again", "reason"),
+    [
+        (operations.resume, "slow"),
+        (operations.abort, "slow"),
+        (operations.rollback, "slow"),
+        (lambda fleet: operations.rollback(fleet, reason="very slow"), "very slow"),
+    ],
+)
+def test_a_rollback_that_was_killed_ends_as_the_same_rollback(make, monkeypatch, again, reason):
+    for entry in range(1, 4):
+        site = make(f"{entry}", steps=[10, "pause", 60])
+        Executor([begin(site)], Silent()).run()
+        fleet = Fleet((site,))
+        operation = operations.rollback(fleet, reason="slow")
+        assert kill(operation.parts, monkeypatch, entry, after=True, begins=operation.begins)
+        with pytest.raises(CheckFailed, match="a rollback holds prod"):
+            interrupted.refuse_to_deploy_after(fleet, "")
+        with pytest.raises(UsageError, match=r"the way back from 1\.0\.1 to 1\.0\.0 did not end"):
+            operations.rollback(fleet, version="0.9.0")
+        again(fleet).run(Silent())
+        assert (serving(site), left_of(site)) == ("1.0.0", None)
+        assert hold.read(site.files, site.state).reason == f"rolled back from 1.0.1: {reason}"
+        assert site.store.get("1.0.1").status is Status.BAD
+
+
+def test_an_abort_that_was_killed_is_ended_before_anything_is_rolled_back(paused, monkeypatch):
+    fleet = Fleet((paused,))
+    paused.keep("0.9.0", status=Status.GOOD)
+    assert kill(operations.abort(fleet).parts, monkeypatch, 3, after=True)
+    assert paused.engine.shares == {"blue": 100}
+    with pytest.raises(CheckFailed, match=r"abort 1\.0\.1 was interrupted"):
+        operations.rollback(fleet)
+    forced = operations.rollback(fleet, version="0.9.0", force=True)
+    assert forced.goes_to == "0.9.0"
+    operations.resume(fleet).run(Silent())
+    assert hold.read(paused.files, paused.state) is None
+
+
+def test_a_rollback_planned_while_a_deploy_ran_does_not_go_past_its_pause(make):
+    site = make(steps=[10, "pause", 60])
+    site.store.mark(site.keep("1.0.2"), Status.GOOD)
+    fleet = Fleet((site,))
+    plans = {force: operations.rollback(fleet, version="1.0.2", force=force) for force in (0, 1)}
+    Executor([begin(site)], Silent()).run()
+    with pytest.raises(PlanOutdated, match=r"deploy 1\.0\.1 is paused since the plan was made"):
+        plans[0].run(Silent())
+    assert site.engine.shares == {"blue": 90, "green": 10}
+    # In an emergency nothing stops it.
+    plans[1].run(Silent())
+    assert serving(site) == "1.0.2"
 
 
 def test_what_fails_after_it_was_let_go_on_goes_back(paused):
@@ -169,6 +254,16 @@ def test_a_running_deploy_is_asked_to_pause_and_says_who_asked(make):
     assert not site.state.pause_request.exists()
 
 
+def test_only_the_lead_is_asked_to_pause(make, monkeypatch):
+    # Another host that is away must not keep a person from stopping a deploy.
+    monkeypatch.setattr(cli, "open_fleet", None)
+    site, asked = make(), []
+    monkeypatch.setattr(cli, "open_lead_environment", lambda env: site)
+    monkeypatch.setattr(by_hand, "ask_to_pause", lambda *given: asked.append(given) or "1.0.1")
+    deploy_tasks.pause_(Context(), env="prod", reason="odd")
+    assert asked == [(site, "odd")]
+
+
 def test_a_request_for_another_operation_stops_nobody(make):
     site = make()
     pause_request.put(site.files, site.state, "an older one", "too late")
@@ -185,7 +280,7 @@ def ask_at(site, share, executor):
 
     def routed(release, shares, policy=ANYBODY):
         if shares.get("green") == share:
-            assert by_hand.ask_to_pause(Fleet((site,)), "errors look odd") == "1.0.1"
+            assert by_hand.ask_to_pause(site, "errors look odd") == "1.0.1"
         route(release, shares, policy)
 
     return routed
@@ -194,7 +289,7 @@ def ask_at(site, share, executor):
 def test_where_none_is_running_nobody_is_asked(make, paused):
     for site, said in ((make("idle"), "none is running"), (paused, "it is paused already")):
         with pytest.raises(UsageError, match=f"no deploy to pause in prod: {said}"):
-            by_hand.ask_to_pause(Fleet((site,)), "")
+            by_hand.ask_to_pause(site, "")
 
 
 def test_a_journal_that_is_repaired_still_says_where_it_waits(paused):

@@ -5,9 +5,9 @@ from canaries import begin, builder
 from test_interrupted import kill, serving
 
 from towline.environments.host_environment import Fleet
-from towline.errors import RolledBack
+from towline.errors import CheckFailed, RolledBack
 from towline.progress import Silent
-from towline.rollout import interrupted, operations
+from towline.rollout import down, interrupted, operations
 from towline.rollout.executor import Executor
 from towline.state.journal import unfinished
 
@@ -86,3 +86,11 @@ def test_killed_while_the_second_batch_goes_on_it_is_resumed(in_turn, monkeypatc
         if left is None:
             break
     assert [serving(site) for site in in_turn.sites] == ["1.0.1"] * 2
+
+
+@pytest.mark.parametrize("act", [down.plan, down.take_down])
+def test_while_it_waits_no_single_host_is_taken_down(fleet, act):
+    with pytest.raises(CheckFailed, match=r"deploy 1\.0\.1 is paused at 10 %"):
+        act(fleet, down.Extent(), hosts=["web2"])
+    assert shares(fleet) == [10, 10]
+    assert unfinished(fleet.lead.journal.entries()).pause
