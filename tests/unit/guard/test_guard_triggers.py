@@ -2,6 +2,7 @@
 
 import pytest
 from looks import look, nobody
+from pydantic import ValidationError
 
 from towline.config.guard_section import Guard, Triggers
 from towline.discovery import module_names
@@ -27,6 +28,12 @@ def test_every_kind_has_a_section_and_every_section_a_kind():
 def test_false_switches_one_off():
     given = Guard.model_validate({"triggers": {"health": False}})
     assert "health" not in {item.name for item in make_triggers(given)}
+
+
+def test_no_time_at_all_is_refused():
+    for given in ({"interval": 0}, {"triggers": {"errors": {"for": "0s"}}}):
+        with pytest.raises(ValidationError, match="greater than 0"):
+            Guard.model_validate(given)
 
 
 def test_health_fires_at_the_fourth_failed_round_in_a_row():
