@@ -5,12 +5,13 @@ import pytest
 from towline.config.guard_section import Guard
 from towline.environments.host_environment import Fleet
 from towline.environments.notes import note
-from towline.errors import HostLost
+from towline.errors import CheckFailed, ConnectionLost, HostLost, NoEngine
 from towline.guard import acting
 from towline.guard.acting import Acting, Overtaken
 from towline.guard.record import Action, GuardRecord
 from towline.progress import Silent
 from towline.rollout.events import find_listeners
+from towline.rollout.host_rollout import PlanOutdated
 from towline.state import hold
 from towline.state.lock_file import this_process
 
@@ -266,6 +267,43 @@ def test_a_rollback_that_fails_is_told_and_not_tried_again(town):
     assert held(town).reason.startswith("guard: health: ")
     assert town.fleet().lead.journal.verify() == []
     assert town.guard().records == []
+
+
+@pytest.mark.parametrize("kind", [ConnectionLost, NoEngine, CheckFailed, PlanOutdated])
+@pytest.mark.parametrize("when", ["planned", "run"])
+def test_a_rollback_that_could_not_begin_is_tried_again(town, monkeypatch, kind, when):
+    plan, run, left = acting.operations.rollback, acting.operations.Operation.run, [1, 2]
+
+    def once(now):
+        if now == when and left:
+            left.pop()
+            raise kind("not now")
+
+    def plans(*given, **named):
+        once("planned")
+        return plan(*given, **named)
+
+    def runs(operation, *given, **named):
+        once("run")
+        return run(operation, *given, **named)
+
+    monkeypatch.setattr(acting.operations, "rollback", plans)
+    monkeypatch.setattr(acting.operations.Operation, "run", runs)
+    town.unwell.add(BAD)
+    watched = town.guard(limit=25)
+    assert town.live == "1.0.0"
+    assert [item["decision"] for item in town.notes] == ["rollback"]
+    assert [item.action for item in watched.records] == [Action.NOTIFY, Action.ROLLBACK]
+
+
+def test_a_connection_that_is_lost_once_it_began_is_a_failure(town, monkeypatch):
+    def runs(operation, *_, **__):
+        operation.also_admit()
+        raise ConnectionLost("web2 is gone")
+
+    monkeypatch.setattr(acting.operations.Operation, "run", runs)
+    town.unwell.add(BAD)
+    assert [item.action for item in town.guard(limit=60).records] == [Action.FAILED]
 
 
 def test_what_cannot_be_seen_says_nothing_against_a_release(town, monkeypatch):
