@@ -5,10 +5,18 @@ import pytest
 from towline.config.guard_section import Guard
 from towline.environments.host_environment import Fleet
 from towline.environments.notes import note
-from towline.errors import CheckFailed, ConnectionLost, HostLost, NoEngine
+from towline.errors import (
+    CheckFailed,
+    ConnectionLost,
+    HostLost,
+    NoEngine,
+    RolledBack,
+    TowlineError,
+)
 from towline.guard import acting
 from towline.guard.acting import Acting, Overtaken
 from towline.guard.record import Action, GuardRecord
+from towline.guard.watched import require_well
 from towline.progress import Silent
 from towline.rollout.events import find_listeners
 from towline.rollout.host_rollout import PlanOutdated
@@ -334,6 +342,49 @@ def test_nothing_is_watched_where_nothing_is_live(tmp_path, town):
     empty = type(town)(tmp_path / "empty")
     assert empty.guard(rounds=3).release == ""
     assert empty.said == ["nothing is live"]
+
+
+def test_what_is_not_live_at_the_end_did_not_stay_well(town):
+    def remove(number):
+        if number == 1:
+            town.site.engine.containers.clear()
+
+    watched = town.guard(limit=30, during=remove)
+    assert town.said[-1] == "nothing is live"
+    assert (watched.release, watched.result) == ("", "blind")
+    with pytest.raises(TowlineError, match="nothing is live"):
+        require_well(watched, "prod")
+
+
+def test_a_rollback_by_another_guard_ends_the_watch_as_one_of_its_own(town):
+    other = Acting(town.fleet(), town.fleet, Guard(), Silent(), listeners=[])
+    watched = town.guard(limit=600, during=lambda n: other.carry_out(RECORD) if n == 1 else None)
+    assert town.live == "1.0.0"
+    assert town.at == 10
+    assert watched.result == "rolled back"
+    assert "another guard rolled back from 1.1.0 to 1.0.0" in town.said
+    with pytest.raises(RolledBack, match=r"from 1\.1\.0 to 1\.0\.0"):
+        require_well(watched, "prod")
+
+
+def test_a_release_that_a_person_replaced_did_not_stay_well(town):
+    def person(number):
+        if number == 1:
+            acting.operations.rollback(town.fleet()).run(Silent())
+
+    # That a guard rolled back from it long ago is not what happened now.
+    note(town.fleet().lead, "guard", {**RECORD.data()})
+    watched = town.guard(limit=60, during=person)
+    assert (town.live, town.at) == ("1.0.0", 60)
+    assert (watched.result, watched.records) == ("replaced", [])
+    with pytest.raises(TowlineError, match=r"1\.1\.0 was not watched to the end: 1\.0\.0 is live"):
+        require_well(watched, "prod")
+
+
+def test_its_own_rollback_is_recorded_once(town):
+    town.unwell.add(BAD)
+    watched = town.guard(rounds=9)
+    assert [item.action for item in watched.records] == [Action.ROLLBACK]
 
 
 def test_several_hosts_are_watched_and_roll_back_as_one(tmp_path, town, monkeypatch):
