@@ -26,6 +26,9 @@ from towline.progress import Progress, Silent
 from towline.rollout.events import Listener
 from towline.state import lock
 
+# Seconds that a pause may take longer than it should.
+_OVERSLEPT = 10.0
+
 
 @dataclass
 class Watcher:
@@ -77,10 +80,18 @@ class Watcher:
                     pause = min(pause, ends - self.clock())
                     if pause <= 0 or self.watched.has(Action.ROLLBACK, Action.FAILED):
                         return self.watched
+                wakes = self.clock() + pause
                 if self.sleep(pause):
                     return self.watched
+                if self.clock() > wakes + _OVERSLEPT:
+                    # The machine was asleep.
+                    self._lose_sight()
         finally:
             self._leave()
+
+    def _lose_sight(self) -> None:
+        if self._vigil:
+            self._vigil.lose_sight(self.clock())
 
     def _round(self) -> None:
         self.watched.rounds += 1
@@ -91,6 +102,7 @@ class Watcher:
                 raise
             # A connection that was cut is made anew; that says nothing about a release.
             self._leave()
+            self._lose_sight()
             self.watched.blind = str(error) or type(error).__name__
             self._tell(f"nothing can be seen: {self.watched.blind}")
 

@@ -325,6 +325,37 @@ def test_what_cannot_be_seen_says_nothing_against_a_release(town, monkeypatch):
     assert watched.blind == ""
 
 
+def test_what_failed_before_nothing_was_seen_does_not_count_after_it(town, monkeypatch):
+    """The engine is restarted: three failed rounds before it, and one as it comes back."""
+    engine = town.site.engine
+    see = engine.observe
+
+    def gone():
+        raise ConnectionError("the engine is away")
+
+    def during(number):
+        if number in (2, 5):
+            monkeypatch.setattr(engine, "observe", gone if number == 2 else see)
+        elif number == 6:
+            town.unwell.clear()
+
+    town.unwell.add(BAD)
+    assert town.guard(during=during).records == []
+    assert town.live == "1.1.0"
+
+
+def test_nor_what_failed_before_the_machine_slept(town):
+    def during(number):
+        if number == 2:
+            town.at += 3600
+        elif number == 3:
+            town.unwell.clear()
+
+    town.unwell.add(BAD)
+    assert town.guard(during=during).records == []
+    assert town.live == "1.1.0"
+
+
 def test_a_bug_is_not_taken_for_a_lost_connection(town):
     def broken():
         raise ZeroDivisionError
