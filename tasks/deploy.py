@@ -166,7 +166,7 @@ def abort_(
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
-    """Go back from a deploy or rollback that was killed: what served before serves alone."""
+    """Roll back a deploy or rollback that was killed: what served before serves alone."""
     with cli.outcome():
         from towline.rollout import operations
 

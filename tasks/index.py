@@ -35,7 +35,7 @@ TASKS = (
     Row('deploy.promote', 'deploy', 'promote_', 'promote', (), False, 'Let a paused deploy go on: to its next step, or to all traffic.'),
     Row('deploy.pause', 'deploy', 'pause_', 'pause', (), False, 'Ask a deploy that is running to pause after its current step.'),
     Row('deploy.resume', 'deploy', 'resume_', 'resume', (), False, 'Go on with a deploy or rollback that was killed.'),
-    Row('deploy.abort', 'deploy', 'abort_', 'abort', (), False, 'Go back from a deploy or rollback that was killed: what served before serves alone.'),
+    Row('deploy.abort', 'deploy', 'abort_', 'abort', (), False, 'Roll back a deploy or rollback that was killed: what served before serves alone.'),
     Row('history.show', 'history', 'show', 'show', (), True, 'Show the operations of an environment, from its journal.'),
     Row('history.repair', 'history', 'repair', 'repair', (), False, 'Put a damaged journal aside, or note what it lacks; what serves stays as it is.'),
     Row('certificate.reload', 'certificate', 'reload_', 'reload', (), False, 'Bring a renewed certificate to all hosts and reload their routers; no request is lost.'),

@@ -16,7 +16,7 @@ TowlineError                1  failed, and nothing serves worse than before
 ├── CheckFailed             3  a check or a gate said no; nothing was changed
 ├── RolledBack              4  failed, and the old release serves again
 ├── Locked                  5  someone else is running an operation on this environment
-└── NeedsPerson             6  failed, and could not be put right without a person
+└── ManualInterventionRequired  6  failed, and could not be put right without a person
 
 What Paramiko, the Docker SDK and its HTTP library raise becomes one of these in `hosts/`, and
 nothing else leaves that room but OSError, for a file. So code above it asks for a type, never for

@@ -61,7 +61,7 @@ class ErrorsTrigger(TriggerSettings):
     """Too many requests that the live release answers fail; needs `analysis.request_log`."""
 
     above: Share = Field(0.1, description="Share of answers with 5xx that is tolerated.")
-    for_: Duration = Field(300.0, alias="for", description="How long it must be higher.")
+    for_: Duration = Field(300.0, alias="for", gt=0, description="How long it must be higher.")
     minimum: int = Field(
         20, ge=1, description="Requests in that time below which nothing can be told."
     )
@@ -107,7 +107,7 @@ class Triggers(Model):
 class Guard(Model):
     """Who watches the live release after a deploy, and what happens when a trigger fires."""
 
-    interval: Duration = Field(5.0, description="How often the guard looks.")
+    interval: Duration = Field(5.0, gt=0, description="How often the guard looks.")
     on_trigger: OnTrigger = Field(
         "rollback",
         description="What it does when a trigger fires: roll back, hold deploys, or only notify.",

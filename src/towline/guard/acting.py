@@ -16,11 +16,12 @@ from towline.config.guard_section import Guard
 from towline.environments.host_environment import Fleet, observe
 from towline.environments.lead_lock import secured
 from towline.environments.notes import note
-from towline.errors import Locked, TowlineError
+from towline.errors import CheckFailed, HostLost, Locked, TowlineError
 from towline.guard.record import NOTE, Action, GuardRecord, read_records
 from towline.progress import Progress
 from towline.rollout import interrupted, operations
 from towline.rollout.events import Alert, Events, Listener, find_listeners
+from towline.rollout.host_rollout import PlanOutdated
 from towline.rollout.operations import Operation
 from towline.state import hold
 from towline.state.actor import acting_as
@@ -29,6 +30,8 @@ from towline.state.lock import silent
 ACTOR = "guard"
 # Operations of the journal in which another guard would have left its record.
 _LOOKED_AT = 20
+# Before anything began, these say only that a rollback is not possible now.
+_PASSING = (HostLost, PlanOutdated, CheckFailed)
 
 
 class Overtaken(TowlineError):
@@ -64,6 +67,8 @@ class Acting:
         Raises:
             Locked: When somebody is running an operation; nothing was done.
             Overtaken: When another release is live by now, or another guard acted; neither.
+            HostLost: When a host was lost before anything began; it can be tried again. So it can
+                after a PlanOutdated or a CheckFailed.
         """
         with acting_as(ACTOR):
             if record.action is Action.ROLLBACK:
@@ -97,6 +102,8 @@ class Acting:
                 raise
             return self._failed(record, "the lock was lost")
         except TowlineError as error:
+            if not began and isinstance(error, _PASSING):
+                raise
             return self._failed(record, error.message)
         self._alert(record)
         return record

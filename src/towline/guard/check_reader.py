@@ -76,7 +76,9 @@ class CheckReader:
         ]
 
     def ask(self, site: HostEnvironment, slot: str, release: str) -> tuple[CheckSeen, ...] | None:
-        """Ask each check once; None when it is too early to ask again.
+        """Ask each check once; None when it is too early to ask again, or to believe an answer.
+
+        A figure of a few seconds says little, so answers count once there is a whole window.
 
         Args:
             site: The environment on one host.
@@ -92,7 +94,10 @@ class CheckReader:
         if now - asked.last < self.section.interval:
             return None
         asked.last = now
+        # Asked from the beginning: some sources know only what they saw when they were asked.
         answers = asked.analyst.ask(Window(max(asked.began, now - self.window), now))
+        if now - asked.began < self.window:
+            return None
         host = name if site.remote else ""
         return tuple(CheckSeen(host, item.name, item.answer, item.text) for item in answers)
 

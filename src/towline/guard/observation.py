@@ -18,6 +18,7 @@ from towline.environments.host_environment import (
 from towline.guard.check_reader import CheckReader, CheckSeen
 from towline.guard.request_counter import RequestCounter, Tally
 from towline.health.probes import Answer, Outcome
+from towline.rollout import interrupted
 from towline.rollout.serving import container_answer, router_fault
 from towline.state.releases import Release
 
@@ -66,7 +67,8 @@ class Observation:
         at: Seconds on the guard's own clock.
         release: Identifier of the live release; empty when nothing is live.
         services: Its containers and those of backing services and router, on all hosts.
-        away: Why hosts could not be asked, a line each; nothing is known of these.
+        away: Why hosts could not be asked, a line each; nothing is known of these. So it is with
+            one that serves nothing, such as a host that is new.
         requests: What the live release answered since the round before; None when nobody can tell.
         checks: What the checks of `analysis` said; None when none was asked in this round.
     """
@@ -107,20 +109,39 @@ def look_at(
     looks = fleet.asked(lambda site: _look(site, counter, reader))
     away = [*fleet.away, *(item for item in looks if isinstance(item, Away))]
     there = [item for item in looks if not isinstance(item, Away)]
+    services = [service for item in there for service in item.services]
+    if any(map(_is_staged, services)) and _is_unfinished(fleet):
+        services = [item for item in services if not _is_staged(item)]
+    if any(item.release for item in there):
+        away += [Away(item.host, "nothing is live there") for item in there if not item.release]
     tallies = [item.requests for item in there if item.requests is not None]
     checks = [item.checks for item in there if item.checks is not None]
     return Observation(
         at,
         next((item.release for item in there if item.release), ""),
-        tuple(service for item in there for service in item.services),
+        tuple(services),
         tuple(f"{item.host}: {item.why}" for item in away),
         sum(tallies, Tally()) if tallies else None,
         tuple(chain.from_iterable(checks)) if checks else None,
     )
 
 
+def _is_staged(item: ServiceSeen) -> bool:
+    """Whether it lacks a container, and a deploy that is paused may want it so.
+
+    Its stages have fewer containers of a release than all traffic takes.
+    """
+    return not item.container and item.role in (Role.APP, Role.WORKER)
+
+
+def _is_unfinished(fleet: Fleet) -> bool:
+    """Whether a deploy is paused, or was interrupted."""
+    return interrupted.of_journal(fleet.lead.journal.newest()) is not None
+
+
 @dataclass(frozen=True)
 class _HostSeen:
+    host: str
     release: str = ""
     services: tuple[ServiceSeen, ...] = ()
     requests: Tally | None = None
@@ -132,14 +153,14 @@ def _look(
 ) -> _HostSeen:
     seen = observe(site)
     if seen.live is None:
-        return _HostSeen()
+        return _HostSeen(site.host.name)
     requests = checks = None
     if counter and seen.slot:
         requests = counter.count(site.engine, seen.slot, site.host.name)
     if reader and seen.slot:
         checks = reader.ask(site, seen.slot, seen.live.id)
     services = tuple(_services(site, seen, seen.live))
-    return _HostSeen(seen.live.id, services, requests, checks)
+    return _HostSeen(site.host.name, seen.live.id, services, requests, checks)
 
 
 def _services(

@@ -61,6 +61,10 @@ class GuardRecord:
         """For people, once it is done."""
         return self._said(f"rolled back to {self.target}")
 
+    def has_left(self, release: str) -> bool:
+        """Whether it is a rollback from this release."""
+        return self.action is Action.ROLLBACK and self.release == release
+
     def _said(self, rollback: str) -> str:
         if self.action is Action.RECOVERED:
             return f"{self.trigger} recovered"

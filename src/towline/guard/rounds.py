@@ -27,8 +27,9 @@ class Rounds:
     def count(self, services: Sequence[ServiceSeen]) -> Signal:
         """Take what was seen in one round."""
         if not services:
-            # Nobody knows what happens meanwhile.
+            # Nobody knows what happens meanwhile: it may be a reboot.
             self._proven.clear()
+            self._row = 0
             return Signal(TriggerState.UNKNOWN, "nobody could be asked")
         self._note(services)
         bad = [item for item in services if item.is_bad and not self._is_starting(item)]

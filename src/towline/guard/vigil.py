@@ -64,6 +64,14 @@ class Vigil:
         self._note_faults(seen)
         return [turn for trigger in self._triggers for turn in self._feed(trigger, seen)]
 
+    def lose_sight(self, at: float) -> None:
+        """A round in which nobody could be asked: what was counted before counts no more.
+
+        Args:
+            at: Seconds on the guard's clock.
+        """
+        self.take(Observation(at, ""))
+
     @property
     def fired(self) -> list[tuple[Trigger, Signal]]:
         """The triggers that fire, and what they say."""

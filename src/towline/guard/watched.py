@@ -14,31 +14,39 @@ class Watched:
     """What came of it so far.
 
     Attributes:
-        release: The release that was seen live last.
+        release: The release that is live, as far as the guard saw last; empty when nothing is.
         rounds: How often the guard looked.
         blind: Why it saw nothing in the last round; empty when it saw.
-        records: What was decided, in the order of time.
+        records: What was decided, in the order of time; by another guard, where it rolled back.
+        first: The release that was seen live first, whose watch this is.
     """
 
     release: str = ""
     rounds: int = 0
     blind: str = ""
     records: list[GuardRecord] = field(default_factory=list)
+    first: str = ""
 
     def has(self, *actions: Action) -> bool:
         """Whether one of these was decided."""
         return any(item.action in actions for item in self.records)
 
+    def has_left(self, release: str) -> bool:
+        """Whether a guard rolled back from a release."""
+        return any(item.has_left(release) for item in self.records)
+
     @property
     def result(self) -> str:
-        """In one word, the worst counts: well, blind, fired, rolled back or failed."""
+        """In one word, the worst counts: well, replaced, blind, fired, rolled back or failed."""
         if self.has(Action.FAILED):
             return "failed"
         if self.has(Action.ROLLBACK):
             return "rolled back"
         if self.records:
             return "fired"
-        return "blind" if self.blind or not self.release else "well"
+        if self.blind or not self.release:
+            return "blind"
+        return "replaced" if self.first not in ("", self.release) else "well"
 
     def data(self) -> dict[str, Any]:
         """As plain data."""
@@ -58,7 +66,8 @@ def require_well(watched: Watched, environment: str) -> None:
         ManualInterventionRequired: When a rollback failed.
         RolledBack: When one was done.
         CheckFailed: When a trigger fired, and people were told, or deploys are held.
-        TowlineError: When nothing was seen at the end, or nothing is live.
+        TowlineError: When nothing was seen at the end, nothing is live, or somebody else let
+            another release go live meanwhile.
     """
     result = watched.result
     if result == "well":
@@ -68,6 +77,12 @@ def require_well(watched: Watched, environment: str) -> None:
         raise TowlineError(
             f"{environment} could not be watched: {watched.blind or 'nothing is live'}",
             remedy=f"`inv status --env {environment}` shows what serves",
+        )
+    if result == "replaced":
+        raise TowlineError(
+            f"{watched.first} was not watched to the end: {watched.release} is live in "
+            f"{environment} by now",
+            remedy=f"{history}; `inv guard --env {environment}` watches what is live",
         )
     worst = next(item for item in reversed(watched.records) if _is_worst(item, result))
     if result == "failed":

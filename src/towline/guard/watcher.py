@@ -15,7 +15,7 @@ from towline.guard.acting import Acting, Overtaken
 from towline.guard.check_reader import CheckReader
 from towline.guard.decision import decide
 from towline.guard.observation import Observation, look_at
-from towline.guard.record import Action, GuardRecord
+from towline.guard.record import Action, GuardRecord, recent
 from towline.guard.request_counter import RequestCounter
 from towline.guard.returning import Opener
 from towline.guard.situation import Situation, read_decided, read_situation
@@ -26,6 +26,9 @@ from towline.hosts.waiting import is_transient
 from towline.progress import Progress, Silent
 from towline.rollout.events import Listener
 from towline.state import lock
+
+# Seconds that a pause may take longer than it should.
+_OVERSLEPT = 10.0
 
 
 @dataclass
@@ -56,6 +59,8 @@ class Watcher:
     _reader: CheckReader | None = None
     _fleet: Fleet | None = None
     _vigil: Vigil | None = None
+    _last: str = ""
+    _known: list[GuardRecord] = field(default_factory=list)
     _headline: str = ""
     _told: str = ""
     _opener: Opener = field(init=False)
@@ -80,10 +85,18 @@ class Watcher:
                     pause = min(pause, ends - self.clock())
                     if pause <= 0 or self.watched.has(Action.ROLLBACK, Action.FAILED):
                         return self.watched
+                wakes = self.clock() + pause
                 if self.sleep(pause):
                     return self.watched
+                if self.clock() > wakes + _OVERSLEPT:
+                    # The machine was asleep.
+                    self._lose_sight()
         finally:
             self._leave()
+
+    def _lose_sight(self) -> None:
+        if self._vigil:
+            self._vigil.lose_sight(self.clock())
 
     def _round(self) -> None:
         self.watched.rounds += 1
@@ -94,6 +107,7 @@ class Watcher:
                 raise
             # A connection that was cut is made anew; that says nothing about a release.
             self._leave()
+            self._lose_sight()
             self.watched.blind = str(error) or type(error).__name__
             self._tell(f"nothing can be seen: {self.watched.blind}")
 
@@ -113,6 +127,7 @@ class Watcher:
         if not seen.release:
             self._vigil = None
             blind = self.watched.blind
+            self.watched.release = self.watched.release if blind else ""
             self._tell(f"nothing can be seen: {blind}" if blind else "nothing is live")
             return
         self._judge(seen, self._vigil_of(fleet, seen))
@@ -134,13 +149,25 @@ class Watcher:
     def _vigil_of(self, fleet: Fleet, seen: Observation) -> Vigil:
         """The watch over the release that is live; a new one where another went live."""
         if self._vigil is None or self._vigil.release != seen.release:
-            self.watched.release = seen.release
+            self._note_change(fleet, seen.release)
             self._vigil = Vigil(seen.release, self.settings, read_decided(fleet, seen.release))
             self._headline = ""
         if not self._headline:
             self._headline = f"watching {seen.release}{self._prospect(seen.release)}"
         self._tell(self._headline)
         return self._vigil
+
+    def _note_change(self, fleet: Fleet, release: str) -> None:
+        """Somebody else may have changed what is live; another guard says so in the journal."""
+        records, left = recent(fleet.lead.journal), self._last
+        if left not in ("", release) and not self.watched.has_left(left):
+            for item in records:
+                if item not in self._known and item.has_left(left):
+                    self.watched.records.append(item)
+                    self.say(f"another guard rolled back from {left} to {item.target}")
+        self.watched.first = self.watched.first or release
+        self.watched.release = self._last = release
+        self._known = records
 
     def _prospect(self, release: str) -> str:
         """What the guard would do, known before it is needed: a person may still change it."""

@@ -1,8 +1,8 @@
 """The Docker SDK, without what only its own way over SSH needs.
 
 That way loads Paramiko, and with it half of `cryptography`: as much as all the rest of the SDK. A
-host behind SSH is reached over the connection that `link` holds, so that it is used only where
-DOCKER_HOST itself is an `ssh://` address.
+host behind SSH is reached over what `connection` holds, so that it is used only where DOCKER_HOST
+itself is an `ssh://` address.
 """
 
 from __future__ import annotations

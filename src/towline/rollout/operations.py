@@ -324,7 +324,7 @@ def promote(fleet: Fleet, *, full: bool = False, reason: str = "") -> Operation:
 
 
 def abort(fleet: Fleet) -> Operation:
-    """Go back from the deploy or rollback that was interrupted: what served before serves alone.
+    """Roll back the deploy or rollback that was interrupted: what served before serves alone.
 
     Raises:
         UsageError: When there is none.

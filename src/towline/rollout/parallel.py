@@ -13,7 +13,7 @@ from towline.state.lock import Fenced
 
 
 class Cancelled(TowlineError):
-    """A host stopped because another one failed."""
+    """A host was cancelled because another one failed."""
 
 
 @dataclass
@@ -161,5 +161,5 @@ def _failure(
         if other is not part:
             redact = other.site.redactor.redact
             said = f"failed: {redact(str(outcome))}" if isinstance(outcome, Exception) else "passed"
-            others.append(f"{other.name} {'stopped' if isinstance(outcome, Cancelled) else said}")
+            others.append(f"{other.name} {'cancelled' if isinstance(outcome, Cancelled) else said}")
     return HostFailed(part, error, others, own)

@@ -102,7 +102,7 @@ class Release:
         images: Service -> image, pinned by digest or id.
         services: Service -> its `x-towline` section.
         replicas: Containers of each app service whose section does not say.
-        migrations: Path of each migration that it knows -> SHA-256; see `release.migrations`.
+        migrations: Path of each migration that it knows -> SHA-256; see `promotion.migrations`.
         host_files: Path in its tree -> digest, mode and owner of a key or secret that its app
             services read; such files are in no manifest.
         status: Whether it proved good or bad.

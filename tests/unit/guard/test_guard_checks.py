@@ -76,28 +76,34 @@ def reader(town):
 
 def test_figures_are_those_of_the_last_minutes(town, reader):
     engine = town.site.engine
-    engine.logged += [logged(at, 2.0) for at in range(20)]
-    town.at = 5
-    assert reader.ask(town.site, "green", "1.1.0") is None
-    town.at = 20
+    engine.logged += [logged(at, 2.0) for at in range(5, 25)]
+    town.at = 60
     # Neither what compares with a release that has no traffic, nor what only counts in a score.
     (said,) = reader.ask(town.site, "green", "1.1.0")
     assert (said.name, said.answer) == ("p95", FAIL)
     engine.logged += [logged(at, 0.1) for at in range(100, 130)]
     town.at = 130
     assert reader.ask(town.site, "green", "1.1.0")[0].answer is PASS
+    town.at = 135
+    assert reader.ask(town.site, "green", "1.1.0") is None
+
+
+def test_figures_of_a_few_seconds_do_not_count(town, reader):
+    town.site.engine.logged += [logged(at, 2.0) for at in range(20)]
+    for town.at in (20, 40, 59):
+        assert reader.ask(town.site, "green", "1.1.0") is None
 
 
 def test_another_release_begins_anew(town, reader):
     town.site.engine.logged += [logged(at, 2.0) for at in range(20)]
     town.at = 20
     assert reader.ask(town.site, "green", "1.2.0") is None
-    town.at = 40
+    town.at = 80
     assert reader.ask(town.site, "green", "1.2.0")[0].answer is NO_DATA
 
 
 def test_a_source_that_cannot_be_asked_is_no_failure(town, reader):
-    town.at = 20
+    town.at = 60
 
     def fails(*_):
         raise TowlineError("the router is away")
@@ -116,6 +122,8 @@ def test_a_release_that_became_slow_is_rolled_back(town, monkeypatch):
         engine.logged += [logged(town.at, 2.0) for _ in range(20)]
 
     watched = town.guard(limit=600, rounds=99, during=users)
+    # Once there are five minutes to tell it from, four times in a row.
+    assert 330 <= town.at <= 345
     assert town.live == "1.0.0"
     (said,) = watched.records
     assert said.trigger == "checks"

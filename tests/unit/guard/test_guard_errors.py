@@ -53,6 +53,13 @@ def test_a_burst_is_no_state_however_bad():
     assert states(trigger(), burst)[-1] is CLEAR
 
 
+def test_a_burst_on_a_quiet_service_is_no_state_either():
+    # Nobody comes for five minutes, then 25 requests in one second, and 3 of them fail.
+    assert FIRED not in states(trigger(), [(0, 0)] * 61 + [(25, 3)] + [(0, 0)] * 61)
+    # Four fifths of the time are not all of it.
+    assert FIRED not in states(trigger(), [(0, 0)] * 61 + [(50, 50)] * 48)
+
+
 def test_few_requests_are_no_proof():
     assert FIRED not in states(trigger(), [(1, 1)] * 15 + [(0, 0)] * 60)
     assert FIRED in states(

@@ -45,6 +45,28 @@ def test_a_container_that_stopped_or_is_missing_is_down(site):
     assert not services["worker"].up
 
 
+def test_while_a_deploy_is_paused_only_what_exists_is_judged(site):
+    del site.engine.containers["blue", "worker"]
+    del site.engine.persistent["db"]
+    site.engine.containers["blue", "api"] = ("1.0.0", False)
+    data = {"kind": "deploy", "release": "1.1.0", "before": "1.0.0", "live": "1.0.0"}
+    site.journal.write("x", "begin", data=data)
+    services = seen(site)[1]
+    assert "worker" not in services
+    assert services["db"].detail == "0 of 1 containers exist"
+    assert not services["api"].up
+    site.journal.write("x", "end", data={"ok": True})
+    assert seen(site)[1]["worker"].detail == "0 of 1 containers exist"
+
+
+def test_a_host_on_which_nothing_is_live_is_named(tmp_path):
+    sites = [FakeHostEnvironment(tmp_path / name, host_name=name) for name in ("web1", "web2")]
+    assert look_at(Fleet(tuple(sites)), 0).away == ()
+    sites[1].serve(sites[1].keep("1.0.0"))
+    found = look_at(Fleet(tuple(sites)), 0)
+    assert (found.release, found.away) == ("1.0.0", ("web1: nothing is live there",))
+
+
 def test_a_router_that_serves_nobody_is_down(site):
     site.engine.failure_reason_of_router = "it answers nobody on port 8080"
     router = seen(site)[1]["nginx"]

@@ -1,9 +1,13 @@
 """Each trigger fires when its condition has held for long enough, and not before."""
 
+from dataclasses import replace
+
 import pytest
 from looks import look, nobody
+from pydantic import ValidationError
 
 from towline.config.guard_section import Guard, Triggers
+from towline.config.services import Role
 from towline.discovery import module_names
 from towline.guard.trigger import TriggerState, make_triggers
 
@@ -27,6 +31,12 @@ def test_every_kind_has_a_section_and_every_section_a_kind():
 def test_false_switches_one_off():
     given = Guard.model_validate({"triggers": {"health": False}})
     assert "health" not in {item.name for item in make_triggers(given)}
+
+
+def test_no_time_at_all_is_refused():
+    for given in ({"interval": 0}, {"triggers": {"errors": {"for": "0s"}}}):
+        with pytest.raises(ValidationError, match="greater than 0"):
+            Guard.model_validate(given)
 
 
 def test_health_fires_at_the_fourth_failed_round_in_a_row():
@@ -95,6 +105,30 @@ def test_a_service_that_is_down_fires_after_its_time():
     signal = made.look(look(31, worker="down"))
     assert signal.text == "worker is down for 31 s: down"
     assert signal.figures == {"seconds": 31, "rounds": 6, "limit": 30}
+
+
+def test_time_in_which_nobody_could_be_asked_is_not_time_that_a_service_was_down():
+    made = trigger("service_down", **{"for": "30s"})
+    blind = [nobody(at) for at in range(5, 90, 5)]
+    after = [look(at, api="down") for at in (90, 100, 119, 120)]
+    found = states(made, [look(0, api="down"), *blind, *after])
+    assert found[-4:] == [PENDING] * 3 + [FIRED]
+
+
+def test_nor_is_that_in_which_its_host_was_away():
+    made = trigger("service_down", **{"for": "30s"})
+    other = replace(look(5), services=look(5).of(Role.BACKING))
+    rounds = [look(0, api="down"), *(replace(other, at=at) for at in range(5, 60, 5))]
+    assert states(made, [*rounds, look(60, api="down"), look(89, api="down")])[-1] is PENDING
+
+
+@pytest.mark.parametrize(("name", "service"), [("health", "api"), ("database", "db")])
+def test_failed_rounds_before_a_reboot_do_not_count_after_it(name, service):
+    made = trigger(name)
+    before = [look(at, **{service: "500"}) for at in (0, 5, 10)]
+    after = [look(at, **{service: "500"}) for at in (90, 95, 100, 105)]
+    found = states(made, [*before, nobody(15), *after])
+    assert found[-4:] == [PENDING] * 3 + [FIRED]
 
 
 def test_a_restart_is_forgiven():

@@ -5,13 +5,22 @@ import pytest
 from towline.config.guard_section import Guard
 from towline.environments.host_environment import Away, Fleet
 from towline.environments.notes import note
-from towline.errors import HostLost, TowlineError
+from towline.errors import (
+    CheckFailed,
+    ConnectionLost,
+    HostLost,
+    NoEngine,
+    RolledBack,
+    TowlineError,
+)
 from towline.guard import acting
 from towline.guard.acting import Acting, Overtaken
 from towline.guard.record import Action, GuardRecord
 from towline.guard.returning import Opener
+from towline.guard.watched import require_well
 from towline.progress import Silent
 from towline.rollout.events import find_listeners
+from towline.rollout.host_rollout import PlanOutdated
 from towline.state import hold
 from towline.state.lock_file import this_process
 
@@ -269,6 +278,43 @@ def test_a_rollback_that_fails_is_told_and_not_tried_again(town):
     assert town.guard().records == []
 
 
+@pytest.mark.parametrize("kind", [ConnectionLost, NoEngine, CheckFailed, PlanOutdated])
+@pytest.mark.parametrize("when", ["planned", "run"])
+def test_a_rollback_that_could_not_begin_is_tried_again(town, monkeypatch, kind, when):
+    plan, run, left = acting.operations.rollback, acting.operations.Operation.run, [1, 2]
+
+    def once(now):
+        if now == when and left:
+            left.pop()
+            raise kind("not now")
+
+    def plans(*given, **named):
+        once("planned")
+        return plan(*given, **named)
+
+    def runs(operation, *given, **named):
+        once("run")
+        return run(operation, *given, **named)
+
+    monkeypatch.setattr(acting.operations, "rollback", plans)
+    monkeypatch.setattr(acting.operations.Operation, "run", runs)
+    town.unwell.add(BAD)
+    watched = town.guard(limit=25)
+    assert town.live == "1.0.0"
+    assert [item["decision"] for item in town.notes] == ["rollback"]
+    assert [item.action for item in watched.records] == [Action.NOTIFY, Action.ROLLBACK]
+
+
+def test_a_connection_that_is_lost_once_it_began_is_a_failure(town, monkeypatch):
+    def runs(operation, *_, **__):
+        operation.also_admit()
+        raise ConnectionLost("web2 is gone")
+
+    monkeypatch.setattr(acting.operations.Operation, "run", runs)
+    town.unwell.add(BAD)
+    assert [item.action for item in town.guard(limit=60).records] == [Action.FAILED]
+
+
 def test_what_cannot_be_seen_says_nothing_against_a_release(town, monkeypatch):
     def gone():
         raise ConnectionError("the engine is away")
@@ -278,6 +324,37 @@ def test_what_cannot_be_seen_says_nothing_against_a_release(town, monkeypatch):
     assert town.said[0] == "nothing can be seen: the engine is away"
     assert watched.records == []
     assert watched.blind == ""
+
+
+def test_what_failed_before_nothing_was_seen_does_not_count_after_it(town, monkeypatch):
+    """The engine is restarted: three failed rounds before it, and one as it comes back."""
+    engine = town.site.engine
+    see = engine.observe
+
+    def gone():
+        raise ConnectionError("the engine is away")
+
+    def during(number):
+        if number in (2, 5):
+            monkeypatch.setattr(engine, "observe", gone if number == 2 else see)
+        elif number == 6:
+            town.unwell.clear()
+
+    town.unwell.add(BAD)
+    assert town.guard(during=during).records == []
+    assert town.live == "1.1.0"
+
+
+def test_nor_what_failed_before_the_machine_slept(town):
+    def during(number):
+        if number == 2:
+            town.at += 3600
+        elif number == 3:
+            town.unwell.clear()
+
+    town.unwell.add(BAD)
+    assert town.guard(during=during).records == []
+    assert town.live == "1.1.0"
 
 
 def test_a_bug_is_not_taken_for_a_lost_connection(town):
@@ -297,6 +374,49 @@ def test_nothing_is_watched_where_nothing_is_live(tmp_path, town):
     empty = type(town)(tmp_path / "empty")
     assert empty.guard(rounds=3).release == ""
     assert empty.said == ["nothing is live"]
+
+
+def test_what_is_not_live_at_the_end_did_not_stay_well(town):
+    def remove(number):
+        if number == 1:
+            town.site.engine.containers.clear()
+
+    watched = town.guard(limit=30, during=remove)
+    assert town.said[-1] == "nothing is live"
+    assert (watched.release, watched.result) == ("", "blind")
+    with pytest.raises(TowlineError, match="nothing is live"):
+        require_well(watched, "prod")
+
+
+def test_a_rollback_by_another_guard_ends_the_watch_as_one_of_its_own(town):
+    other = Acting(town.fleet(), town.fleet, Guard(), Silent(), listeners=[])
+    watched = town.guard(limit=600, during=lambda n: other.carry_out(RECORD) if n == 1 else None)
+    assert town.live == "1.0.0"
+    assert town.at == 10
+    assert watched.result == "rolled back"
+    assert "another guard rolled back from 1.1.0 to 1.0.0" in town.said
+    with pytest.raises(RolledBack, match=r"from 1\.1\.0 to 1\.0\.0"):
+        require_well(watched, "prod")
+
+
+def test_a_release_that_a_person_replaced_did_not_stay_well(town):
+    def person(number):
+        if number == 1:
+            acting.operations.rollback(town.fleet()).run(Silent())
+
+    # That a guard rolled back from it long ago is not what happened now.
+    note(town.fleet().lead, "guard", {**RECORD.data()})
+    watched = town.guard(limit=60, during=person)
+    assert (town.live, town.at) == ("1.0.0", 60)
+    assert (watched.result, watched.records) == ("replaced", [])
+    with pytest.raises(TowlineError, match=r"1\.1\.0 was not watched to the end: 1\.0\.0 is live"):
+        require_well(watched, "prod")
+
+
+def test_its_own_rollback_is_recorded_once(town):
+    town.unwell.add(BAD)
+    watched = town.guard(rounds=9)
+    assert [item.action for item in watched.records] == [Action.ROLLBACK]
 
 
 def test_several_hosts_are_watched_and_roll_back_as_one(tmp_path, town, monkeypatch):

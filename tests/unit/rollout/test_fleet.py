@@ -134,7 +134,7 @@ def test_a_host_that_waits_stops_waiting_when_another_fails(sites):
     sites[0].engine.fail_on = {"route {'green': 100}"}
     with pytest.raises(RolledBack) as error:
         Executor(plans, Silent()).run()
-    assert "web2 stopped" in error.value.details
+    assert "web2 cancelled" in error.value.details
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

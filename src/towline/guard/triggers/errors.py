@@ -8,7 +8,7 @@ from towline.guard.observation import Observation
 from towline.guard.request_counter import Tally
 from towline.guard.trigger import Signal, Trigger, TriggerState
 
-# The time is looked at in so many parts: each that has requests enough must be bad by itself, so
+# The time is looked at in so many parts: each must have requests enough and be bad by itself, so
 # that one burst, however bad, is not taken for a state.
 _PARTS = 5
 
@@ -48,6 +48,7 @@ class Errors(Trigger):
             is_long
             and total.count >= self._minimum
             and self._is_bad(total)
+            and len(enough) == _PARTS
             and all(map(self._is_bad, enough))
         )
         said = (

@@ -30,7 +30,8 @@ class ServiceDown(Trigger):
     """Fires when a service has no container that runs.
 
     One that restarts counts as down until it has stayed up for half of the time: in between it is
-    seen to run. It fires only in a round that sees it down.
+    seen to run. It fires only in a round that sees it down. Time in which nobody could be asked is
+    no time that it was down: a host that comes back from a reboot begins anew.
     """
 
     name = "service_down"
@@ -45,11 +46,13 @@ class ServiceDown(Trigger):
         """See `Trigger.look`."""
         services = seen.of(*_ROLES, named=self._services)
         if not services:
+            self._episodes.clear()
             return Signal(TriggerState.UNKNOWN, "nobody could be asked")
         states: dict[str, tuple[bool, str]] = {}
         for item in services:
             is_up = states.get(item.label, (False, ""))[0] or item.up
             states[item.label] = (is_up, item.detail)
+        self._episodes = {key: item for key, item in self._episodes.items() if key in states}
         for label, (is_up, _) in states.items():
             self._note(label, seen.at, is_up=is_up)
         down = [label for label, (is_up, _) in states.items() if not is_up]
