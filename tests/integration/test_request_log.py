@@ -111,6 +111,16 @@ def test_the_log_says_which_slot_answered_and_what(project, monkeypatch):
     assert len(found) == 3
     assert after.size < 10_000
     assert not after.is_missing_some
+    # It was full, because nobody read it: the next reader begins it anew, with all of its room.
+    docker("exec", nginx, "sh", "-c", "cd /var/log/towline; rm -f requests.1.log; "
+           "yes '{}' | head -c 20000000 >> requests.log || true")  # fmt: skip
+    full = engine.requests(after.position)
+    assert full.size > 15_000_000
+    assert full.is_missing_some
+    ask(project, 3)
+    found, after = logged(engine, full.position, 3)
+    assert len(found) == 3
+    assert after.size < 10_000
     assert docker("inspect", "-f", "{{.Id}}", nginx) == before
 
 
