@@ -4,7 +4,10 @@ import threading
 
 import pytest
 
+from towline.engines.compose import probing
 from towline.engines.compose.probing import Prober
+from towline.errors import NoSuchObject
+from towline.health.target import CannotAskError
 
 
 class Response:
@@ -66,6 +69,62 @@ def test_a_command_that_hangs_is_left_alone_and_not_started_again():
     api.running, api.parts = False, [(b"done", None)]
     assert prober.run("d", ["sleep", "9"], 5.0).out == "done"
     assert prober.run("c", ["sleep", "9"], 5.0).out == "done"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(probing, "_POLL", 0.001)
+
+
+def test_a_command_that_closes_its_output_is_waited_for(quick):
+    api = Api([])
+    states = [(True, None), (False, None), (False, 3)]
+
+    def inspect(id_):
+        running, code = states.pop(0)
+        return {"Running": running, "ExitCode": code}
+
+    api.exec_inspect = inspect
+    assert Prober(api).run("c", ["check"], 5.0).code == 3
+    assert states == []
+
+
+def test_a_command_without_output_that_does_not_end_is_one_that_hangs(quick):
+    api = Api([], code=None)
+    api.running = True
+    prober = Prober(api)
+    with pytest.raises(TimeoutError, match=r"did not end within 0\.02 s"):
+        prober.run("c", ["check"], 0.02)
+    with pytest.raises(TimeoutError, match="an earlier one still runs"):
+        prober.run("c", ["check"], 0.02)
+    assert len(api.streams) == 1
+
+
+def test_a_command_that_the_engine_has_forgotten_is_started_again():
+    api = Api(None)
+    prober = Prober(api)
+    with pytest.raises(TimeoutError):
+        prober.run("c", ["sleep", "9"], 0.02)
+    new, known = api.exec_create("c", [])["Id"], api.exec_inspect
+
+    def inspect(id_):
+        if id_ != new:
+            raise NoSuchObject("gone", status=404, explanation="no such exec")
+        return known(id_)
+
+    api.exec_inspect, api.parts, api.running = inspect, [(b"done", None)], False
+    assert prober.run("c", ["sleep", "9"], 5.0).out == "done"
+
+
+def test_a_command_whose_container_is_removed_meanwhile_cannot_be_asked():
+    api = Api([])
+
+    def inspect(id_):
+        raise NoSuchObject("gone", status=404, explanation="no such exec")
+
+    api.exec_inspect = inspect
+    with pytest.raises(CannotAskError, match="does not run: no such exec"):
+        Prober(api).run("c", ["true"], 5.0)
 
 
 def test_an_older_engine_prints_that_a_program_is_missing():

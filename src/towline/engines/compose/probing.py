@@ -8,12 +8,13 @@ the container with processes.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from towline.errors import EngineRefused
+from towline.errors import EngineRefused, NoSuchObject
 from towline.health.target import CannotAskError
 from towline.hosts.base import Result
 
@@ -24,6 +25,7 @@ _GONE = (404, 409)
 _NO_PROGRAM = 127
 _NOT_STARTED = "OCI runtime exec failed"
 _LIMIT = 1 << 16
+_POLL = 0.05
 
 
 @dataclass
@@ -44,9 +46,9 @@ class Prober:
             TimeoutError: When it does not end in time, or an earlier one still runs.
             CannotAskError: When the container does not run.
         """
-        key = (container, *argv)
+        key, ends = (container, *argv), time.monotonic() + timeout
         if key in self._hanging:
-            if self.api.exec_inspect(self._hanging[key])["Running"]:
+            if self._still_runs(self._hanging[key]):
                 raise TimeoutError("an earlier one still runs in the container")
             del self._hanging[key]
         asked = _Asked(self.api, container, list(argv))
@@ -59,12 +61,35 @@ class Prober:
             raise TimeoutError(f"did not end within {timeout:g} s")
         if asked.error:
             return _refused(asked.error, argv)
-        code = int(self.api.exec_inspect(asked.id)["ExitCode"] or 0)
+        code = self._exit_code(asked.id, ends)
+        if code is None:
+            self._hanging[key] = asked.id
+            raise TimeoutError(f"did not end within {timeout:g} s")
         out, err = (part.decode("utf-8", "replace") for part in asked.printed)
         if out.startswith(_NOT_STARTED):
             # Older engines print what newer ones answer, with another code.
             return Result(tuple(argv), _NO_PROGRAM, "", out.strip())
         return Result(tuple(argv), code, out, err)
+
+    def _still_runs(self, id_: str) -> bool:
+        try:
+            return bool(self.api.exec_inspect(id_)["Running"])
+        except EngineRefused:
+            # An engine that was restarted has forgotten it, and what it ran is gone.
+            return False
+
+    def _exit_code(self, id_: str, ends: float) -> int | None:
+        """How a command ended; None when it runs on: a stream that breaks ends before it."""
+        while True:
+            try:
+                found = self.api.exec_inspect(id_)
+            except NoSuchObject as error:
+                raise CannotAskError(f"the container does not run: {error.explanation}") from None
+            if not found["Running"] and found["ExitCode"] is not None:
+                return int(found["ExitCode"])
+            if time.monotonic() >= ends:
+                return None
+            time.sleep(_POLL)
 
 
 class _Asked(threading.Thread):
