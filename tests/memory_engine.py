@@ -510,7 +510,14 @@ class MemoryEngine:
         there = next((item for item in self.observe().containers if item.id == container.id), None)
         return "" if there and there.running else "exited with code 3"
 
-    def logs(self, container: Container, lines: int, age: float | None = None) -> list[str]:
+    def logs(
+        self,
+        container: Container,
+        lines: int,
+        age: float | None = None,
+        *,
+        required: bool = False,
+    ) -> list[str]:
         """See `Engine.logs`."""
         return self.printed.get(container.id, [])[-lines:]
 

@@ -264,6 +264,23 @@ class Engine(Describer, Protocol):
         """Why a container does not stay up, such as `exited with code 3`; empty when it does."""
         ...
 
-    def logs(self, container: Container, lines: int, age: float | None = None) -> list[str]:
-        """The last lines that a container printed; only those of the last `age` seconds."""
+    def logs(
+        self,
+        container: Container,
+        lines: int,
+        age: float | None = None,
+        *,
+        required: bool = False,
+    ) -> list[str]:
+        """The last lines that a container printed; only those of the last `age` seconds.
+
+        Args:
+            container: The container.
+            lines: How many at most.
+            age: Seconds back that count; None for all.
+            required: Whether lines that cannot be read are an error, and not a line that says so.
+
+        Raises:
+            EngineRefused: When they are required, and cannot be read.
+        """
         ...

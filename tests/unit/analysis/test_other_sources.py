@@ -1,5 +1,6 @@
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 from memory_engine import MemoryEngine
@@ -9,7 +10,9 @@ from towline.analysis.sources.command import CommandSource
 from towline.analysis.sources.containers import ContainersSource
 from towline.analysis.sources.logs import LogsSource
 from towline.analysis.sources.prometheus import PrometheusSource, filled_in, parse_answer
+from towline.engines.compose.engine import ComposeEngine
 from towline.engines.usage import Usage
+from towline.hosts.engine_client import refused
 from towline.hosts.local import LocalHost
 from towline.state.releases import StateFolder
 
@@ -155,6 +158,20 @@ def test_matching_lines_are_counted_by_the_minute(engine):
     only = LogsSource(context(engine, pattern="well$", service="web"))
     assert only.read("log_matches", "green", Window(0, 60)).value == 1.0
     assert LogsSource(context(engine)).read("log_matches", "blue", WINDOW).value is None
+
+
+def test_lines_that_cannot_be_read_are_an_error_and_not_none(engine, tmp_path, monkeypatch):
+    def refuse(*arguments, **named):
+        raise refused("web1", "configured logging driver does not support reading", 501)
+
+    api = SimpleNamespace(logs=refuse, info=lambda: {"SystemTime": "2026-01-01T00:00:00Z"})
+    monkeypatch.setattr(ComposeEngine, "_api", api)
+    real = ComposeEngine(LocalHost(), StateFolder(tmp_path), "shop", "prod")
+    said = "configured logging driver does not support reading"
+    assert real.logs(engine.observe().of("green")[0], 5) == [f"(no logs: {said})"]
+    engine.logs = real.logs
+    with pytest.raises(SourceError, match=f"logs: the engine of web1 refused: {said}"):
+        LogsSource(context(engine)).read("log_matches", "green", WINDOW)
 
 
 class TestCommand:

@@ -157,7 +157,7 @@ class FakeEngine(MemoryEngine):
         self.drained += 1
         return self.open
 
-    def logs(self, container, lines, age=None):
+    def logs(self, container, lines, age=None, *, required=False):
         return [f"{container.name} says s3cret-value"]
 
 

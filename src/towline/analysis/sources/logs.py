@@ -41,7 +41,8 @@ class LogsSource:
         try:
             for item in engine.observe().of(slot, Role.APP, Role.WORKER):
                 if wanted in ("", item.service):
-                    lines = engine.logs(item, MOST, max(window.seconds, 1.0))
+                    age = max(window.seconds, 1.0)
+                    lines = engine.logs(item, MOST, age, required=True)
                     asked += 1
                     is_cut = is_cut or len(lines) >= MOST
                     matches += sum(1 for line in lines if pattern.search(line))

@@ -302,12 +302,21 @@ class ComposeEngine(Described):
             return f"exited with code {state['ExitCode']}"
         return ""
 
-    def logs(self, container: Container, lines: int, age: float | None = None) -> list[str]:
+    def logs(
+        self,
+        container: Container,
+        lines: int,
+        age: float | None = None,
+        *,
+        required: bool = False,
+    ) -> list[str]:
         """See `Engine.logs`."""
         try:
             since = None if age is None else containers.now(self._api) - age
             raw: bytes = self._api.logs(container.id, tail=lines, since=since)
         except EngineRefused as error:
+            if required:
+                raise
             return [f"(no logs: {error.explanation})"]
         return raw.decode("utf-8", "replace").splitlines()
 
