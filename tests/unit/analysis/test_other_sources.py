@@ -1,4 +1,6 @@
+import base64
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -88,6 +90,35 @@ class TestContainers:
             source.read("heat", "green", WINDOW)
 
 
+@contextmanager
+def prometheus():
+    """Its API: the port, and what was asked, with which login."""
+    asked = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append((self.path, self.headers["Authorization"]))
+            body = b'{"status": "error", "error": "parse error"}'
+            if "good" in self.path:
+                body = (b'{"status": "success", "data": {"resultType": "scalar", '
+                        b'"result": [1, "3"]}}')  # fmt: skip
+            self.send_response(200 if "good" in self.path else 400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield server.server_port, asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 class TestPrometheus:
     def test_variables_are_filled_in_and_other_dollars_stay(self):
         given = 'rate(x{slot="$slot",release="$release",path=~"/a$"}[$window])'
@@ -116,39 +147,45 @@ class TestPrometheus:
             parse_answer("mine", data)
 
     def test_it_asks_the_api_and_tells_what_that_refuses(self, engine):
-        asked = []
-
-        class Answer(BaseHTTPRequestHandler):
-            def do_GET(self):
-                asked.append(self.path)
-                body = b'{"status": "error", "error": "parse error"}'
-                if "good" in self.path:
-                    body = (b'{"status": "success", "data": {"resultType": "scalar", '
-                            b'"result": [1, "3"]}}')  # fmt: skip
-                self.send_response(200 if "good" in self.path else 400)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *arguments):
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/"
-        try:
+        with prometheus() as (port, asked):
+            url = f"http://127.0.0.1:{port}/"
             source = PrometheusSource(context(query="good", url=url))
             assert source.read("mine", "green", WINDOW).value == 3.0
-            assert asked == ["/api/v1/query?query=good&time=1060.000"]
+            assert asked == [("/api/v1/query?query=good&time=1060.000", None)]
             with pytest.raises(SourceError, match="parse error: bad"):
                 PrometheusSource(context(query="bad", url=url)).read("mine", "green", WINDOW)
-        finally:
-            server.shutdown()
-            server.server_close()
         with pytest.raises(SourceError, match="prometheus: "):
             PrometheusSource(context(query="bad", url=url)).read("mine", "green", WINDOW)
         with pytest.raises(SourceError, match="no container of service metrics runs"):
             PrometheusSource(context(engine, service="metrics")).read("mine", "green", WINDOW)
+
+    def test_a_container_is_not_asked_through_a_proxy_and_an_address_is(self, engine, monkeypatch):
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        with prometheus() as (port, _):
+            engine.address = lambda item, wanted: ("127.0.0.1", port)
+            found = PrometheusSource(context(engine, query="good", service="web"))
+            assert found.read("mine", "green", WINDOW).value == 3.0
+            by_url = PrometheusSource(context(query="good", url=f"http://127.0.0.1:{port}"))
+            with pytest.raises(SourceError, match="refused"):
+                by_url.read("mine", "green", WINDOW)
+
+    def test_a_password_in_its_address_is_sent_and_never_told(self):
+        with prometheus() as (port, asked):
+            url = f"http://admin:s3%40cret@127.0.0.1:{port}/t0ken/"
+            settings = {"query": "good", "url": url}
+            assert PrometheusSource(context(**settings)).read("mine", "green", WINDOW).value == 3.0
+        ((path, login),) = asked
+        assert path.startswith("/t0ken/api/v1/query?")
+        assert login == f"Basic {base64.b64encode(b'admin:s3@cret').decode()}"
+        for given in (url, "http://admin:s3/cret@127.0.0.1", "admin:s3cret@127.0.0.1:1"):
+            with pytest.raises(SourceError) as told:
+                PrometheusSource(context(query="bad", url=given)).read("mine", "green", WINDOW)
+            said = f"{told.value} {told.value.remedy}"
+            assert not [word for word in ("s3", "cret", "t0ken") if word in said]
+            if given == url:
+                assert f"prometheus: http://127.0.0.1:{port}: " in said
 
 
 def test_matching_lines_are_counted_by_the_minute(engine):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import string
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.analysis.sources.base import (
     Sample,
@@ -17,6 +17,10 @@ from towline.analysis.sources.base import (
     SourceKind,
     Window,
 )
+from towline.health.target import in_url
+
+if TYPE_CHECKING:
+    from httpx import URL
 
 _PORT = 9090
 _TIMEOUT = 5.0
@@ -41,15 +45,24 @@ class PrometheusSource:
     def _ask(self, query: str, at: float) -> Any:
         import httpx
 
-        url = f"{self._address()}/api/v1/query"
+        url = _parsed(self._address())
+        # What is told, and logged, is without the path and without the password.
+        shown = f"{url.scheme}://{url.netloc.decode()}"
         try:
-            answer = httpx.get(url, params={"query": query, "time": f"{at:.3f}"}, timeout=_TIMEOUT)
+            answer = httpx.get(
+                f"{str(url.copy_with(userinfo=b'')).rstrip('/')}/api/v1/query",
+                params={"query": query, "time": f"{at:.3f}"},
+                timeout=_TIMEOUT,
+                auth=(url.username, url.password) if url.userinfo else None,
+                # No proxy leads to the address of a container.
+                trust_env=bool(self.context.settings.get("url")),
+            )
             data = answer.json()
         except httpx.HTTPError as error:
-            raise SourceError(f"prometheus: {url}: {error or type(error).__name__}") from None
+            raise SourceError(f"prometheus: {shown}: {error or type(error).__name__}") from None
         except ValueError:
             raise SourceError(
-                f"prometheus: {url} answered {answer.status_code}, and no JSON"
+                f"prometheus: {shown} answered {answer.status_code}, and no JSON"
             ) from None
         if not isinstance(data, dict) or data.get("status") != "success":
             said = data.get("error", "") if isinstance(data, dict) else ""
@@ -59,16 +72,30 @@ class PrometheusSource:
     def _address(self) -> str:
         settings = self.context.settings
         if settings.get("url"):
-            return str(settings["url"]).rstrip("/")
+            return str(settings["url"])
         name = str(settings.get("service") or "prometheus")
         port = int(settings.get("port") or _PORT)
         for item in self.context.engine.observe().service(name):
             if item.running and (address := self.context.engine.address(item, port)):
-                return f"http://{address[0]}:{address[1]}"
+                return f"http://{in_url(address)}"
         raise SourceError(
             f"prometheus: no container of service {name} runs",
             remedy="set `service:` of the check to that of the Compose file, or `url:`",
         )
+
+
+def _parsed(url: str) -> URL:
+    import httpx
+
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL:
+        # What is wrong with it may be a part of a password.
+        raise SourceError(
+            "prometheus: `url` of the check is no address",
+            remedy="write it as https://prom.example:9090, with `@`, `:` and `/` of a password as "
+            "%40, %3A and %2F",
+        ) from None
 
 
 def filled_in(query: str, **values: str) -> str:
