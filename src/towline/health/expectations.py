@@ -27,6 +27,7 @@ def send_request(
     port: int | None = None,
     tls: ssl.SSLContext | None = None,
     limit: int = LIMIT,
+    direct: bool = False,
 ) -> Answer:
     """Send a request once and judge its answer; redirects are not followed.
 
@@ -38,6 +39,7 @@ def send_request(
         port: The port as people know it, for messages; that of `base` where it is not given.
         tls: For an `https` address.
         limit: Bytes of the body that are read, where the body is of no interest.
+        direct: An engine gave the address, which no proxy leads to.
     """
     started = time.monotonic()
     reads = wanted.contains or wanted.limits
@@ -51,6 +53,7 @@ def send_request(
             tls=tls,
             until="" if wanted.limits else wanted.contains,
             limit=LIMIT if reads else limit,
+            direct=direct,
         )
     except (OSError, http.client.HTTPException, ValueError) as error:
         took = time.monotonic() - started

@@ -48,6 +48,7 @@ def fetch(
     tls: ssl.SSLContext | None = None,
     until: str = "",
     limit: int = LIMIT,
+    direct: bool = False,
 ) -> Page:
     """Ask for a page; redirects are not followed.
 
@@ -60,6 +61,7 @@ def fetch(
         tls: For an `https` address.
         until: Reading ends when this is in the body; to the end when empty.
         limit: Bytes of the body that are read at most.
+        direct: An engine gave the address: no proxy leads to it, whatever the environment says.
 
     Raises:
         OSError: Nothing could be asked, or no answer came in time.
@@ -67,7 +69,7 @@ def fetch(
     """
     started = time.monotonic()
     ends = started + timeout
-    connection, target = _connection(url, ends, tls)
+    connection, target = _connection(url, ends, tls, direct)
     try:
         connection.connect()
         connection.sock = cast(socket.socket, _Timed(connection.sock, ends))
@@ -81,7 +83,7 @@ def fetch(
 
 
 def _connection(
-    url: str, ends: float, tls: ssl.SSLContext | None
+    url: str, ends: float, tls: ssl.SSLContext | None, direct: bool
 ) -> tuple[http.client.HTTPConnection, str]:
     """An open way to a server, through a proxy where the environment says so, and what to ask."""
     parts = urlsplit(url)
@@ -97,7 +99,7 @@ def _connection(
         return http.client.HTTPConnection(host, port, timeout=left)
 
     proxy = urlsplit(getproxies().get(parts.scheme, ""))
-    if not proxy.hostname or _is_here(host) or proxy_bypass(host):
+    if direct or not proxy.hostname or _is_here(host) or proxy_bypass(host):
         return made(host, port), target
     connection = made(proxy.hostname, proxy.port or 3128)
     if is_secure:

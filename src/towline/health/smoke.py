@@ -40,11 +40,13 @@ class Place:
         url: Scheme, host and port; paths are appended to it.
         port: Its port as people know it, for messages; that of the address when not given.
         insecure: Accept a certificate that cannot be verified.
+        direct: An engine gave the address, which no proxy leads to.
     """
 
     url: str
     port: int | None = None
     insecure: bool = False
+    direct: bool = False
 
 
 def run_smoke(
@@ -54,6 +56,7 @@ def run_smoke(
     folder: Path,
     insecure: bool = False,
     port: int | None = None,
+    direct: bool = False,
     services: Mapping[str, Place] | None = None,
 ) -> list[SmokeResult]:
     """Run all smoke tests against an address; requests run side by side.
@@ -64,9 +67,10 @@ def run_smoke(
         folder: Where the test command runs.
         insecure: Accept a certificate that cannot be verified.
         port: The port as people know it, for messages; that of the address when not given.
+        direct: An engine gave the address, which no proxy leads to.
         services: Where tests of a service are run, by its name; as all others when not given.
     """
-    place = Place(base_url.rstrip("/"), port, insecure)
+    place = Place(base_url.rstrip("/"), port, insecure, direct)
     tests: list[tuple[str, Callable[[], Answer]]] = [
         (f"{test.method} {test.path}", partial(_request, _place_of(test, place, services), test))
         for test in smoke.requests
@@ -107,7 +111,15 @@ def _request(place: Place | None, test: HttpSmoke) -> Answer:
         return _nowhere(test.service)
     # A little more, so that one that is only slow is told with its time.
     limit = max(test.timeout, 0.1)
-    return send_request(place.url, test, timeout=limit, grace=1.0, port=place.port, tls=_tls(place))
+    return send_request(
+        place.url,
+        test,
+        timeout=limit,
+        grace=1.0,
+        port=place.port,
+        tls=_tls(place),
+        direct=place.direct,
+    )
 
 
 def _conversation(place: Place | None, test: WebSocketSmoke) -> Answer:

@@ -165,6 +165,35 @@ def test_smoke_tests_of_a_service_are_asked_there():
     assert found[2].answer.detail == "service lost has no port to test"
 
 
+@pytest.fixture
+def proxied(monkeypatch):
+    """A proxy that nobody gets through; returns a way to an address that is not loopback."""
+    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    return lambda address: ("0.0.0.0", address[1])  # as a container is asked
+
+
+@pytest.mark.parametrize(
+    "health", [{"path": "/"}, {"kind": "grafana"}, {"kind": "prometheus", "targets": True}]
+)
+def test_a_container_is_never_asked_through_a_proxy(proxied, health):
+    answers = {"/": (200, ""), "/api/health": (200, {"database": "ok"}), **prometheus(("a", "up"))}
+    with pages(answers) as address:
+        assert ask(health, proxied(address), in_deploy=False).healthy
+
+
+def test_smoke_tests_of_a_container_go_by_no_proxy_and_others_do(proxied):
+    tests = Smoke(requests=[HttpSmoke(path="/"), HttpSmoke(path="/", service="web")], retries=0)
+    with pages({"/": (200, "web")}) as address:
+        host, port = proxied(address)
+        url = f"http://{host}:{port}"
+        services = {"web": Place(url, direct=True)}
+        for direct in (True, False):
+            found = run_smoke(url, tests, folder=".", direct=direct, services=services)
+            assert [item.answer.healthy for item in found] == [direct, True]
+
+
 # tcp
 
 

@@ -173,8 +173,9 @@ def test_smoke_tests_are_asked_at_their_service(site, monkeypatch):
     monkeypatch.setattr(site.engine, "address", lambda item, port: ("127.0.0.1", port))
     seen = {}
 
-    def note(url, tests, *, folder, port, services):
-        seen.update(url=url, port=port, services={name: p.url for name, p in services.items()})
+    def note(url, tests, *, folder, port, direct, services):
+        places = {name: (p.url, p.direct) for name, p in services.items()}
+        seen.update(url=url, port=port, direct=direct, services=places)
         return []
 
     monkeypatch.setattr(smoke, "run_smoke", note)
@@ -184,5 +185,9 @@ def test_smoke_tests_are_asked_at_their_service(site, monkeypatch):
     assert seen == {
         "url": "http://127.0.0.1:9000",
         "port": 9000,
-        "services": {"admin": "http://127.0.0.1:9000", "api": "http://127.0.0.1:8000"},
+        "direct": True,
+        "services": {
+            "admin": ("http://127.0.0.1:9000", True),
+            "api": ("http://127.0.0.1:8000", True),
+        },
     }

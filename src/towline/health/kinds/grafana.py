@@ -13,6 +13,7 @@ def ask(probe: GrafanaProbe, target: Target) -> Answer:
     """See `ask_probe`; source: Grafana's "Health API"."""
     address, port = target.at(probe.port)
     wanted = HttpRequest(path=f"{probe.prefix}/api/health", json={"database": "ok"})
-    answer = send_request(f"http://{in_url(address)}", wanted, timeout=probe.timeout, port=port)
+    base = f"http://{in_url(address)}"
+    answer = send_request(base, wanted, timeout=probe.timeout, port=port, direct=True)
     said = f"database ok, {answer.detail}" if answer.healthy else answer.detail
     return replace(answer, detail=f"{wanted.path}: {said}")

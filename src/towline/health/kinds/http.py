@@ -14,5 +14,5 @@ def ask(probe: HttpProbe, target: Target) -> Answer:
     """See `ask_probe`."""
     address, port = target.at(probe.port)
     base = f"http://{in_url(address)}"
-    answer = send_request(base, probe, timeout=probe.timeout, port=port, limit=_PAGE)
+    answer = send_request(base, probe, timeout=probe.timeout, port=port, limit=_PAGE, direct=True)
     return replace(answer, detail=f"{probe.method} {probe.path}: {answer.detail}")

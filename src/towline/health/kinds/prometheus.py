@@ -35,7 +35,8 @@ def ask(probe: PrometheusProbe, target: Target) -> Answer:
     """See `ask_probe`."""
     address, port = target.at(probe.port)
     base = f"http://{in_url(address)}{probe.prefix}"
-    ready = send_request(base, HttpRequest(path="/-/ready"), timeout=probe.timeout, port=port)
+    wanted = HttpRequest(path="/-/ready")
+    ready = send_request(base, wanted, timeout=probe.timeout, port=port, direct=True)
     if not ready.healthy:
         return replace(ready, detail=f"/-/ready: {ready.detail}")
     if target.in_deploy or not probe.targets:
@@ -72,7 +73,8 @@ def _long_down(base: str, interval: float, timeout: float) -> set[tuple[str, str
 
 
 def _get(base: str, path: str, asked: Mapping[str, str], timeout: float) -> Json:
-    page = fetch(f"{base}{path}?{urlencode(asked)}", headers={}, timeout=timeout, limit=1 << 24)
+    url = f"{base}{path}?{urlencode(asked)}"
+    page = fetch(url, headers={}, timeout=timeout, limit=1 << 24, direct=True)
     answer: Json = json.loads(page.text)
     data: Json = answer["data"]
     return data

@@ -30,7 +30,12 @@ class Smoke(Gate):
             return Verdict(GateOutcome.FAIL, "no app service has a port to test")
         first = next(iter(places.values()))
         results = run_smoke(
-            first.url, self.tests, folder=context.folder, port=first.port, services=places
+            first.url,
+            self.tests,
+            folder=context.folder,
+            port=first.port,
+            direct=first.direct,
+            services=places,
         )
         failed = [result for result in results if not result.answer.healthy]
         figures = {"tests": len(results), "failed": len(failed)}
@@ -58,5 +63,5 @@ def _places(context: GateContext) -> dict[str, Place]:
             if item.service == name and port and name not in found:
                 address = context.engine.address(item, port)
                 if address:
-                    found[name] = Place(f"http://{in_url(address)}", port)
+                    found[name] = Place(f"http://{in_url(address)}", port, direct=True)
     return found
