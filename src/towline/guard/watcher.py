@@ -17,6 +17,7 @@ from towline.guard.decision import decide
 from towline.guard.observation import Observation, look_at
 from towline.guard.record import Action, GuardRecord
 from towline.guard.request_counter import RequestCounter
+from towline.guard.returning import Opener
 from towline.guard.situation import Situation, read_decided, read_situation
 from towline.guard.trigger import Signal, Trigger, make_triggers
 from towline.guard.vigil import Vigil
@@ -57,6 +58,10 @@ class Watcher:
     _vigil: Vigil | None = None
     _headline: str = ""
     _told: str = ""
+    _opener: Opener = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._opener = Opener(self.look, self.clock)
 
     def watch(self, limit: float | None = None) -> Watched:
         """Watch until somebody asks the guard to stop.
@@ -93,7 +98,10 @@ class Watcher:
             self._tell(f"nothing can be seen: {self.watched.blind}")
 
     def _look(self) -> None:
-        self._fleet = fleet = self._fleet or self.look()
+        fleet = self._opener.opened(self._fleet)
+        if fleet is not self._fleet:
+            # Sources keep hold of the connection; with all hosts there, more may be possible.
+            self._fleet, self._reader, self._headline = fleet, None, ""
         holder = lock.living(fleet.lead.host.files, fleet.lead.state.lock)
         if holder:
             # Whoever deploys has gates of their own; what was counted before counts no more.
@@ -128,6 +136,8 @@ class Watcher:
         if self._vigil is None or self._vigil.release != seen.release:
             self.watched.release = seen.release
             self._vigil = Vigil(seen.release, self.settings, read_decided(fleet, seen.release))
+            self._headline = ""
+        if not self._headline:
             self._headline = f"watching {seen.release}{self._prospect(seen.release)}"
         self._tell(self._headline)
         return self._vigil
@@ -137,8 +147,13 @@ class Watcher:
         trigger = next((item for item in make_triggers(self.settings) if item.blames_release), None)
         if trigger is None:
             return ""
-        with self._opened() as fleet:
-            situation = read_situation(fleet, self.settings)
+        try:
+            with self._opened() as fleet:
+                situation = read_situation(fleet, self.settings)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return f"; nothing can be done yet: {error}"
         decision = decide(trigger, situation, self.settings)
         if situation.release != release or decision.action is None:
             return ""
@@ -229,8 +244,7 @@ class Watcher:
             close_fleet(fleet)
 
     def _leave(self) -> None:
-        # Sources of figures keep hold of the connection.
-        fleet, self._fleet, self._reader = self._fleet, None, None
+        fleet, self._fleet = self._fleet, None
         if fleet:
             close_fleet(fleet)
 

@@ -3,12 +3,13 @@
 import pytest
 
 from towline.config.guard_section import Guard
-from towline.environments.host_environment import Fleet
+from towline.environments.host_environment import Away, Fleet
 from towline.environments.notes import note
-from towline.errors import HostLost
+from towline.errors import HostLost, TowlineError
 from towline.guard import acting
 from towline.guard.acting import Acting, Overtaken
 from towline.guard.record import Action, GuardRecord
+from towline.guard.returning import Opener
 from towline.progress import Silent
 from towline.rollout.events import find_listeners
 from towline.state import hold
@@ -318,6 +319,58 @@ def test_several_hosts_are_watched_and_roll_back_as_one(tmp_path, town, monkeypa
     assert watched.has(Action.ROLLBACK), town.said
     assert (town.live, other.live) == ("1.0.0", "1.0.0")
     assert "api on web2" in watched.records[0].text
+
+
+def test_a_host_that_was_away_is_watched_once_it_is_back(tmp_path, town, monkeypatch):
+    other = type(town)(tmp_path / "web2")
+    for version in ("0.9.0", "1.0.0", "1.1.0"):
+        other.deploy(version)
+    alone, opened, back = town.fleet, [], []
+
+    def there():
+        sites = [*alone().sites, *(other.fleet().sites if back else ())]
+        for site, name in zip(sites, ("web1", "web2"), strict=False):
+            site.host.name, site.remote = name, True
+        return Fleet(tuple(sites), () if back else (Away("web2", "no route"),))
+
+    def look():
+        opened.append(town.at)
+        if len(opened) == 2:
+            raise HostLost("nothing answers")
+        return there()
+
+    def to_change():
+        if not back:
+            raise HostLost("web2 does not answer")
+        return there()
+
+    monkeypatch.setattr(town, "fleet", to_change)
+    town.unwell.add(("1.1.0", "blue-api-1"))
+    watched = town.guard(
+        limit=600,
+        rounds=40,
+        look=look,
+        during=lambda number: back.append(1) if town.at == 70 else None,
+    )
+    assert town.said[:2] == [
+        "watching 1.1.0; nothing can be done yet: web2 does not answer",
+        WATCHING,
+    ]
+    # Not in each round: who stays away makes each attempt last.
+    assert opened == [0, 30, 60, 90]
+    assert watched.has(Action.ROLLBACK)
+    assert (town.live, other.live) == ("1.0.0", "1.0.0")
+
+
+def test_a_host_that_is_back_does_not_count_against_a_lead_that_went(town):
+    known = Fleet(town.fleet().sites, (Away("web2", "no route"),))
+    found = Fleet(town.fleet().sites, (Away("web1", "no route"),), TowlineError("no lead"))
+    answers = [known, found, town.fleet()]
+    opener = Opener(lambda: answers.pop(0), lambda: 100.0 * (3 - len(answers)))
+    assert opener.opened(None) is known
+    assert opener.opened(known) is known
+    assert opener.opened(known) not in (known, found)
+    assert answers == []
 
 
 def test_what_cannot_be_done_is_told_and_tried_again(town, monkeypatch):
