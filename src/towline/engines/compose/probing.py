@@ -79,7 +79,7 @@ class Prober:
             return False
 
     def _exit_code(self, id_: str, ends: float) -> int | None:
-        """How a command ended; None when it runs on: it may have closed its output before."""
+        """How a command ended; None when it runs on: a stream that breaks ends before it."""
         while True:
             try:
                 found = self.api.exec_inspect(id_)
