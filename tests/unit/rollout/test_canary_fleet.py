@@ -94,3 +94,19 @@ def test_while_it_waits_no_single_host_is_taken_down(fleet, act):
         act(fleet, down.Extent(), hosts=["web2"])
     assert shares(fleet) == [10, 10]
     assert unfinished(fleet.lead.journal.entries()).pause
+
+
+@pytest.mark.parametrize("back", [operations.abort, operations.rollback])
+@pytest.mark.parametrize("retains", [True, False])
+def test_a_host_that_missed_the_release_before_goes_back_to_its_own(
+    tmp_path, monkeypatch, back, retains
+):
+    make = builder(tmp_path, monkeypatch)
+    sites = tuple(make(name, steps=[10, "pause", 60]) for name in ("web1", "web2"))
+    behind = sites[1]
+    behind.serve(behind.keep("0.9.0"))
+    if not retains:
+        behind.store.remove(behind.store.get("1.0.0"))
+    Executor([begin(site) for site in sites], Silent()).run()
+    back(Fleet(sites)).run(Silent())
+    assert [serving(site) for site in sites] == ["1.0.0", "0.9.0"]
