@@ -280,7 +280,7 @@ class Executor:
         recovery.go_back(name, failure)
 
     def _end(self) -> None:
-        if self._lead.plan.kind in ("deploy", "rollback"):
+        if self._lead.plan.kind in ("deploy", "rollback", "abort"):
             self._closing.ask()
         outcome = self._closing.outcome()
         if outcome == {"ok": True}:

@@ -5,7 +5,7 @@ from canaries import begin, builder
 from test_interrupted import kill, serving
 
 from towline.environments.host_environment import Fleet
-from towline.errors import CheckFailed, RolledBack
+from towline.errors import CheckFailed, ManualInterventionRequired, RolledBack
 from towline.progress import Silent
 from towline.rollout import down, interrupted, operations
 from towline.rollout.executor import Executor
@@ -110,3 +110,19 @@ def test_a_host_that_missed_the_release_before_goes_back_to_its_own(
     Executor([begin(site) for site in sites], Silent()).run()
     back(Fleet(sites)).run(Silent())
     assert [serving(site) for site in sites] == ["1.0.0", "0.9.0"]
+
+
+def test_an_abort_that_leaves_a_host_dark_says_so(fleet):
+    # Its last act is to stop the other release, and the router dies meanwhile.
+    engine = fleet.sites[1].engine
+    stop = engine.stop
+
+    def stopped(slot, services):
+        stop(slot, services)
+        engine.failure_reason_of_router = "the router is not running: Exited (137)"
+
+    engine.stop = stopped
+    with pytest.raises(ManualInterventionRequired, match=r"1\.0\.0 is live, but not") as error:
+        operations.abort(fleet).run(Silent())
+    assert "Exited (137)" in error.value.message
+    assert "`inv deploy --env prod --version 1.0.0`" in error.value.remedy
