@@ -126,3 +126,19 @@ def test_an_abort_that_leaves_a_host_dark_says_so(fleet):
         operations.abort(fleet).run(Silent())
     assert "Exited (137)" in error.value.message
     assert "`inv deploy --env prod --version 1.0.0`" in error.value.remedy
+
+
+def test_a_host_that_was_through_goes_back_with_one_that_fails_when_resumed(fleet, monkeypatch):
+    first, second = fleet.sites
+    operation = operations.promote(fleet, full=True)
+    assert kill(operation.parts, monkeypatch, 2, after=True, begins=operation.begins)
+    # Killed in the step that switches: one of them was faster.
+    release = first.store.get("1.0.1")
+    first.engine.stop("blue", ["worker"])
+    first.engine.start(release, "green", {"worker": 1})
+    first.engine.route(release, {"green": 100})
+    assert shares(fleet) == [100, 10]
+    second.engine.fail_on = {"route {'green': 100}"}
+    with pytest.raises(RolledBack, match=r"1\.0\.0 serves all traffic on all 2 hosts"):
+        operations.resume(fleet).run(Silent())
+    assert [serving(site) for site in fleet.sites] == ["1.0.0"] * 2
