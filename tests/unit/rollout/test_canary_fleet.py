@@ -2,6 +2,7 @@
 
 import pytest
 from canaries import begin, builder
+from test_executor import candidate, inputs
 from test_interrupted import kill, serving
 
 from towline.environments.host_environment import Fleet
@@ -9,6 +10,8 @@ from towline.errors import CheckFailed, ManualInterventionRequired, RolledBack
 from towline.progress import Silent
 from towline.rollout import down, interrupted, operations
 from towline.rollout.executor import Executor
+from towline.rollout.host_rollout import HostRollout
+from towline.rollout.planner import plan_deploy
 from towline.state.journal import unfinished
 
 
@@ -142,3 +145,20 @@ def test_a_host_that_was_through_goes_back_with_one_that_fails_when_resumed(flee
     with pytest.raises(RolledBack, match=r"1\.0\.0 serves all traffic on all 2 hosts"):
         operations.resume(fleet).run(Silent())
     assert [serving(site) for site in fleet.sites] == ["1.0.0"] * 2
+
+
+def test_a_slot_that_still_has_users_is_left_by_them_before_it_is_emptied(fleet):
+    # It was away while the others went on: for it 1.0.1 is still a canary.
+    (_, behind), asked = fleet.sites, []
+    target, start = behind.keep("1.0.2"), behind.engine.start
+
+    def started(release, slot, services, ready=()):
+        asked.append((release.id, dict(behind.engine.shares)))
+        start(release, slot, services, ready)
+
+    behind.engine.start = started
+    behind.rollout = behind.rollout.model_copy(update={"strategy": "blue-green"})
+    plan = plan_deploy(inputs(behind), candidate(target), behind.rollout)
+    Executor([HostRollout(behind, plan)], Silent()).run()
+    assert asked[0] == ("1.0.2", {"blue": 100})
+    assert serving(behind) == "1.0.2"
