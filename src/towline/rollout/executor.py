@@ -110,7 +110,7 @@ class Executor:
             self._events.tell(Ended(1, f"{type(error).__name__}: {error}"))
             raise
         else:
-            self._events.tell(Ended())
+            self._events.tell(Ended(paused=pausing.describe(self.paused)))
         finally:
             self._events.close()
 

@@ -11,8 +11,10 @@ from towline.insight import history
 from towline.insight.history import Result
 from towline.progress import Silent
 from towline.rollout import by_hand, interrupted, operations, repair
+from towline.rollout.events import Ended
 from towline.rollout.executor import Executor
 from towline.rollout.host_rollout import PlanOutdated
+from towline.rollout.listeners.step_summary import StepSummary
 from towline.routing.policy import ANYBODY
 from towline.state import hold, pause_request
 from towline.state.actor import current
@@ -301,3 +303,12 @@ def test_a_journal_that_is_repaired_still_says_where_it_waits(paused):
     now = left_of(paused).pause
     assert (now.step, now.share, now.actor) == (was.step, was.share, was.actor)
     assert now.verdict == was.verdict
+
+
+def test_who_listens_is_told_that_it_is_paused(make, tmp_path):
+    site, summary, heard = make(steps=[10, "pause", 60]), tmp_path / "summary.md", []
+    listeners = [heard.append, StepSummary(summary)]
+    Executor([begin(site)], Silent(), listeners=listeners).run()
+    assert heard[-1] == Ended(paused="at 10 % of traffic, after step canary-10")
+    first = summary.read_text().splitlines()[0]
+    assert first.endswith("to prod: paused at 10 % of traffic, after step canary-10")
