@@ -7,6 +7,7 @@ from test_interrupted import kill, serving
 
 from towline.environments.host_environment import Fleet
 from towline.errors import CheckFailed, RolledBack, UsageError
+from towline.guard import process
 from towline.insight import history
 from towline.insight.history import Result
 from towline.progress import Silent
@@ -199,6 +200,32 @@ def test_a_rollback_planned_while_a_deploy_ran_does_not_go_past_its_pause(make):
     # In an emergency nothing stops it.
     plans[1].run(Silent())
     assert serving(site) == "1.0.2"
+
+
+def test_a_guard_watches_once_it_has_all_traffic(make, monkeypatch):
+    watched = []
+    monkeypatch.setattr(process, "start_after_deploy", lambda site, _: watched.append(site))
+    site = make(steps=[10, "pause", 60, "pause"])
+    monkeypatch.setattr(cli, "open_fleet", lambda env, **_: Fleet((site,)))
+    Executor([begin(site)], Silent()).run()
+    deploy_tasks.promote_(Context(), env="prod")
+    assert watched == []
+    deploy_tasks.promote_(Context(), env="prod")
+    assert watched == [site]
+
+
+def test_a_guard_watches_what_was_resumed_and_no_way_back(make, monkeypatch):
+    watched = []
+    monkeypatch.setattr(process, "start_after_deploy", lambda site, _: watched.append(site.folder))
+    for entry, back in ((10, False), (11, True)):
+        site = make(entry)
+        monkeypatch.setattr(cli, "open_fleet", lambda env, site=site, **_: Fleet((site,)))
+        assert kill([begin(site)], monkeypatch, entry, after=True)
+        if back:
+            assert kill(operations.abort(Fleet((site,))).parts, monkeypatch, 1, after=True)
+        deploy_tasks.resume_(Context(), env="prod")
+        assert serving(site) == ("1.0.0" if back else "1.0.1")
+    assert [folder.name for folder in watched] == ["10"]
 
 
 def test_what_fails_after_it_was_let_go_on_goes_back(paused):
