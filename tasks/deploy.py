@@ -15,6 +15,7 @@ from .operation import approve, carry_out, show
 if TYPE_CHECKING:
     from towline.environments.host_environment import Fleet
     from towline.rollout.operations import Operation
+    from towline.rollout.stages import Stage
 
 _HELP = {
     "env": cli.ENV_HELP,
@@ -209,7 +210,8 @@ def promote_(
         if cli.is_dry(c, dry_run):
             show(operation.plan, json)
             return
-        carry_out(approve(operation, allow_restart=allow_restart), json)
+        paused = carry_out(approve(operation, allow_restart=allow_restart), json)
+        _watch(fleet, operation, paused)
 
 
 @task(
@@ -285,7 +287,16 @@ def _resume(
         interrupted.close(fleet, left, say=terminal.tell)
         show(operation.plan, json, say=say)
     else:
-        carry_out(approve(operation, allow_restart=allow_restart), json, say=say)
+        paused = carry_out(approve(operation, allow_restart=allow_restart), json, say=say)
+        _watch(fleet, operation, paused)
+
+
+def _watch(fleet: Fleet, operation: Operation, paused: Stage | None) -> None:
+    """Start a guard where the environment wants one after a deploy, as `inv deploy` does."""
+    from towline.guard.process import start_after_deploy
+
+    if operation.plan.kind == "deploy" and paused is None:
+        start_after_deploy(fleet.lead, terminal.tell)
 
 
 ns = Collection("deploy", run, plan_, promote_, pause_, resume_, abort_)

@@ -74,8 +74,10 @@ def carry_out(
     *,
     wait: float = 0.0,
     say: Callable[[str], None] = terminal.say,
-) -> None:
+) -> Stage | None:
     """Carry a plan out, showing each step, and say what serves now.
+
+    Returns the stage at which it is paused; None when it has ended.
 
     Args:
         approved: What was agreed to.
@@ -93,13 +95,14 @@ def carry_out(
         at = {"step": paused.name, "share": paused.share} if paused else None
         outcome = {"ok": True, **plan.data(), "moved": operation.transferred(), "paused": at}
         terminal.say_json("outcome", outcome)
-        return
+        return paused
     moved = operation.transferred()
     width = max(map(len, moved), default=0)
     for host, amount in moved.items():
         terminal.tell(f"  moved    {host:<{width}}  {amount}")
     for line in _paused(plan, paused) if paused else [_outcome(operation)]:
         say(line)
+    return paused
 
 
 def _paused(plan: Plan, stage: Stage) -> list[str]:

@@ -80,19 +80,23 @@ class Closing:
             TowlineError: When something is left to do; the release serves.
         """
         plan = self.parts[0].plan
+        serving = plan.old.id if plan.kind == "abort" and plan.old else plan.release
         left = "; ".join(f"{host}: {what}" for host, what in self.left.items())
         command = f"inv deploy --env {plan.environment}"
+        if plan.kind == "abort":
+            # Without a version it would bring back what was just aborted.
+            command += f" --version {serving}"
         again = f"`{command}`"
         if self._is_dark():
             remedy = f"check `inv status --env {plan.environment}`, fix it, then {again}"
             without = works_without(self.parts, self.lost, command)
             raise ManualInterventionRequired(
-                f"{plan.release} is live, but not served everywhere: {self._dark()}",
+                f"{serving} is live, but not served everywhere: {self._dark()}",
                 details=[f"left to do: {left}"] if left else [],
                 remedy="; ".join(filter(None, [remedy, without])),
             )
         raise TowlineError(
-            f"{plan.release} is live; left to do: {left}",
+            f"{serving} is live; left to do: {left}",
             remedy=f"fix the cause; {again} does the rest",
         )
 

@@ -68,3 +68,12 @@ def find_continuation(
     if share == 100 or not begun:
         return None
     return Continuation(slot, old, old_slot, share, left.passed, left.full)
+
+
+def is_touched(observed: EnvironmentState, left: Unfinished | None) -> bool:
+    """Whether a host sends users to what was begun, so that it has to go back with the others."""
+    if left is None or left.before in ("", left.release) or observed.standby is None:
+        # Nothing is there to go back to.
+        return False
+    state, routes = observed.state, observed.routes
+    return any(routes.share(s) for s in SLOTS if state.release_of(s) == left.release)

@@ -82,10 +82,13 @@ class Ended:
     Attributes:
         error: Why it failed; empty when it did not.
         exit_code: What the command ends with; see `errors`.
+        paused: Where it waits for a person now, such as `at 10 % of traffic, after step canary-10`;
+            empty when it has come to its end.
     """
 
     exit_code: int = 0
     error: str = ""
+    paused: str = ""
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ class Executor:
             self._events.tell(Ended(1, f"{type(error).__name__}: {error}"))
             raise
         else:
-            self._events.tell(Ended())
+            self._events.tell(Ended(paused=pausing.describe(self.paused)))
         finally:
             self._events.close()
 
@@ -280,7 +280,7 @@ class Executor:
         recovery.go_back(name, failure)
 
     def _end(self) -> None:
-        if self._lead.plan.kind in ("deploy", "rollback"):
+        if self._lead.plan.kind in ("deploy", "rollback", "abort"):
             self._closing.ask()
         outcome = self._closing.outcome()
         if outcome == {"ok": True}:

@@ -146,22 +146,33 @@ class HostRollout:
     def unserved(self) -> str:
         """Why users of the host do not get the release; empty when they do.
 
-        What died in the end, an app or the router, is started once more.
+        What died in the end, an app or the router, is started once more. After an abort it is the
+        release before that they should get, if there was one.
         """
-        release = self._release
-        context = self._context(release, self.plan.slot, _never)
+        if self.plan.kind == "abort" and self.plan.old is None:
+            return ""
+        release, slot = self._promised
+        context = self._context(release, slot, _never)
         fault = serving_fault(context)
         if not fault:
             return ""
         try:
             restart_router(self.engine, release)
-            self.engine.start(release, self.plan.slot, release.counts(Role.APP))
+            self.engine.start(release, slot, release.counts(Role.APP))
             limit = self.site.rollout.health_timeout
             pass_gate(Health(limit, (Role.ROUTER,)), replace(context, slot=""))
             pass_gate(Health(limit), context)
         except GateFailed as error:
             return error.message
         return serving_fault(context)
+
+    @property
+    def _promised(self) -> tuple[Release, str]:
+        """What users should get at the end, and its slot."""
+        plan = self.plan
+        if plan.kind == "abort" and plan.old and plan.old_slot:
+            return plan.old, plan.old_slot
+        return self._release, plan.slot
 
     def _stop_jobs(self) -> str:
         stopped = self.engine.stop_jobs(self.plan.release)

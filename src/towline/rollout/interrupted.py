@@ -17,7 +17,7 @@ from towline.rollout.plan import Plan, PlannedStep
 from towline.rollout.steps import table
 from towline.state import hold, lock
 from towline.state.journal import Entry, Pause, Unfinished, unfinished
-from towline.state.releases import Release
+from towline.state.releases import Release, Status
 
 # Other operations leave nothing half done that a deploy would have to ask about.
 _KINDS = ("deploy", "rollback", "abort")
@@ -207,15 +207,17 @@ def all_for(parts: list[HostRollout], release: str) -> tuple[HostRollout, ...]:
 
 def abort_on_host(left: Unfinished) -> Callable[[HostEnvironment], HostRollout]:
     """How one host rolls back: the release that served before serves again, alone."""
-    release_before = left.before
 
     def part(site: HostEnvironment) -> HostRollout:
         observed = observe(site)
-        old = site.store.get(release_before) if release_before else None
+        old = _served_before(site, observed, left)
         slots = {observed.state.release_of(slot): slot for slot in SLOTS}
         fallback = observed.slot or "blue"
-        old_slot = slots.get(release_before, fallback)
+        old_slot = slots.get(old.id if old else "", fallback)
         slot = slots.get(left.release, other(old_slot))
+        if old and slot == old_slot:
+            # It served here before it was brought to another host: nothing of it is stopped.
+            slot = other(old_slot)
         title = f"bring {old.id} back" if old else f"stop {left.release}"
         effects, warnings = _foretell(site, observed, old, left.release) if old else ((), ())
         plan = Plan(
@@ -236,6 +238,26 @@ def abort_on_host(left: Unfinished) -> Callable[[HostEnvironment], HostRollout]:
         return HostRollout(site, plan)
 
     return part
+
+
+def _served_before(
+    site: HostEnvironment, observed: EnvironmentState, left: Unfinished
+) -> Release | None:
+    """What a host goes back to: the journal says what served on the lead, which may differ."""
+    slots = {observed.state.release_of(slot): slot for slot in SLOTS}
+    slot = slots.get(left.release)
+    known = site.store.get(left.before) if left.before else None
+    if left.before == left.release:
+        # Only one host was to get what the others serve.
+        if slot and observed.slot == slot and not observed.routes.share(other(slot)):
+            return known
+        known = None
+    elif left.before in slots:
+        return known
+    live = observed.live.id if observed.live else ""
+    beside = observed.state.release_of(other(slot)) if slot else live
+    own = site.store.get(beside) if beside else None
+    return own if own and own.status is not Status.BAD else known
 
 
 def _foretell(

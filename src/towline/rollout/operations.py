@@ -15,7 +15,7 @@ from towline.environments.host_environment import (
 from towline.errors import UsageError
 from towline.progress import Progress
 from towline.rollout import arrivals, bringing, by_hand, forecast, interrupted
-from towline.rollout.continuation import find_continuation
+from towline.rollout.continuation import find_continuation, is_touched
 from towline.rollout.deploy_inputs import (
     Identifiers,
     from_retained,
@@ -486,19 +486,20 @@ def _deploy(
     observed = require_managed(site)
     rollout = interrupted.settings_of(site, left)
     at = find_continuation(site.store, observed, left)
+    touched = at is not None or is_touched(observed, left)
     target = _retained_target(site, version, left)
     if target:
         again = from_retained(site, target)
         inputs = _plan_inputs(site, observed, forecast.retained(site, target))
         plan = plan_deploy(inputs, again, rollout, at)
-        return HostRollout(site, plan, arrivals.again(site, again), touched=at is not None)
+        return HostRollout(site, plan, arrivals.again(site, again), touched=touched)
     found = promoted(site, observed.live, resolve=False, identifiers=called)
     inputs = _plan_inputs(site, observed, forecast.candidate(site, found.candidate, found.bundle))
     plan = plan_deploy(inputs, found.candidate, rollout, at)
     if found.candidate.retained:
         prepared = arrivals.again(site, found.candidate)
-        return HostRollout(site, plan, prepared, touched=at is not None)
-    return HostRollout(site, plan, preparation(site, found).actions())
+        return HostRollout(site, plan, prepared, touched=touched)
+    return HostRollout(site, plan, preparation(site, found).actions(), touched=touched)
 
 
 def _retained_target(

@@ -41,6 +41,11 @@ def pause_after(name: str, part: HostRollout, lead: HostRollout, operation: str)
     return stage
 
 
+def describe(stage: Stage | None) -> str:
+    """Where a deploy is paused, in words; empty where it is not."""
+    return f"at {stage.share} % of traffic, after step {stage.name}" if stage else ""
+
+
 def forget_requests(lead: HostRollout) -> None:
     """Take away what was asked: it was answered, or came too late."""
     with if_possible():

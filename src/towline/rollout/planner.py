@@ -234,6 +234,9 @@ def plan_deploy(
     settings = replace(inputs.settings, rollout=rollout)
     stages = strategy.stages(replicas, settings)
     wanted = at.remaining(stages) if at else stages
+    if not at and _serves_some(observed, retained, slot):
+        # Its users must not be sent to the release that it replaces, which may have failed.
+        wanted = [stage for stage in stages if stage.share == 100]
     steps += [
         _stage_step(before, stage, candidate, slot, inputs)
         for before, stage in transitions(stages, replicas.old)
@@ -257,6 +260,13 @@ def plan_deploy(
         old_slot=old_slot if old else None,
         warnings=(*warnings, *inputs.notes),
     )
+
+
+def _serves_some(observed: EnvironmentState, release: Release | None, slot: str) -> bool:
+    """Whether a good release has some of the traffic, since a way back to it failed."""
+    if release is None or release.status is not Status.GOOD:
+        return False
+    return observed.state.release_of(slot) == release.id and 0 < observed.routes.share(slot) < 100
 
 
 def plan_renewal(inputs: PlanInputs, live: Release) -> Plan:

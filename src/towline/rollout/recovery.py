@@ -97,7 +97,7 @@ class Recovery:
         if not before:
             nothing = f"{said.what}; nothing served before, and nothing does now"
             raise TowlineError(nothing, details=said.details, remedy=remedy) from error
-        serves = f"{said.what}; {self._serving(touched)}"
+        serves = f"{said.what}; {self._serving()}"
         raise RolledBack(serves, details=said.details, remedy=remedy) from error
 
     def _summarize(self, step: str, failure: HostFailed, *, touched: bool) -> _Summary:
@@ -139,13 +139,18 @@ class Recovery:
             remedy="; ".join(filter(None, [remedy, without])),
         ) from error
 
-    def _serving(self, touched: Sequence[HostRollout]) -> str:
+    def _serving(self) -> str:
         """What serves now, in words; the same on all hosts unless they differed before."""
-        olds = [part.plan.old.id if part.plan.old else "nothing" for part in touched]
+        olds = [
+            (part.plan.old.id if part.plan.old else "nothing")
+            if part.name in self.touched
+            else part.plan.live or "nothing"
+            for part in self.parts
+        ]
         if len(set(olds)) == 1:
             everywhere = f" on all {len(self.parts)} hosts" if len(self.parts) > 1 else ""
             return f"{olds[0]} serves all traffic{everywhere}"
-        each = ", ".join(f"{part.name}: {old}" for part, old in zip(touched, olds, strict=True))
+        each = ", ".join(f"{part.name}: {old}" for part, old in zip(self.parts, olds, strict=True))
         return f"as before, there serves {each}"
 
     def _restore(self, touched: Sequence[HostRollout]) -> None:

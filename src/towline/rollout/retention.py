@@ -12,16 +12,17 @@ from towline.state.releases import Release, ReleaseStore, StateFolder, Status
 def surplus(releases: list[Release], keep: int, used: set[str]) -> list[Release]:
     """The releases to forget, oldest first.
 
-    The newest `keep` good ones stay, whatever containers belong to stays, and a bad one stays
-    as long as it is newer than the oldest retained one: its logs are wanted.
+    The newest `keep` good ones stay, whatever containers belong to stays, and one that is bad or
+    was never proven (an aborted canary) stays as long as it is newer than the oldest retained one:
+    its logs are wanted. It takes the place of no release that somebody can roll back to.
     """
-    good = [item for item in releases if item.status is not Status.BAD]
+    good = [item for item in releases if item.status is Status.GOOD]
     retained = {item.id for item in good[-keep:]} | used
     oldest = min((item.order for item in releases if item.id in retained), default=(0, ""))
     return [
         item
         for item in releases
-        if item.id not in retained and (item.status is not Status.BAD or item.order < oldest)
+        if item.id not in retained and (item.status is Status.GOOD or item.order < oldest)
     ]
 
 

@@ -53,6 +53,7 @@ class Transition:
             GateFailed: When a gate said no.
             GateUndecided: When one could not be asked, or cannot tell.
         """
+        self._free_slot(stage)
         self._grow(self.new, stage.new)
         self._grow(self.old, stage.old)
         notes = [self._pass(gate, stage) for gate in stage.gates if not gate.under_traffic]
@@ -89,6 +90,21 @@ class Transition:
             return False
         self.engine.route(old.release, {old.slot: 100})
         return True
+
+    def _free_slot(self, stage: Stage) -> None:
+        """Bring users out of the slot that the new release takes, if a third one is served there.
+
+        A host that was away when the others went on with a canary, or back from it, still has it.
+        """
+        new, old = self.new, self.old
+        if new is None or old is None or not any(stage.new.values()):
+            return
+        observed = self.engine.observe()
+        if all(item.release == new.release.id for item in observed.of(new.slot, Role.APP)):
+            return
+        if self.engine.routes(observed).share(new.slot):
+            self._route(old.release, {old.slot: 100}, ANYBODY)
+            self._drained(old)
 
     def _grow(self, side: GateContext | None, counts: Counts) -> None:
         """Start what a stage wants of a release; what is too much stays until users have left."""

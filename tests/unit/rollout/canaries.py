@@ -7,7 +7,7 @@ from towline.config.deploy_sections import Rollout
 from towline.config.services import Role
 from towline.environments.host_environment import observe
 from towline.rollout import interrupted, operations
-from towline.rollout.continuation import find_continuation
+from towline.rollout.continuation import find_continuation, is_touched
 from towline.rollout.host_rollout import HostRollout
 from towline.rollout.planner import plan_deploy
 
@@ -18,9 +18,10 @@ def builder(folder, monkeypatch):
     def plain(site, version, called=None, left=None):
         release = site.store.get(version)
         at = find_continuation(site.store, observe(site), left)
+        touched = at is not None or is_touched(observe(site), left)
         settings = interrupted.settings_of(site, left)
         plan = plan_deploy(inputs(site), _candidate(release), settings, at)
-        return HostRollout(site, plan, touched=at is not None)
+        return HostRollout(site, plan, touched=touched)
 
     monkeypatch.setattr(operations, "_deploy", plain)
     monkeypatch.setattr(operations, "from_retained", lambda _, release: candidate(release))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from fakes import FakeHostEnvironment, folder_of, release
 from test_executor import candidate
+from test_interrupted import kill
 
 from towline.engines.acts import Act, Effect
 from towline.engines.compose.drafts import Drafts
@@ -14,9 +15,10 @@ from towline.engines.compose.ownership import Owner
 from towline.environments.host_environment import Away, Fleet
 from towline.errors import UsageError
 from towline.progress import Silent
-from towline.rollout import bringing, operations
+from towline.rollout import bringing, interrupted, operations
 from towline.rollout.deploy_inputs import Identifiers
 from towline.rollout.planner import Baseline
+from towline.state.journal import unfinished
 from towline.state.releases import Status
 
 
@@ -170,3 +172,23 @@ def test_a_retained_release_that_is_deployed_again_tells_it_too(sites, monkeypat
     # Whoever promotes or resumes it must know that no hold stops it.
     assert (operation.respects_hold, operation.begins) == (False, {"by_version": True})
     assert operation.interruptions == (f"{FELT}; only on web1",)
+
+
+def test_bringing_that_is_killed_is_aborted_without_harm_to_the_others(sites, monkeypatch):
+    fleet = Fleet(tuple(sites))
+    reached = set()
+    for entry in range(1, 30):
+        operation = operations.deploy(fleet, host="web3")
+        if not kill(operation.parts, monkeypatch, entry, after=True):
+            break
+        left = interrupted.found(fleet)
+        if left is None:
+            break
+        reached.add(left.step)
+        operations.abort(fleet).run(Silent())
+        assert [live(site) for site in sites[:2]] == ["1.0.1"] * 2
+        assert not any(call.startswith("stop green") for call in sites[0].engine.calls)
+        assert unfinished(fleet.lead.journal.entries()) is None
+        if live(sites[2]):
+            break
+    assert {"prepare", "start", "switch"} <= reached

@@ -7,12 +7,15 @@ from test_interrupted import kill, serving
 
 from towline.environments.host_environment import Fleet
 from towline.errors import CheckFailed, RolledBack, UsageError
+from towline.guard import process
 from towline.insight import history
 from towline.insight.history import Result
 from towline.progress import Silent
 from towline.rollout import by_hand, interrupted, operations, repair
+from towline.rollout.events import Ended
 from towline.rollout.executor import Executor
 from towline.rollout.host_rollout import PlanOutdated
+from towline.rollout.listeners.step_summary import StepSummary
 from towline.routing.policy import ANYBODY
 from towline.state import hold, pause_request
 from towline.state.actor import current
@@ -199,6 +202,32 @@ def test_a_rollback_planned_while_a_deploy_ran_does_not_go_past_its_pause(make):
     assert serving(site) == "1.0.2"
 
 
+def test_a_guard_watches_once_it_has_all_traffic(make, monkeypatch):
+    watched = []
+    monkeypatch.setattr(process, "start_after_deploy", lambda site, _: watched.append(site))
+    site = make(steps=[10, "pause", 60, "pause"])
+    monkeypatch.setattr(cli, "open_fleet", lambda env, **_: Fleet((site,)))
+    Executor([begin(site)], Silent()).run()
+    deploy_tasks.promote_(Context(), env="prod")
+    assert watched == []
+    deploy_tasks.promote_(Context(), env="prod")
+    assert watched == [site]
+
+
+def test_a_guard_watches_what_was_resumed_and_no_way_back(make, monkeypatch):
+    watched = []
+    monkeypatch.setattr(process, "start_after_deploy", lambda site, _: watched.append(site.folder))
+    for entry, back in ((10, False), (11, True)):
+        site = make(entry)
+        monkeypatch.setattr(cli, "open_fleet", lambda env, site=site, **_: Fleet((site,)))
+        assert kill([begin(site)], monkeypatch, entry, after=True)
+        if back:
+            assert kill(operations.abort(Fleet((site,))).parts, monkeypatch, 1, after=True)
+        deploy_tasks.resume_(Context(), env="prod")
+        assert serving(site) == ("1.0.0" if back else "1.0.1")
+    assert [folder.name for folder in watched] == ["10"]
+
+
 def test_what_fails_after_it_was_let_go_on_goes_back(paused):
     paused.engine.fail_on = {"route {'blue': 40, 'green': 60}"}
     with pytest.raises(RolledBack, match=r"at step canary-60.*; 1\.0\.0 serves all traffic"):
@@ -301,3 +330,12 @@ def test_a_journal_that_is_repaired_still_says_where_it_waits(paused):
     now = left_of(paused).pause
     assert (now.step, now.share, now.actor) == (was.step, was.share, was.actor)
     assert now.verdict == was.verdict
+
+
+def test_who_listens_is_told_that_it_is_paused(make, tmp_path):
+    site, summary, heard = make(steps=[10, "pause", 60]), tmp_path / "summary.md", []
+    listeners = [heard.append, StepSummary(summary)]
+    Executor([begin(site)], Silent(), listeners=listeners).run()
+    assert heard[-1] == Ended(paused="at 10 % of traffic, after step canary-10")
+    first = summary.read_text().splitlines()[0]
+    assert first.endswith("to prod: paused at 10 % of traffic, after step canary-10")

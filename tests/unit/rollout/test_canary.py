@@ -2,16 +2,19 @@
 
 import pytest
 from canaries import begin, builder, routes
+from test_executor import candidate, inputs
 from test_interrupted import kill, serving
 
 from towline.config.deploy_sections import Rollout
 from towline.config.services import Role
 from towline.environments.host_environment import Fleet
-from towline.errors import RolledBack
+from towline.errors import ManualInterventionRequired, RolledBack, TowlineError
 from towline.progress import Silent
 from towline.rollout import interrupted, operations
 from towline.rollout.executor import Executor
 from towline.rollout.gates.bake import Bake
+from towline.rollout.host_rollout import HostRollout
+from towline.rollout.planner import plan_deploy
 from towline.rollout.schedules import find_strategies
 from towline.rollout.stages import Replicas, StrategySettings
 from towline.routing.policy import ANYBODY
@@ -167,3 +170,26 @@ def test_users_are_told_apart_only_while_two_releases_share_them(make):
 def test_what_nginx_could_not_tell_apart_is_refused(given, said):
     with pytest.raises(ValueError, match=said):
         Rollout(canary=given)
+
+
+def test_what_repairs_a_failed_way_back_sends_nobody_to_what_failed(tmp_path, monkeypatch):
+    site = builder(tmp_path, monkeypatch)()
+    route = site.engine.route
+
+    def broken(release, shares, policy=ANYBODY):
+        if site.engine.shares.get("green") == 60:
+            raise TowlineError("the router does not answer")
+        route(release, shares, policy)
+        if shares.get("green") == 60:
+            raise TowlineError("it cannot be reloaded")
+
+    site.engine.route = broken
+    with pytest.raises(ManualInterventionRequired) as error:
+        Executor([begin(site)], Silent()).run()
+    assert "`inv deploy --env prod --version 1.0.0`" in error.value.remedy
+    assert site.engine.shares == {"blue": 40, "green": 60}
+    site.engine.route, before = route, len(routes(site))
+    again = plan_deploy(inputs(site), candidate(site.store.get("1.0.0")), site.rollout)
+    Executor([HostRollout(site, again)], Silent()).run()
+    assert set(routes(site)[before:]) == {"route {'blue': 100}"}
+    assert serving(site) == "1.0.0"

@@ -2,13 +2,16 @@
 
 import pytest
 from canaries import begin, builder
+from test_executor import candidate, inputs
 from test_interrupted import kill, serving
 
 from towline.environments.host_environment import Fleet
-from towline.errors import CheckFailed, RolledBack
+from towline.errors import CheckFailed, ManualInterventionRequired, RolledBack
 from towline.progress import Silent
 from towline.rollout import down, interrupted, operations
 from towline.rollout.executor import Executor
+from towline.rollout.host_rollout import HostRollout
+from towline.rollout.planner import plan_deploy
 from towline.state.journal import unfinished
 
 
@@ -94,3 +97,68 @@ def test_while_it_waits_no_single_host_is_taken_down(fleet, act):
         act(fleet, down.Extent(), hosts=["web2"])
     assert shares(fleet) == [10, 10]
     assert unfinished(fleet.lead.journal.entries()).pause
+
+
+@pytest.mark.parametrize("back", [operations.abort, operations.rollback])
+@pytest.mark.parametrize("retains", [True, False])
+def test_a_host_that_missed_the_release_before_goes_back_to_its_own(
+    tmp_path, monkeypatch, back, retains
+):
+    make = builder(tmp_path, monkeypatch)
+    sites = tuple(make(name, steps=[10, "pause", 60]) for name in ("web1", "web2"))
+    behind = sites[1]
+    behind.serve(behind.keep("0.9.0"))
+    if not retains:
+        behind.store.remove(behind.store.get("1.0.0"))
+    Executor([begin(site) for site in sites], Silent()).run()
+    back(Fleet(sites)).run(Silent())
+    assert [serving(site) for site in sites] == ["1.0.0", "0.9.0"]
+
+
+def test_an_abort_that_leaves_a_host_dark_says_so(fleet):
+    # Its last act is to stop the other release, and the router dies meanwhile.
+    engine = fleet.sites[1].engine
+    stop = engine.stop
+
+    def stopped(slot, services):
+        stop(slot, services)
+        engine.failure_reason_of_router = "the router is not running: Exited (137)"
+
+    engine.stop = stopped
+    with pytest.raises(ManualInterventionRequired, match=r"1\.0\.0 is live, but not") as error:
+        operations.abort(fleet).run(Silent())
+    assert "Exited (137)" in error.value.message
+    assert "`inv deploy --env prod --version 1.0.0`" in error.value.remedy
+
+
+def test_a_host_that_was_through_goes_back_with_one_that_fails_when_resumed(fleet, monkeypatch):
+    first, second = fleet.sites
+    operation = operations.promote(fleet, full=True)
+    assert kill(operation.parts, monkeypatch, 2, after=True, begins=operation.begins)
+    # Killed in the step that switches: one of them was faster.
+    release = first.store.get("1.0.1")
+    first.engine.stop("blue", ["worker"])
+    first.engine.start(release, "green", {"worker": 1})
+    first.engine.route(release, {"green": 100})
+    assert shares(fleet) == [100, 10]
+    second.engine.fail_on = {"route {'green': 100}"}
+    with pytest.raises(RolledBack, match=r"1\.0\.0 serves all traffic on all 2 hosts"):
+        operations.resume(fleet).run(Silent())
+    assert [serving(site) for site in fleet.sites] == ["1.0.0"] * 2
+
+
+def test_a_slot_that_still_has_users_is_left_by_them_before_it_is_emptied(fleet):
+    # It was away while the others went on: for it 1.0.1 is still a canary.
+    (_, behind), asked = fleet.sites, []
+    target, start = behind.keep("1.0.2"), behind.engine.start
+
+    def started(release, slot, services, ready=()):
+        asked.append((release.id, dict(behind.engine.shares)))
+        start(release, slot, services, ready)
+
+    behind.engine.start = started
+    behind.rollout = behind.rollout.model_copy(update={"strategy": "blue-green"})
+    plan = plan_deploy(inputs(behind), candidate(target), behind.rollout)
+    Executor([HostRollout(behind, plan)], Silent()).run()
+    assert asked[0] == ("1.0.2", {"blue": 100})
+    assert serving(behind) == "1.0.2"

@@ -148,6 +148,6 @@ def test_retention_keeps_the_newest_good_ones_and_all_in_use(tmp_path_factory, g
     in_use = {f"1.{n}.0" for n in used}
     gone = {item.id for item in surplus(items, keep, in_use)}
     assert not gone & in_use
-    good = [item.id for item in items if item.status is not Status.BAD]
+    good = [item.id for item in items if item.status is Status.GOOD]
     assert not gone & set(good[-keep:])
     assert set(good[:-keep]) - in_use <= gone

@@ -6,7 +6,7 @@ from fakes import FakeEngine, FakeHostEnvironment, release
 from towline.environments.host_environment import Fleet
 from towline.rollout import down
 from towline.rollout.retention import prune
-from towline.state.releases import ReleaseStore, StateFolder
+from towline.state.releases import ReleaseStore, StateFolder, Status
 
 
 @pytest.fixture
@@ -21,7 +21,11 @@ def site(tmp_path, gone):
     made = FakeHostEnvironment(tmp_path / "shop" / "prod")
     made.engine.images.remove = lambda image, tags: gone.append(image) or []
     for number in range(5):
-        made.keep(f"1.{number}.0", images={"api": f"image{number}", "db": "postgres"})
+        made.keep(
+            f"1.{number}.0",
+            status=Status.GOOD,
+            images={"api": f"image{number}", "db": "postgres"},
+        )
     return made
 
 
@@ -121,3 +125,15 @@ def test_down_leaves_the_images_of_the_machine_that_built_them(site, gone, here)
     assert set(gone) == {*(f"image{n}" for n in range(5)), "postgres"}
     assert {f"localhost: remove image {name}" for name in gone[2:]} <= set(said)
     assert here == ["image0", "image1"]
+
+
+def test_canaries_that_were_aborted_push_no_good_release_out(site):
+    for number in (5, 6, 7):
+        site.keep(f"1.{number}.0")
+    site.keep("1.8.0", status=Status.GOOD)
+    assert prune(site, site.store.get("1.8.0"), 3) == ["removed 1.0.0, 1.1.0, 1.2.0"]
+    # They go once they are older than all that is retained.
+    for number in (9, 10):
+        site.keep(f"1.{number}.0", status=Status.GOOD)
+    prune(site, site.store.get("1.10.0"), 2)
+    assert [item.id for item in site.store.all()] == ["1.9.0", "1.10.0"]

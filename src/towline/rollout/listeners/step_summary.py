@@ -46,6 +46,8 @@ class StepSummary:
 
     def _lines(self, begun: Begun, ended: Ended) -> list[str]:
         result = _RESULTS.get(ended.exit_code, "failed")
+        if ended.paused:
+            result = f"paused {ended.paused}"
         lines = [
             f"### {begun.kind} {begun.project} {begun.release} to {begun.environment}: {result}",
             "",
