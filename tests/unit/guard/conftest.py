@@ -78,8 +78,9 @@ class Town:
             return number is None
 
         watcher = Watcher(
-            Guard.model_validate(self.settings), self.fleet, self.fleet, self.said.append,
-            sleep, clock=lambda: self.at, **{"listeners": [self.told.append], **changes},
+            Guard.model_validate(self.settings), say=self.said.append, sleep=sleep,
+            **{"look": self.fleet, "open": self.fleet, "clock": lambda: self.at,
+               "listeners": [self.told.append], **changes},
         )  # fmt: skip
         return watcher.watch(limit)
 

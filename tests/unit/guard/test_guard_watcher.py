@@ -460,6 +460,69 @@ def test_what_cannot_be_done_is_told_and_tried_again(town, monkeypatch):
     assert town.guard(limit=600).has(Action.ROLLBACK)
 
 
+def test_what_cannot_be_done_is_told_once(town, monkeypatch):
+    def lost(*_, **__):
+        raise ConnectionLost("web2 is gone")
+
+    monkeypatch.setattr(acting.operations, "rollback", lost)
+    town.unwell.add(BAD)
+    town.guard(rounds=30)
+    text = "health: 4 rounds in a row failed; last: api: GET /: 500"
+    assert town.said[3:] == [
+        f"{text} → roll back to 1.0.0",
+        f"{text} → notify only: nothing can be done yet: web2 is gone",
+    ]
+    # But it is told again when it fires again.
+    town.said.clear()
+    town.unwell.clear()
+    town.guard(rounds=20, during=lambda n: (town.unwell.discard, town.unwell.add)[n % 10 > 2](BAD))
+    assert [line.endswith("web2 is gone") for line in town.said].count(True) == 2
+
+
+def test_what_is_watched_is_said_though_nobody_knows_what_it_would_do(town, monkeypatch):
+    fleet = town.fleet
+
+    def opened():
+        monkeypatch.setattr(town, "fleet", fleet)
+        raise HostLost("web2 does not answer")
+
+    watched = town.guard(rounds=3, open=opened)
+    assert watched.blind == ""
+    assert town.said == [
+        "watching 1.1.0; whether it could roll back is not known: web2 does not answer"
+    ]
+
+
+def test_what_is_watched_is_said_again_once_it_is_seen_again(town, monkeypatch):
+    def gone():
+        raise ConnectionError("the engine is away")
+
+    def during(number):
+        if number == 3:
+            monkeypatch.setattr(town.site.engine, "observe", gone)
+        if number == 6:
+            monkeypatch.undo()
+
+    town.guard(during=during, open=town.fleet)
+    assert town.said == [WATCHING, "nothing can be seen: the engine is away", WATCHING]
+
+
+def test_a_broken_database_is_in_the_way_from_the_beginning(town):
+    town.unwell.add("db")
+    town.guard(rounds=1)
+    assert town.said[0] == (
+        "watching 1.1.0; it would not roll back (a backing service fails (db: GET /: 500), which "
+        "no other release would cure)"
+    )
+
+
+def test_only_the_backing_services_that_are_named_excuse_a_release(town):
+    town.settings = {"triggers": {"database": {"services": ["cache"]}}}
+    town.unwell.add("db")
+    town.guard(rounds=1)
+    assert town.said == [WATCHING]
+
+
 def test_a_workflow_shows_what_the_guard_decided(town, tmp_path, monkeypatch):
     path = tmp_path / "summary.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
