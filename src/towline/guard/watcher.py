@@ -16,6 +16,7 @@ from towline.guard.check_reader import CheckReader
 from towline.guard.decision import decide
 from towline.guard.observation import Observation, look_at
 from towline.guard.record import Action, GuardRecord, recent
+from towline.guard.registration import BEAT
 from towline.guard.request_counter import RequestCounter
 from towline.guard.situation import Situation, read_decided, read_situation
 from towline.guard.trigger import Signal, Trigger, make_triggers
@@ -63,6 +64,8 @@ class Watcher:
     _headline: str = ""
     _is_headed: bool = False
     _told: str = ""
+    _away: str = ""
+    _reopens: float = 0.0
     _mentioned: set[tuple[str, ...]] = field(default_factory=set)
 
     def watch(self, limit: float | None = None) -> Watched:
@@ -110,7 +113,7 @@ class Watcher:
             self._tell(f"nothing can be seen: {self.watched.blind}")
 
     def _look(self) -> None:
-        self._fleet = fleet = self._fleet or self.look()
+        self._fleet = fleet = self._reach()
         holder = lock.living(fleet.lead.host.files, fleet.lead.state.lock)
         if holder:
             # Whoever deploys has gates of their own; what was counted before counts no more.
@@ -118,7 +121,11 @@ class Watcher:
             self._tell(f"paused: {holder}")
             return
         seen = look_at(fleet, self.clock(), self._counter_of(fleet), self._reader_of(fleet))
-        self.watched.blind = "" if seen.services else "; ".join(seen.away)
+        away = "; ".join(seen.away)
+        self.watched.blind = "" if seen.services else away
+        if away != self._away:
+            self.say(f"not watched: {away}" if away else "all hosts are watched again")
+            self._away = away
         if not seen.release:
             self._vigil, self._is_headed = None, False
             blind = self.watched.blind
@@ -129,6 +136,27 @@ class Watcher:
         turns = vigil.take(seen)
         self._head(vigil)
         self._judge(turns, vigil)
+
+    def _reach(self) -> Fleet:
+        """The environment; now and then anew: a host may be back, or another one the lead.
+
+        Where the same hosts are there, the connections stay: checks are asked over them.
+        """
+        fleet = self._fleet
+        if fleet and (_is_single(fleet) or self.clock() < self._reopens):
+            return fleet
+        self._reopens = self.clock() + BEAT
+        try:
+            found = self.look()
+        except Exception as error:
+            if fleet is None or not is_transient(error):
+                raise
+            return fleet
+        if fleet and _is_same(found, fleet):
+            close_fleet(found)
+            return fleet
+        self._leave()
+        return found
 
     def _counter_of(self, fleet: Fleet) -> RequestCounter | None:
         """What counts requests; None where nobody wants to know, or the router keeps no log."""
@@ -286,6 +314,17 @@ class Watcher:
         fleet, self._fleet, self._reader = self._fleet, None, None
         if fleet:
             close_fleet(fleet)
+
+
+def _is_single(fleet: Fleet) -> bool:
+    """Whether there is one host, and never another one."""
+    return len(fleet.sites) == 1 and not fleet.away and not fleet.leaderless
+
+
+def _is_same(one: Fleet, other: Fleet) -> bool:
+    """Whether two fleets have the same hosts, and the same lead."""
+    first, second = ([site.host.name for site in fleet.sites] for fleet in (one, other))
+    return first == second and bool(one.leaderless) == bool(other.leaderless)
 
 
 def _record(

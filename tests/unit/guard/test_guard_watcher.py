@@ -3,7 +3,7 @@
 import pytest
 
 from towline.config.guard_section import Guard
-from towline.environments.host_environment import Fleet
+from towline.environments.host_environment import Away, Fleet
 from towline.environments.notes import note
 from towline.errors import (
     CheckFailed,
@@ -438,6 +438,53 @@ def test_several_hosts_are_watched_and_roll_back_as_one(tmp_path, town, monkeypa
     assert watched.has(Action.ROLLBACK), town.said
     assert (town.live, other.live) == ("1.0.0", "1.0.0")
     assert "api on web2" in watched.records[0].text
+
+
+@pytest.fixture
+def two(town, tmp_path):
+    """Opens the environment on two hosts, of which those in `gone` are away."""
+    other, alone, gone = type(town)(tmp_path / "web2"), town.fleet, {"web2"}
+    for version in ("0.9.0", "1.0.0", "1.1.0"):
+        other.deploy(version)
+
+    def opened():
+        sites = []
+        for one, name in ((alone(), "web1"), (other.fleet(), "web2")):
+            (site,) = one.sites
+            site.host.name, site.remote = name, True
+            sites.append(site)
+        away = tuple(Away(name, "no route") for name in sorted(gone))
+        return Fleet(tuple(item for item in sites if item.host.name not in gone), away)
+
+    opened.gone = gone
+    return opened
+
+
+def test_a_host_that_was_away_at_the_beginning_is_watched_once_it_is_back(town, two):
+    town.unwell.add(("1.1.0", "blue-api-1"))
+    watched = town.guard(limit=600, look=two, open=two,
+                         during=lambda n: two.gone.clear() if n == 3 else None)  # fmt: skip
+    assert town.said[0] == "not watched: web2: no route"
+    assert "all hosts are watched again" in town.said
+    assert "api on web2" in watched.records[0].text
+    # Found half a minute after the beginning.
+    assert 30 < town.at < 60
+
+
+def test_a_host_that_stays_away_is_told_once_and_does_not_end_the_watch(town, two):
+    opened = []
+
+    def look():
+        if len(opened) == 3:
+            raise HostLost("web1 is slow")
+        opened.append(two())
+        return opened[-1]
+
+    town.request_log, town.site.engine.keeps_log = True, True
+    watched = town.guard(rounds=30, look=look, open=two)
+    assert (watched.blind, watched.result) == ("", "well")
+    assert town.said.count("not watched: web2: no route") == 1
+    assert 3 <= len(opened) <= 7
 
 
 def test_what_cannot_be_done_is_told_and_tried_again(town, monkeypatch):
