@@ -113,7 +113,9 @@ def test_while_somebody_deploys_it_waits(project):
     finally:
         guard.send_signal(signal.SIGTERM)
         said = guard.communicate(timeout=60)[0]
-    assert guard.returncode == 0
+    # 1.1.0, whose watch it was, was not there to the end.
+    assert guard.returncode == 1
+    assert "1.1.0 was not watched to the end: 1.2.0 is live in local by now" in said
     assert "paused: " in said
     assert "watching 1.2.0; it would roll back to 1.1.0" in said
 

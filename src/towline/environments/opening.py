@@ -133,6 +133,10 @@ class Opening:
         try:
             return self.remote(address, registries)
         except TowlineError as error:
+            # Whoever tries again and again must not leave a connection behind each time.
+            for host in list(self.connected):
+                if host.name == address.short:
+                    host.close()
             return error
 
     def _engine(self, host: Host, root: Path) -> Engine:

@@ -54,6 +54,8 @@ class Vigil:
     ) -> None:
         self.release = release
         self._triggers = make_triggers(settings)
+        database = settings.triggers.database
+        self._backing = database.services if database else []
         self._decided = {name: _WEIGHT.get(item, 0) for name, item in (decided or {}).items()}
         self._signals: dict[str, Signal] = {}
         self._pending: dict[str, float] = {}
@@ -120,6 +122,7 @@ class Vigil:
             yield Turn(trigger, signal, recovers)
 
     def _note_faults(self, seen: Observation) -> None:
-        bad = (item for item in seen.of(Role.BACKING) if item.is_bad or not item.up)
+        services = seen.of(Role.BACKING, named=self._backing)
+        bad = (item for item in services if item.is_bad or not item.up)
         self._faults += [(seen.at, f"{item.label}: {item.detail}") for item in bad]
         self._faults = [item for item in self._faults if item[0] >= seen.at - _EXCUSES]

@@ -16,11 +16,11 @@ from towline.guard.check_reader import CheckReader
 from towline.guard.decision import decide
 from towline.guard.observation import Observation, look_at
 from towline.guard.record import Action, GuardRecord, recent
+from towline.guard.registration import BEAT
 from towline.guard.request_counter import RequestCounter
-from towline.guard.returning import Opener
 from towline.guard.situation import Situation, read_decided, read_situation
 from towline.guard.trigger import Signal, Trigger, make_triggers
-from towline.guard.vigil import Vigil
+from towline.guard.vigil import Turn, Vigil
 from towline.guard.watched import Watched
 from towline.hosts.waiting import is_transient
 from towline.progress import Progress, Silent
@@ -62,11 +62,11 @@ class Watcher:
     _last: str = ""
     _known: list[GuardRecord] = field(default_factory=list)
     _headline: str = ""
+    _is_headed: bool = False
     _told: str = ""
-    _opener: Opener = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._opener = Opener(self.look, self.clock)
+    _away: str = ""
+    _reopens: float = 0.0
+    _mentioned: set[tuple[str, ...]] = field(default_factory=set)
 
     def watch(self, limit: float | None = None) -> Watched:
         """Watch until somebody asks the guard to stop.
@@ -109,28 +109,54 @@ class Watcher:
             self._leave()
             self._lose_sight()
             self.watched.blind = str(error) or type(error).__name__
+            self._is_headed = False
             self._tell(f"nothing can be seen: {self.watched.blind}")
 
     def _look(self) -> None:
-        fleet = self._opener.opened(self._fleet)
-        if fleet is not self._fleet:
-            # Sources keep hold of the connection; with all hosts there, more may be possible.
-            self._fleet, self._reader, self._headline = fleet, None, ""
+        self._fleet = fleet = self._reach()
         holder = lock.living(fleet.lead.host.files, fleet.lead.state.lock)
         if holder:
             # Whoever deploys has gates of their own; what was counted before counts no more.
-            self._vigil = None
+            self._vigil, self._is_headed = None, False
             self._tell(f"paused: {holder}")
             return
         seen = look_at(fleet, self.clock(), self._counter_of(fleet), self._reader_of(fleet))
-        self.watched.blind = "" if seen.services else "; ".join(seen.away)
+        away = "; ".join(seen.away)
+        self.watched.blind = "" if seen.services else away
+        if away != self._away:
+            self.say(f"not watched: {away}" if away else "all hosts are watched again")
+            self._away = away
         if not seen.release:
-            self._vigil = None
+            self._vigil, self._is_headed = None, False
             blind = self.watched.blind
             self.watched.release = self.watched.release if blind else ""
             self._tell(f"nothing can be seen: {blind}" if blind else "nothing is live")
             return
-        self._judge(seen, self._vigil_of(fleet, seen))
+        vigil = self._vigil_of(fleet, seen)
+        turns = vigil.take(seen)
+        self._head(vigil)
+        self._judge(turns, vigil)
+
+    def _reach(self) -> Fleet:
+        """The environment; now and then anew: a host may be back, or another one the lead.
+
+        Where the same hosts are there, the connections stay: checks are asked over them.
+        """
+        fleet = self._fleet
+        if fleet and (_is_single(fleet) or self.clock() < self._reopens):
+            return fleet
+        self._reopens = self.clock() + BEAT
+        try:
+            found = self.look()
+        except Exception as error:
+            if fleet is None or not is_transient(error):
+                raise
+            return fleet
+        if fleet and _is_same(found, fleet):
+            close_fleet(found)
+            return fleet
+        self._leave()
+        return found
 
     def _counter_of(self, fleet: Fleet) -> RequestCounter | None:
         """What counts requests; None where nobody wants to know, or the router keeps no log."""
@@ -151,11 +177,16 @@ class Watcher:
         if self._vigil is None or self._vigil.release != seen.release:
             self._note_change(fleet, seen.release)
             self._vigil = Vigil(seen.release, self.settings, read_decided(fleet, seen.release))
-            self._headline = ""
-        if not self._headline:
-            self._headline = f"watching {seen.release}{self._prospect(seen.release)}"
-        self._tell(self._headline)
+            self._headline, self._is_headed = "", False
+            self._mentioned.clear()
         return self._vigil
+
+    def _head(self, vigil: Vigil) -> None:
+        """Say what is watched: when that is new, and when it is seen again."""
+        self._headline = self._headline or f"watching {vigil.release}{self._prospect(vigil)}"
+        if not self._is_headed:
+            self._is_headed = True
+            self._tell(self._headline)
 
     def _note_change(self, fleet: Fleet, release: str) -> None:
         """Somebody else may have changed what is live; another guard says so in the journal."""
@@ -169,28 +200,29 @@ class Watcher:
         self.watched.release = self._last = release
         self._known = records
 
-    def _prospect(self, release: str) -> str:
+    def _prospect(self, vigil: Vigil) -> str:
         """What the guard would do, known before it is needed: a person may still change it."""
         trigger = next((item for item in make_triggers(self.settings) if item.blames_release), None)
         if trigger is None:
             return ""
         try:
             with self._opened() as fleet:
-                situation = read_situation(fleet, self.settings)
+                situation = read_situation(fleet, self.settings, vigil.faults(trigger))
         except Exception as error:
             if not is_transient(error):
                 raise
-            return f"; nothing can be done yet: {error}"
+            return f"; whether it could roll back is not known: {error}"
         decision = decide(trigger, situation, self.settings)
-        if situation.release != release or decision.action is None:
+        if situation.release != vigil.release or decision.action is None:
             return ""
         if decision.action is Action.ROLLBACK:
             return f"; it would roll back to {situation.target}"
         why = decision.why or "guard.on_trigger"
         return f"; it would not roll back ({why})"
 
-    def _judge(self, seen: Observation, vigil: Vigil) -> None:
-        for turn in vigil.take(seen):
+    def _judge(self, turns: Sequence[Turn], vigil: Vigil) -> None:
+        for turn in turns:
+            self._mentioned -= {item for item in self._mentioned if item[0] == turn.trigger.name}
             self.say(turn.text)
             if turn.recovers:
                 self._recover(turn.trigger, vigil)
@@ -221,7 +253,7 @@ class Watcher:
             record = GuardRecord(
                 trigger.name, vigil.release, Action.NOTIFY, signal.text, why, "", signal.figures
             )
-            self._tell(record.sentence)
+            self._mention(record, record.sentence)
             if not self.watched.records:
                 self.watched.records.append(record)
 
@@ -238,11 +270,11 @@ class Watcher:
     def _act(self, fleet: Fleet, record: GuardRecord) -> None:
         acting = Acting(fleet, self.open, self.settings, self.progress, self.say, self.listeners)
         if record.action is not Action.RECOVERED:
-            self.say(record.sentence)
+            self._mention(record, record.sentence)
         try:
             done = acting.carry_out(record)
         except (Locked, Overtaken) as error:
-            self.say(f"nothing was done: {error}")
+            self._mention(record, f"nothing was done: {error}", str(error))
             return
         if done.action is Action.RECOVERED:
             return
@@ -254,6 +286,13 @@ class Watcher:
             self._vigil = None
         elif done is not record:
             self.say(done.sentence)
+
+    def _mention(self, record: GuardRecord, text: str, why: str = "") -> None:
+        """Say what becomes of a trigger that fires, once: its figures change in every round."""
+        key = (record.trigger, str(record.action), record.why, why)
+        if key not in self._mentioned:
+            self._mentioned.add(key)
+            self.say(text)
 
     def _tell(self, text: str) -> None:
         """Say how things stand, once."""
@@ -271,9 +310,21 @@ class Watcher:
             close_fleet(fleet)
 
     def _leave(self) -> None:
-        fleet, self._fleet = self._fleet, None
+        # Sources of figures keep hold of the connection.
+        fleet, self._fleet, self._reader = self._fleet, None, None
         if fleet:
             close_fleet(fleet)
+
+
+def _is_single(fleet: Fleet) -> bool:
+    """Whether there is one host, and never another one."""
+    return len(fleet.sites) == 1 and not fleet.away and not fleet.leaderless
+
+
+def _is_same(one: Fleet, other: Fleet) -> bool:
+    """Whether two fleets have the same hosts, and the same lead."""
+    first, second = ([site.host.name for site in fleet.sites] for fleet in (one, other))
+    return first == second and bool(one.leaderless) == bool(other.leaderless)
 
 
 def _record(

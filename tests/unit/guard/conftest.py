@@ -66,7 +66,7 @@ class Town:
             pass
         journal.write(version, "end", data={"ok": True})
 
-    def guard(self, limit=None, rounds=20, during=None, look=None, **changes):
+    def guard(self, limit=None, rounds=20, during=None, **changes):
         """Watch for some rounds; returns what came of it."""
         left = iter(range(rounds))
 
@@ -78,8 +78,9 @@ class Town:
             return number is None
 
         watcher = Watcher(
-            Guard.model_validate(self.settings), look or self.fleet, self.fleet, self.said.append,
-            sleep, clock=lambda: self.at, **{"listeners": [self.told.append], **changes},
+            Guard.model_validate(self.settings), say=self.said.append, sleep=sleep,
+            **{"look": self.fleet, "open": self.fleet, "clock": lambda: self.at,
+               "listeners": [self.told.append], **changes},
         )  # fmt: skip
         return watcher.watch(limit)
 

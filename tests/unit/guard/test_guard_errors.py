@@ -60,6 +60,15 @@ def test_a_burst_on_a_quiet_service_is_no_state_either():
     assert FIRED not in states(trigger(), [(0, 0)] * 61 + [(50, 50)] * 48)
 
 
+def test_rounds_may_take_longer_than_a_fifth_of_the_time():
+    assert states(trigger(**{"for": "10s"}), [(50, 10)] * 3)[-1] is FIRED
+    assert FIRED in states(trigger(**{"for": "15s"}), [(50, 10)] * 9)
+
+
+def test_what_came_while_nobody_looked_is_not_spread_over_that_time():
+    assert FIRED not in states(trigger(), [(0, 0), *[None] * 60, (100, 50), (0, 0)])
+
+
 def test_few_requests_are_no_proof():
     assert FIRED not in states(trigger(), [(1, 1)] * 15 + [(0, 0)] * 60)
     assert FIRED in states(

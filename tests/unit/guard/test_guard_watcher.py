@@ -16,7 +16,6 @@ from towline.errors import (
 from towline.guard import acting
 from towline.guard.acting import Acting, Overtaken
 from towline.guard.record import Action, GuardRecord
-from towline.guard.returning import Opener
 from towline.guard.watched import require_well
 from towline.progress import Silent
 from towline.rollout.events import find_listeners
@@ -441,56 +440,51 @@ def test_several_hosts_are_watched_and_roll_back_as_one(tmp_path, town, monkeypa
     assert "api on web2" in watched.records[0].text
 
 
-def test_a_host_that_was_away_is_watched_once_it_is_back(tmp_path, town, monkeypatch):
-    other = type(town)(tmp_path / "web2")
+@pytest.fixture
+def two(town, tmp_path):
+    """Opens the environment on two hosts, of which those in `gone` are away."""
+    other, alone, gone = type(town)(tmp_path / "web2"), town.fleet, {"web2"}
     for version in ("0.9.0", "1.0.0", "1.1.0"):
         other.deploy(version)
-    alone, opened, back = town.fleet, [], []
 
-    def there():
-        sites = [*alone().sites, *(other.fleet().sites if back else ())]
-        for site, name in zip(sites, ("web1", "web2"), strict=False):
+    def opened():
+        sites = []
+        for one, name in ((alone(), "web1"), (other.fleet(), "web2")):
+            (site,) = one.sites
             site.host.name, site.remote = name, True
-        return Fleet(tuple(sites), () if back else (Away("web2", "no route"),))
+            sites.append(site)
+        away = tuple(Away(name, "no route") for name in sorted(gone))
+        return Fleet(tuple(item for item in sites if item.host.name not in gone), away)
+
+    opened.gone = gone
+    return opened
+
+
+def test_a_host_that_was_away_at_the_beginning_is_watched_once_it_is_back(town, two):
+    town.unwell.add(("1.1.0", "blue-api-1"))
+    watched = town.guard(limit=600, look=two, open=two,
+                         during=lambda n: two.gone.clear() if n == 3 else None)  # fmt: skip
+    assert town.said[0] == "not watched: web2: no route"
+    assert "all hosts are watched again" in town.said
+    assert "api on web2" in watched.records[0].text
+    # Found half a minute after the beginning.
+    assert 30 < town.at < 60
+
+
+def test_a_host_that_stays_away_is_told_once_and_does_not_end_the_watch(town, two):
+    opened = []
 
     def look():
-        opened.append(town.at)
-        if len(opened) == 2:
-            raise HostLost("nothing answers")
-        return there()
+        if len(opened) == 3:
+            raise HostLost("web1 is slow")
+        opened.append(two())
+        return opened[-1]
 
-    def to_change():
-        if not back:
-            raise HostLost("web2 does not answer")
-        return there()
-
-    monkeypatch.setattr(town, "fleet", to_change)
-    town.unwell.add(("1.1.0", "blue-api-1"))
-    watched = town.guard(
-        limit=600,
-        rounds=40,
-        look=look,
-        during=lambda number: back.append(1) if town.at == 70 else None,
-    )
-    assert town.said[:2] == [
-        "watching 1.1.0; nothing can be done yet: web2 does not answer",
-        WATCHING,
-    ]
-    # Not in each round: who stays away makes each attempt last.
-    assert opened == [0, 30, 60, 90]
-    assert watched.has(Action.ROLLBACK)
-    assert (town.live, other.live) == ("1.0.0", "1.0.0")
-
-
-def test_a_host_that_is_back_does_not_count_against_a_lead_that_went(town):
-    known = Fleet(town.fleet().sites, (Away("web2", "no route"),))
-    found = Fleet(town.fleet().sites, (Away("web1", "no route"),), TowlineError("no lead"))
-    answers = [known, found, town.fleet()]
-    opener = Opener(lambda: answers.pop(0), lambda: 100.0 * (3 - len(answers)))
-    assert opener.opened(None) is known
-    assert opener.opened(known) is known
-    assert opener.opened(known) not in (known, found)
-    assert answers == []
+    town.request_log, town.site.engine.keeps_log = True, True
+    watched = town.guard(rounds=30, look=look, open=two)
+    assert (watched.blind, watched.result) == ("", "well")
+    assert town.said.count("not watched: web2: no route") == 1
+    assert 3 <= len(opened) <= 7
 
 
 def test_what_cannot_be_done_is_told_and_tried_again(town, monkeypatch):
@@ -511,6 +505,69 @@ def test_what_cannot_be_done_is_told_and_tried_again(town, monkeypatch):
     assert said.why == "nothing can be done yet: web2 does not answer"
     away.clear()
     assert town.guard(limit=600).has(Action.ROLLBACK)
+
+
+def test_what_cannot_be_done_is_told_once(town, monkeypatch):
+    def lost(*_, **__):
+        raise ConnectionLost("web2 is gone")
+
+    monkeypatch.setattr(acting.operations, "rollback", lost)
+    town.unwell.add(BAD)
+    town.guard(rounds=30)
+    text = "health: 4 rounds in a row failed; last: api: GET /: 500"
+    assert town.said[3:] == [
+        f"{text} → roll back to 1.0.0",
+        f"{text} → notify only: nothing can be done yet: web2 is gone",
+    ]
+    # But it is told again when it fires again.
+    town.said.clear()
+    town.unwell.clear()
+    town.guard(rounds=20, during=lambda n: (town.unwell.discard, town.unwell.add)[n % 10 > 2](BAD))
+    assert [line.endswith("web2 is gone") for line in town.said].count(True) == 2
+
+
+def test_what_is_watched_is_said_though_nobody_knows_what_it_would_do(town, monkeypatch):
+    fleet = town.fleet
+
+    def opened():
+        monkeypatch.setattr(town, "fleet", fleet)
+        raise HostLost("web2 does not answer")
+
+    watched = town.guard(rounds=3, open=opened)
+    assert watched.blind == ""
+    assert town.said == [
+        "watching 1.1.0; whether it could roll back is not known: web2 does not answer"
+    ]
+
+
+def test_what_is_watched_is_said_again_once_it_is_seen_again(town, monkeypatch):
+    def gone():
+        raise ConnectionError("the engine is away")
+
+    def during(number):
+        if number == 3:
+            monkeypatch.setattr(town.site.engine, "observe", gone)
+        if number == 6:
+            monkeypatch.undo()
+
+    town.guard(during=during, open=town.fleet)
+    assert town.said == [WATCHING, "nothing can be seen: the engine is away", WATCHING]
+
+
+def test_a_broken_database_is_in_the_way_from_the_beginning(town):
+    town.unwell.add("db")
+    town.guard(rounds=1)
+    assert town.said[0] == (
+        "watching 1.1.0; it would not roll back (a backing service fails (db: GET /: 500), which "
+        "no other release would cure)"
+    )
+
+
+def test_only_the_backing_services_that_are_named_excuse_a_release(town):
+    town.settings = {"triggers": {"database": {"services": ["cache"]}}}
+    town.unwell.add("db")
+    town.guard(rounds=1)
+    assert town.said == [WATCHING]
 
 
 def test_a_workflow_shows_what_the_guard_decided(town, tmp_path, monkeypatch):

@@ -26,22 +26,27 @@ class Errors(Trigger):
         self._above, self._limit = settings.above, settings.for_
         self._minimum = settings.minimum
         self._began: float | None = None
-        self._seen: deque[tuple[float, Tally]] = deque()
+        # Each round's time, that of the round before, and what was counted in between.
+        self._seen: deque[tuple[float, float, Tally]] = deque()
+        self._before: float | None = None
 
     def look(self, seen: Observation) -> Signal:
         """See `Trigger.look`."""
         if seen.requests is None:
+            self._before = None
             return Signal(TriggerState.UNKNOWN, "the router's request log cannot be read")
         if self._began is None:
             self._began = seen.at
-        self._seen.append((seen.at, seen.requests))
+        since = seen.at if self._before is None else self._before
+        self._before = seen.at
+        self._seen.append((seen.at, since, seen.requests))
         while self._seen[0][0] <= seen.at - self._limit:
             self._seen.popleft()
         parts = [self._part(seen.at, number) for number in range(_PARTS)]
         enough = [part for part in parts if part.count >= max(1, self._minimum / _PARTS)]
         if not enough or not self._is_bad(enough[-1]):
             return Signal(TriggerState.CLEAR)
-        total = sum((tally for _, tally in self._seen), Tally())
+        total = sum((tally for *_, tally in self._seen), Tally())
         took = min(self._limit, seen.at - self._began)
         is_long = seen.at - self._began >= self._limit
         is_fired = (
@@ -68,10 +73,25 @@ class Errors(Trigger):
         return tally.share > self._above
 
     def _part(self, now: float, number: int) -> Tally:
-        """What was counted in one part of the time; the last one is the newest."""
+        """What was counted in one part of the time; the last one is the newest.
+
+        What was counted between two rounds is spread over that time, so that rounds may take longer
+        than a part. After a gap nobody knows, and all of it counts at its end.
+        """
         length = self._limit / _PARTS
         end = now - (_PARTS - 1 - number) * length
-        return sum((tally for at, tally in self._seen if end - length < at <= end), Tally())
+        count = errors = 0.0
+        for at, since, tally in self._seen:
+            share = _overlap(since, at, end - length, end)
+            count, errors = count + share * tally.count, errors + share * tally.errors
+        return Tally(round(count), round(errors))
+
+
+def _overlap(since: float, at: float, begin: float, end: float) -> float:
+    """The share of the time between two rounds that lies in a part."""
+    if since >= at:
+        return float(begin < at <= end)
+    return max(0.0, min(at, end) - max(since, begin)) / (at - since)
 
 
 TRIGGER = Errors
