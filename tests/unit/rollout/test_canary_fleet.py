@@ -133,7 +133,7 @@ def test_an_abort_that_leaves_a_host_dark_says_so(fleet):
 
 def test_a_host_that_was_through_goes_back_with_one_that_fails_when_resumed(fleet, monkeypatch):
     first, second = fleet.sites
-    operation = operations.promote(fleet, full=True)
+    operation = operations.promote(fleet)
     assert kill(operation.parts, monkeypatch, 2, after=True, begins=operation.begins)
     # Killed in the step that switches: one of them was faster.
     release = first.store.get("1.0.1")
@@ -141,7 +141,7 @@ def test_a_host_that_was_through_goes_back_with_one_that_fails_when_resumed(flee
     first.engine.start(release, "green", {"worker": 1})
     first.engine.route(release, {"green": 100})
     assert shares(fleet) == [100, 10]
-    second.engine.fail_on = {"route {'green': 100}"}
+    second.engine.fail_on = {"route {'blue': 40, 'green': 60}"}
     with pytest.raises(RolledBack, match=r"1\.0\.0 serves all traffic on all 2 hosts"):
         operations.resume(fleet).run(Silent())
     assert [serving(site) for site in fleet.sites] == ["1.0.0"] * 2
@@ -162,3 +162,14 @@ def test_a_slot_that_still_has_users_is_left_by_them_before_it_is_emptied(fleet)
     Executor([HostRollout(behind, plan)], Silent()).run()
     assert asked[0] == ("1.0.2", {"blue": 100})
     assert serving(behind) == "1.0.2"
+
+
+def test_what_serves_is_said_of_hosts_that_were_not_reached_too(tmp_path, monkeypatch):
+    make = builder(tmp_path, monkeypatch)
+    sites = tuple(make(name) for name in ("web1", "web2"))
+    for site in sites:
+        site.rollout = site.rollout.model_copy(update={"batch_size": 1})
+    sites[1].serve(sites[1].keep("0.9.0"))
+    sites[0].engine.fail_on = {"start 1.0.1 api"}
+    with pytest.raises(RolledBack, match=r"there serves web1: 1\.0\.0, web2: 0\.9\.0"):
+        Executor([begin(site) for site in sites], Silent()).run()

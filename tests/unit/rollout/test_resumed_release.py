@@ -71,3 +71,13 @@ def test_one_whose_image_is_gone_is_not_replaced_by_another(site, monkeypatch):
     monkeypatch.setattr(operations.arrivals, "lost_if_complete", lambda *_: None)
     with pytest.raises(TowlineError, match="this tree is not what was promoted"):
         operations.resume(Fleet((site,)))
+
+
+def test_a_host_that_is_through_is_one_that_has_to_go_back_with_the_others(site, monkeypatch):
+    for entry in range(1, 30):
+        part = deploy_host_rollout(site)
+        if kill([part], monkeypatch, entry, after=True) and site.engine.shares == {"green": 100}:
+            break
+    (part,) = operations.resume(Fleet((site,))).parts
+    assert part.touched
+    assert part.plan.old.id == "1.0.0"
