@@ -1,3 +1,3 @@
 """Takes a service from a commit to healthy production and back."""
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
