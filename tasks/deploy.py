@@ -14,7 +14,7 @@ from .operation import approve, carry_out, show
 
 if TYPE_CHECKING:
     from towline.environments.host_environment import Fleet
-    from towline.rollout.operations import Operation
+    from towline.rollout.operation import Operation
     from towline.rollout.stages import Stage
 
 _HELP = {

@@ -14,7 +14,7 @@ from . import cli, terminal
 
 if TYPE_CHECKING:
     from towline.planned import Planned
-    from towline.rollout.operations import Operation
+    from towline.rollout.operation import Operation
     from towline.rollout.plan import Plan
     from towline.rollout.stages import Stage
 

@@ -22,7 +22,7 @@ from towline.progress import Progress
 from towline.rollout import interrupted, operations
 from towline.rollout.events import Alert, Events, Listener, find_listeners
 from towline.rollout.host_rollout import PlanOutdated
-from towline.rollout.operations import Operation
+from towline.rollout.operation import Operation
 from towline.state import hold
 from towline.state.actor import acting_as
 from towline.state.lock import silent

@@ -11,7 +11,7 @@ from towline.config.guard_section import Guard
 from towline.environments.host_environment import Fleet, observe
 from towline.errors import UsageError
 from towline.guard.record import Action, read_records
-from towline.rollout import interrupted, operations
+from towline.rollout import host_parts, interrupted, operations
 from towline.rollout.schema_guard import judge_rollback
 from towline.rollout.since import since
 from towline.state import lock
@@ -91,7 +91,7 @@ def read_situation(fleet: Fleet, settings: Guard, backing: Sequence[str] = ()) -
 
 def _find_target(fleet: Fleet, live: Release) -> tuple[Release | None, str]:
     try:
-        return operations.find_previous(fleet.lead, live), ""
+        return host_parts.find_previous(fleet.lead, live), ""
     except UsageError as error:
         return None, error.message
 

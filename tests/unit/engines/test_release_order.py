@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeHostEnvironment, release
 
 from towline.errors import TowlineError, UsageError
-from towline.rollout.operations import find_previous
+from towline.rollout.host_parts import find_previous
 from towline.rollout.retention import surplus
 from towline.state.releases import ReleaseStore, Status
 

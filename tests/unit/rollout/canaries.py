@@ -6,7 +6,7 @@ from test_executor import candidate, inputs
 from towline.config.deploy_sections import Rollout
 from towline.config.services import Role
 from towline.environments.host_environment import observe
-from towline.rollout import interrupted, operations
+from towline.rollout import host_parts, interrupted, operations
 from towline.rollout.continuation import find_continuation, is_touched
 from towline.rollout.host_rollout import HostRollout
 from towline.rollout.planner import plan_deploy
@@ -23,9 +23,9 @@ def builder(folder, monkeypatch):
         plan = plan_deploy(inputs(site), _candidate(release), settings, at)
         return HostRollout(site, plan, touched=touched)
 
-    monkeypatch.setattr(operations, "_deploy", plain)
-    monkeypatch.setattr(operations, "from_retained", lambda _, release: candidate(release))
-    monkeypatch.setattr(operations, "read_baseline", lambda *_: inputs(made[-1]).before)
+    monkeypatch.setattr(operations, "deploy_on_host", plain)
+    monkeypatch.setattr(host_parts, "from_retained", lambda _, release: candidate(release))
+    monkeypatch.setattr(host_parts, "read_baseline", lambda *_: inputs(made[-1]).before)
     made = []
 
     def build(name="site", *, replicas=1, strategy="canary", **settings):

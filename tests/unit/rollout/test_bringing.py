@@ -15,7 +15,7 @@ from towline.engines.compose.ownership import Owner
 from towline.environments.host_environment import Away, Fleet
 from towline.errors import UsageError
 from towline.progress import Silent
-from towline.rollout import bringing, interrupted, operations
+from towline.rollout import bringing, host_parts, interrupted, operations
 from towline.rollout.deploy_inputs import Identifiers
 from towline.rollout.planner import Baseline
 from towline.state.journal import unfinished
@@ -26,8 +26,8 @@ from towline.state.releases import Status
 def sites(tmp_path, monkeypatch):
     """1.0.1 is live on two hosts, 1.0.0 is retained; the third was wiped."""
     monkeypatch.setattr(bringing, "from_retained", lambda _, item: candidate(item))
-    monkeypatch.setattr(operations, "from_retained", lambda _, item: candidate(item))
-    monkeypatch.setattr(operations, "read_baseline", lambda *_: Baseline({}, {}))
+    monkeypatch.setattr(host_parts, "from_retained", lambda _, item: candidate(item))
+    monkeypatch.setattr(host_parts, "read_baseline", lambda *_: Baseline({}, {}))
     monkeypatch.setattr(bringing.Bringing, "_host_files", lambda _: None)
     monkeypatch.setattr(bringing.Bringing, "_modes", lambda _: {"tree/x": 0o644})
     found = []
@@ -166,7 +166,7 @@ def test_a_rollback_that_brings_a_release_tells_what_it_restarts(sites):
 
 
 def test_a_retained_release_that_is_deployed_again_tells_it_too(sites, monkeypatch):
-    monkeypatch.setattr(operations, "_is_promoted", lambda *_: False)
+    monkeypatch.setattr(operations, "is_promoted", lambda *_: False)
     foretelling(sites[0], [])
     operation = operations.deploy(Fleet(tuple(sites[:2])), version="1.0.0")
     # Whoever promotes or resumes it must know that no hold stops it.

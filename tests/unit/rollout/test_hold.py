@@ -8,7 +8,7 @@ from towline.config.redaction import KNOWN
 from towline.errors import CheckFailed
 from towline.progress import Silent
 from towline.rollout.host_rollout import HostRollout
-from towline.rollout.operations import Operation
+from towline.rollout.operation import Operation
 from towline.state import hold
 from towline.state.releases import Status
 

@@ -8,7 +8,7 @@ from towline.engines.acts import Act, Effect
 from towline.environments.host_environment import Fleet
 from towline.errors import CheckFailed, UsageError
 from towline.progress import Silent
-from towline.rollout import interrupted, operations
+from towline.rollout import host_parts, interrupted, operations
 from towline.rollout.executor import Executor
 from towline.rollout.host_rollout import HostRollout
 from towline.rollout.planner import plan_deploy, plan_rollback
@@ -27,9 +27,9 @@ def make(tmp_path, monkeypatch):
         release = site.store.get(version)
         return HostRollout(site, plan_deploy(inputs(site), candidate(release), site.rollout))
 
-    monkeypatch.setattr(operations, "_deploy", plain)
-    monkeypatch.setattr(operations, "from_retained", lambda _, release: candidate(release))
-    monkeypatch.setattr(operations, "read_baseline", lambda *_: inputs(made[-1]).before)
+    monkeypatch.setattr(operations, "deploy_on_host", plain)
+    monkeypatch.setattr(host_parts, "from_retained", lambda _, release: candidate(release))
+    monkeypatch.setattr(host_parts, "read_baseline", lambda *_: inputs(made[-1]).before)
     made = []
 
     def build(number):

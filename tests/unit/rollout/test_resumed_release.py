@@ -8,7 +8,7 @@ from test_interrupted import deploy_host_rollout, kill, rollback_host_rollout, s
 from towline.environments.host_environment import Fleet
 from towline.errors import CheckFailed, TowlineError
 from towline.progress import Silent
-from towline.rollout import interrupted, operations
+from towline.rollout import host_parts, interrupted, operations
 from towline.rollout.executor import Executor
 from towline.state import hold
 from towline.state.journal import unfinished
@@ -23,7 +23,7 @@ def site(tmp_path, monkeypatch):
         raise CheckFailed("this tree is not what was promoted")
 
     for name in ("promoted", "read_manifest"):
-        monkeypatch.setattr(operations, name, other)
+        monkeypatch.setattr(host_parts, name, other)
     made = FakeHostEnvironment(tmp_path)
     made.serve(made.keep("1.0.0"))
     made.keep("1.0.1")
@@ -68,7 +68,7 @@ def test_the_rest_of_a_rollback_is_one_however_often_it_is_killed(site, monkeypa
 
 def test_one_whose_image_is_gone_is_not_replaced_by_another(site, monkeypatch):
     assert kill([deploy_host_rollout(site)], monkeypatch, 8, after=True)
-    monkeypatch.setattr(operations.arrivals, "lost_if_complete", lambda *_: None)
+    monkeypatch.setattr(host_parts.arrivals, "lost_if_complete", lambda *_: None)
     with pytest.raises(TowlineError, match="this tree is not what was promoted"):
         operations.resume(Fleet((site,)))
 

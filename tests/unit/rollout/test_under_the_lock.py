@@ -14,7 +14,7 @@ from towline.progress import Silent
 from towline.rollout import interrupted, operations
 from towline.rollout.executor import Executor
 from towline.rollout.host_rollout import HostRollout, PlanOutdated
-from towline.rollout.operations import Operation
+from towline.rollout.operation import Operation
 from towline.rollout.turn import Turn
 from towline.state import hold, lock
 from towline.state.actor import Actor
@@ -32,7 +32,9 @@ def site(tmp_path):
 @pytest.fixture
 def planned(site, monkeypatch):
     """Resumes and rollbacks are planned without a deploy tree."""
-    monkeypatch.setattr(operations, "_deploy", lambda site, version: deploy_host_rollout(site))
+    monkeypatch.setattr(
+        operations, "deploy_on_host", lambda site, version: deploy_host_rollout(site)
+    )
     return site
 
 
