@@ -6,8 +6,9 @@ The ways back are schedules too, but nobody chooses them.
 from dataclasses import replace
 
 from towline.discovery import find_modules
+from towline.rollout.endings import take_over
 from towline.rollout.gates.health import Health
-from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings, Workers
+from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings
 from towline.rollout.steps import table
 
 _PACKAGE = "towline.rollout.strategies"
@@ -42,22 +43,12 @@ def rollback(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
             share=0,
             gates=(health,),
         ),
-        Stage(
-            table.SWITCH,
-            "switch all traffic back",
-            new=replicas.new,
-            old=replicas.old,
-            share=100,
-            workers=Workers.NEW,
+        *take_over(
+            replicas.new,
+            replicas.old,
+            switch="switch all traffic back",
+            finish="stop the release that was rolled back",
             gates=(health,),
-        ),
-        Stage(
-            table.FINISH,
-            "stop the release that was rolled back",
-            new=replicas.new,
-            old={},
-            share=100,
-            workers=Workers.NEW,
         ),
     ]
 

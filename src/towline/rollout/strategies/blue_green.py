@@ -1,6 +1,7 @@
 """Start the new release beside the old, prove it, switch all traffic, then stop the old."""
 
-from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings, Workers
+from towline.rollout.endings import take_over
+from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings
 from towline.rollout.steps import table
 
 
@@ -14,22 +15,12 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
             share=0,
             gates=settings.before_traffic,
         ),
-        Stage(
-            table.SWITCH,
-            "switch all traffic to the new release",
-            new=replicas.new,
-            old=replicas.old,
-            share=100,
-            workers=Workers.NEW,
+        *take_over(
+            replicas.new,
+            replicas.old,
+            switch="switch all traffic to the new release",
+            finish="stop the old release and retain it for rollback",
             gates=settings.under_traffic,
-        ),
-        Stage(
-            table.FINISH,
-            "stop the old release and retain it for rollback",
-            new=replicas.new,
-            old={},
-            share=100,
-            workers=Workers.NEW,
         ),
     ]
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from towline.config.progressive import Canary, is_share
-from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings, Workers
+from towline.rollout.endings import take_over
+from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings
 from towline.rollout.steps import table
 from towline.routing.policy import Policy
 
@@ -31,22 +32,12 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
             stages[-1] = replace(stages[-1], pauses=True)
     return [
         *stages,
-        Stage(
-            table.SWITCH,
-            "send all traffic to the new release",
-            new=replicas.new,
-            old=replicas.old,
-            share=100,
-            workers=Workers.NEW,
+        *take_over(
+            replicas.new,
+            replicas.old,
+            switch="send all traffic to the new release",
+            finish="stop the old release and retain it for rollback",
             gates=settings.under_traffic,
-        ),
-        Stage(
-            table.FINISH,
-            "stop the old release and retain it for rollback",
-            new=replicas.new,
-            old={},
-            share=100,
-            workers=Workers.NEW,
         ),
     ]
 

@@ -11,6 +11,7 @@ switch, and all services share traffic by the containers of all. Workers are han
 from towline.config.progressive import Rolling
 from towline.errors import UsageError
 from towline.rollout.batches import Row, State, limits_of, new_of, old_of, rows_of, share_of, walk
+from towline.rollout.endings import take_over
 from towline.rollout.stages import Counts, Replicas, Stage, Strategy, StrategySettings, Workers
 from towline.rollout.steps import table
 
@@ -65,25 +66,13 @@ def _stages(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
 
 def _end(new: Counts, old: Counts, replicas: Replicas, settings: StrategySettings) -> list[Stage]:
     """All traffic, then the end of the old release, then what there was no room for until then."""
-    stages = [
-        Stage(
-            table.SWITCH,
-            "send all traffic to the new release",
-            new=new,
-            old=old,
-            share=100,
-            workers=Workers.NEW,
-            gates=settings.under_traffic,
-        ),
-        Stage(
-            table.FINISH,
-            "stop the last containers of the old release and retain them for rollback",
-            new=new,
-            old={},
-            share=100,
-            workers=Workers.NEW,
-        ),
-    ]
+    stages = take_over(
+        new,
+        old,
+        switch="send all traffic to the new release",
+        finish="stop the last containers of the old release and retain them for rollback",
+        gates=settings.under_traffic,
+    )
     if new != replicas.new:
         stages.append(
             Stage(
