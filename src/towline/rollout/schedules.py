@@ -26,8 +26,9 @@ def rollback(replicas: Replicas, settings: StrategySettings) -> list[Stage]:
     An environment that has no room for two sets of containers goes back in batches.
     """
     rollout = settings.rollout
-    if rollout.strategy == "rolling":
-        stages = find_strategies()[rollout.strategy].stages(replicas, settings)
+    strategy = find_strategies()[rollout.strategy]
+    if strategy.rolls_back_alike:
+        stages = strategy.stages(replicas, settings)
         # It has served before: its health is enough.
         return [
             replace(stage, gates=tuple(gate for gate in stage.gates if isinstance(gate, Health)))

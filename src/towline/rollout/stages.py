@@ -187,9 +187,12 @@ class Strategy:
         capacity: Of each service, the containers that serve at every moment of it at least.
         needs_router: Whether two releases are to run side by side.
         downtime: Seconds for which nothing may serve, at the longest.
+        rolls_back_alike: Whether a rollback goes by its stages, too: there is no room for two full
+            sets of containers.
     """
 
     stages: Callable[[Replicas, StrategySettings], list[Stage]]
     capacity: Callable[[Replicas, StrategySettings], Counts]
     needs_router: bool = True
     downtime: Callable[[deploy_sections.Rollout], float] = _no_time
+    rolls_back_alike: bool = False

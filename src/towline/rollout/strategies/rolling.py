@@ -121,4 +121,4 @@ def _capacity(replicas: Replicas, settings: StrategySettings) -> Counts:
     }
 
 
-STRATEGY = Strategy(_stages, _capacity)
+STRATEGY = Strategy(_stages, _capacity, rolls_back_alike=True)
